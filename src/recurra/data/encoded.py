@@ -1,0 +1,88 @@
+"""Texts as symbol ids, kept in a memory-mapped file, so that data larger than memory stay on disk."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recurra.data.text import Texts
+from recurra.vocabulary import UNKNOWN, Vocabulary
+
+__all__ = ["Encoded", "encode"]
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Symbol ids of many texts, and the numbers of their classes.
+
+    Attributes:
+        ids: the ids of all texts, one after the other.
+        starts: where each text begins in `ids`, and the end of the last.
+        labels: the class of each text, or None.
+        unknown: how many of the ids are those of the unknown symbol.
+        truncated: how many texts were longer than allowed.
+    """
+
+    ids: NDArray[np.int32]
+    starts: NDArray[np.int64]
+    labels: NDArray[np.int64] | None
+    unknown: int
+    truncated: int
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    def __getitem__(self, index: int) -> NDArray[np.int32]:
+        return self.ids[self.starts[index] : self.starts[index + 1]]
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """The number of symbols of each text."""
+        return np.diff(self.starts)
+
+    @property
+    def empty(self) -> int:
+        """How many texts have no symbol."""
+        return int((self.lengths == 0).sum())
+
+    @property
+    def unknown_share(self) -> float:
+        """The share of symbols that the vocabulary does not know."""
+        return self.unknown / max(1, len(self.ids))
+
+
+def encode(
+    texts: Texts, vocabulary: Vocabulary, classes: Sequence[str] | None = None, max_length: int | None = None
+) -> Encoded:
+    """Turn texts into ids in one pass.
+
+    Args:
+        texts: what to encode.
+        vocabulary: the known symbols.
+        classes: the names of the classes in order, when the labels are wanted; each label must be one of them.
+        max_length: symbols kept of a longer text.
+    """
+    number = {name: index for index, name in enumerate(classes or ())}
+    lengths: list[NDArray[np.int64]] = []
+    labels: list[NDArray[np.int64]] = []
+    unknown = truncated = 0
+    with tempfile.TemporaryFile() as file:
+        for chunk in texts.chunks():
+            encoded = vocabulary.encode(chunk.texts)
+            if max_length is not None:
+                truncated += sum(len(ids) > max_length for ids in encoded)
+                encoded = [ids[:max_length] for ids in encoded]
+            flat = np.concatenate([np.asarray(ids, dtype=np.int32) for ids in encoded])
+            unknown += int((flat == UNKNOWN).sum())
+            file.write(flat.tobytes())
+            lengths.append(np.array([len(ids) for ids in encoded], dtype=np.int64))
+            if classes is not None and chunk.labels is not None:
+                labels.append(np.array([number[label] for label in chunk.labels], dtype=np.int64))
+        file.flush()
+        starts = np.concatenate([np.zeros(1, np.int64), *lengths]).cumsum()
+        ids = np.memmap(file, np.int32, "r") if starts[-1] else np.zeros(0, np.int32)
+    return Encoded(ids, starts, np.concatenate(labels) if labels else None, unknown, truncated)

@@ -1,0 +1,205 @@
+"""Training, validation and test examples from what the configuration names."""
+
+from __future__ import annotations
+
+import logging
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from recurra.config import DataConfig
+from recurra.data import divide
+from recurra.data.columns import Columns, find_columns, require_column
+from recurra.data.faults import listed
+from recurra.data.hub import HubTable, is_hub
+from recurra.data.names import SPLIT_NAMES
+from recurra.data.table import Table, is_delimited, read_table
+from recurra.data.text import Part, Texts, hub_splits, open_one
+from recurra.errors import DataError, SettingsError
+
+__all__ = ["Splits", "load_splits"]
+
+_log = logging.getLogger("recurra")
+_HeldOut = Literal["valid", "test"]
+_HELD_OUT: tuple[_HeldOut, ...] = ("valid", "test")
+
+
+class Splits(NamedTuple):
+    """The examples of a run by what they are for."""
+
+    train: Texts
+    valid: Texts
+    test: Texts | None
+
+
+def load_splits(config: DataConfig, seed: int) -> Splits:
+    """Open the examples of a run: from files given, a split column, splits of the hub, or split off the training rows.
+
+    Rows split off are drawn with the seed, from each class its share, at least one. All is read once, so that a fault
+    is known before training begins.
+
+    Args:
+        config: what was told about the data.
+        seed: seed of the division.
+
+    Raises:
+        DataError: a source is missing or malformed, its classes cannot be learnt from or divided, or parts overlap.
+        SettingsError: an option has no effect on these sources, or the shares leave nothing to train on.
+        MissingExtraError: a hub data set, and the `datasets` library is not installed.
+    """
+    if config.valid_share + config.test_share >= 1:
+        total = f"{config.valid_share} + {config.test_share}"
+        raise SettingsError(f"options 'valid_share' and 'test_share': expected a sum below 1, found {total}")
+    _refuse_same_source(config)
+    table, hub = _open_training(config)
+    split_column, sure = _split_column(table, config)
+    columns = find_columns(table, config.text_column, config.label_column, "required", (split_column or "",))
+    assert columns.label is not None
+    given = _open_given(config, table, hub, columns)
+    rows = divide.read_rows(table, columns, split_column, sure)
+    missing = [part for part in _HELD_OUT if part not in given and not rows.counts(part)]
+    if config.test_share == 0 and "test" in missing:
+        missing.remove("test")
+    _check_training(rows, columns.label)
+    if missing:
+        shares = {"valid": config.valid_share, "test": config.test_share}
+        divide.split_off(rows, {part: shares[part] for part in missing}, np.random.default_rng(seed))
+    whole = not np.any(rows.parts)
+    parts = {
+        part: Texts(
+            table,
+            columns,
+            name=table.name if part == "train" and whole else f"{table.name} ({part})",
+            part=Part(rows.parts, divide.PARTS[part], rows.counts(part)),
+        )
+        for part in divide.PARTS
+        if part not in given and rows.counts(part)
+    }
+    splits = Splits(parts["train"], given.get("valid") or parts["valid"], given.get("test") or parts.get("test"))
+    _refuse_unseen(splits)
+    _say_sizes(splits, missing)
+    return splits
+
+
+def _refuse_same_source(config: DataConfig) -> None:
+    given = {"training": config.data, "validation": config.valid, "test": config.test}
+    named = [(use, source) for use, source in given.items() if source is not None]
+    for number, (use, source) in enumerate(named):
+        for other_use, other in named[number + 1 :]:
+            if divide.same_source(source, other):
+                remedy = f"give another, or leave --{_option(other_use)} out"
+                why = f"a score on examples used for {use} would be dishonest"
+                raise DataError(f"{other}: given as {use} and as {other_use} data; {why}; {remedy}")
+
+
+def _option(use: str) -> str:
+    return "valid" if use == "validation" else use
+
+
+def _open_training(config: DataConfig) -> tuple[Table, dict[str, HubTable]]:
+    if is_hub(config.data):
+        if config.delimiter is not None and not _others_delimited(config):
+            raise SettingsError(f"option 'delimiter' would have no effect: {config.data} is a data set of the hub")
+        hub = hub_splits(config.data)
+        if "train" not in hub:
+            raise DataError(
+                f"{config.data}: expected a split called train, found {', '.join(hub)}; nothing to train on"
+            )
+        return hub["train"], hub
+    # The options may be meant for the other files alone, such as a .csv test beside .parquet training data.
+    meant = is_delimited(config.data, config.delimiter) or not _others_delimited(config)
+    delimiter, header = (config.delimiter, config.header) if meant else (None, None)
+    return read_table(config.data, delimiter=delimiter, header=header), {}
+
+
+def _others_delimited(config: DataConfig) -> bool:
+    return any(is_delimited(other, config.delimiter) for other in (config.valid, config.test) if other is not None)
+
+
+def _split_column(table: Table, config: DataConfig) -> tuple[str | None, bool]:
+    """Return the column that divides the rows, if any, and whether it was named rather than guessed."""
+    if config.split_column is not None:
+        require_column(table, config.split_column, "--split-column")
+        return config.split_column, True
+    found = next((column for column in table.columns if column.strip().lower() == "split"), None)
+    if found is None or found in (config.text_column, config.label_column):
+        return None, False
+    values = table.sample()
+    if found not in values.columns or not all((v or "").strip().lower() in SPLIT_NAMES for v in values[found]):
+        return None, False
+    if config.valid is not None or config.test is not None:
+        _log.warning("%s: its column '%s' is not used, as --valid or --test is given", table.name, found)
+        return None, False
+    return found, False
+
+
+def _open_given(config: DataConfig, table: Table, hub: dict[str, HubTable], columns: Columns) -> dict[str, Texts]:
+    given: dict[str, Texts] = {}
+    for part, source in (("valid", config.valid), ("test", config.test)):
+        if source is not None:
+            other = _open_other(source, config, table)
+        elif part in hub and not _labels_hidden(hub[part], columns):
+            other = hub[part]
+        else:
+            continue
+        require_column(other, columns.text, f"the text column of {table.name}")
+        require_column(other, columns.label or "", f"the label column of {table.name}")
+        given[part] = Texts(other, columns)
+        given[part].check()
+    return given
+
+
+def _open_other(source: str, config: DataConfig, table: Table) -> Table:
+    delimited = is_delimited(source, config.delimiter)
+    header = config.header if config.header is not None else table.has_header
+    return open_one(source, config.delimiter if delimited else None, header if delimited else None)
+
+
+def _labels_hidden(table: HubTable, columns: Columns) -> bool:
+    """Return whether a hub split keeps its labels secret, as those of competitions do."""
+    if columns.label not in table.columns:
+        return False
+    hidden = all(frame[columns.label].null_count() == frame.height for frame in table.chunks([columns.label]))
+    if hidden:
+        _log.info("%s: not used, as none of its labels is known", table.name)
+    return hidden
+
+
+def _check_training(rows: divide.Rows, label: str) -> None:
+    counts = rows.counts("train")
+    if not counts:
+        raise DataError(f"{rows.name}: expected rows to train on, found none; mark some as train, or give more")
+    if len(counts) == 1:
+        only, count = next(iter(counts.items()))
+        raise DataError(
+            f"{rows.name}: expected at least two classes in column '{label}' of the training rows, "
+            f"found one: '{only}' ({count:,} rows); add rows of another class, or name another --label-column"
+        )
+
+
+def _refuse_unseen(splits: Splits) -> None:
+    known = splits.train.label_counts()
+    unseen = [
+        f"'{label}': {count:,} in {texts.name}"
+        for texts in (splits.valid, splits.test)
+        if texts is not None
+        for label, count in texts.label_counts().items()
+        if label not in known
+    ]
+    if unseen:
+        raise DataError(
+            f"{splits.train.name}: classes that are never seen in training (its classes: {_some(list(known))}):\n"
+            f"{listed(unseen)}\nadd examples of them to the training data, correct the labels, or take them out"
+        )
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(repr(name) for name in names[:10])
+    return shown if len(names) <= 10 else f"{shown} and {len(names) - 10} more"
+
+
+def _say_sizes(splits: Splits, missing: list[_HeldOut]) -> None:
+    for part, texts in splits._asdict().items():
+        if texts is not None:
+            how = ", split off the training rows" if part in missing else ""
+            _log.info("%s: %s examples from %s%s", part, f"{len(texts):,}", texts.name, how)

@@ -1,0 +1,96 @@
+"""Files and folders that are written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from recurra.errors import OutputError
+
+__all__ = ["atomic_writer", "failures_named", "recover_folder", "replace_folder", "write_text"]
+
+
+@contextlib.contextmanager
+def atomic_writer(path: Path) -> Iterator[IO[bytes]]:
+    """Open a temporary file beside `path`, and put it in its place when the block ends without an error.
+
+    Raises:
+        OutputError: the place cannot be written.
+    """
+    with failures_named(path):
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with failures_named(path), os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+            os.chmod(temporary, 0o666 & ~_umask())
+            os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    with atomic_writer(path) as file:
+        file.write(text.encode())
+
+
+def replace_folder(new: Path, place: Path) -> None:
+    """Put a finished folder in its place; what was there before is removed once the new one is there.
+
+    A kill between the two renames leaves the old folder as `NAME.old`, which :func:`recover_folder` puts back.
+    """
+    old = _old(place)
+    with failures_named(place):
+        if place.exists():
+            if old.exists():
+                shutil.rmtree(old)
+            os.rename(place, old)
+        os.rename(new, place)
+        if old.exists():
+            shutil.rmtree(old)
+
+
+def recover_folder(place: Path) -> None:
+    """Put back a folder that was set aside by a :func:`replace_folder` that did not end."""
+    if not place.exists() and _old(place).exists():
+        with failures_named(place):
+            os.rename(_old(place), place)
+
+
+@contextlib.contextmanager
+def failures_named(path: Path) -> Iterator[None]:
+    """Turn the system's refusal to write into an error that names the place and the remedy.
+
+    Raises:
+        OutputError: in place of an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            free = shutil.disk_usage(_existing(path)).free / 2**20
+            raise OutputError(f"{path}: the disk is full ({free:,.0f} MiB free); make room or write elsewhere") from error
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def _existing(path: Path) -> Path:
+    return next(parent for parent in (path, *path.absolute().parents) if parent.exists())
+
+
+def _old(place: Path) -> Path:
+    return place.with_name(f"{place.name}.old")
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

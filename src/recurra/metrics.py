@@ -1,0 +1,90 @@
+"""Scores of a classifier, each with its interval."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_support
+
+__all__ = ["classification_scores", "expected_calibration_error", "paired_difference"]
+
+_RESAMPLES = 2000
+_BINS = 15
+
+
+def classification_scores(
+    labels: NDArray[np.int64], probabilities: NDArray[np.float32], classes: Sequence[str]
+) -> dict[str, Any]:
+    """Score predictions.
+
+    Intervals are 95 % bootstrap intervals over the examples (Efron, Tibshirani 1993). Resampling examples with
+    replacement makes the counts of the confusion matrix multinomial, so the counts are drawn directly.
+
+    Args:
+        labels: the true class of each example, [n].
+        probabilities: of each class, [n, C].
+        classes: names of the C classes.
+
+    Returns:
+        accuracy, macro_f1 (each a dict of value, low, high), log_loss, expected_calibration_error, per_class (a row of
+        precision, recall, f1, support for each class), confusion (rows true, columns predicted), examples.
+    """
+    predicted = probabilities.argmax(axis=1)
+    numbers = list(range(len(classes)))
+    confusion = confusion_matrix(labels, predicted, labels=numbers)
+    precision, recall, f1, support = precision_recall_fscore_support(
+        labels, predicted, labels=numbers, zero_division=0.0
+    )
+    rows = zip(classes, precision, recall, f1, support)
+    return {
+        "examples": len(labels),
+        "accuracy": _with_interval(confusion, _accuracy),
+        "macro_f1": _with_interval(confusion, _macro_f1),
+        "log_loss": float(log_loss(labels, probabilities.astype(np.float64), labels=numbers)),
+        "expected_calibration_error": expected_calibration_error(labels, probabilities),
+        "per_class": [
+            {"class": name, "precision": float(p), "recall": float(r), "f1": float(f), "support": int(s)}
+            for name, p, r, f, s in rows
+        ],
+        "confusion": confusion.tolist(),
+    }
+
+
+def expected_calibration_error(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> float:
+    """Mean distance between confidence and accuracy over 15 bins of equal width (Guo et al., ICML 2017)."""
+    confidence = probabilities.max(axis=1).astype(np.float64)
+    correct = probabilities.argmax(axis=1) == labels
+    # bins are open to the left: (0, 1/15], (1/15, 2/15], ...
+    bins = np.clip(np.ceil(confidence * _BINS).astype(np.int64) - 1, 0, _BINS - 1)
+    gaps = np.bincount(bins, weights=correct - confidence, minlength=_BINS)
+    return float(np.abs(gaps).sum() / max(1, len(labels)))
+
+
+def paired_difference(ours: NDArray[np.bool_], theirs: NDArray[np.bool_]) -> dict[str, float]:
+    """How much more often one model is right than another on the same examples, with a 95 % bootstrap interval."""
+    cells = np.bincount(2 * ours.astype(np.int64) + theirs, minlength=4)
+    return _with_interval(cells, lambda counts: (counts[..., 2] - counts[..., 1]) / counts.sum(-1))
+
+
+def _with_interval(counts: NDArray[np.int64], score: Callable[[NDArray[Any]], NDArray[Any]]) -> dict[str, float]:
+    total = int(counts.sum())
+    draws = np.random.default_rng(0).multinomial(total, counts.ravel() / total, size=_RESAMPLES)
+    low, high = np.percentile(score(draws.reshape(_RESAMPLES, *counts.shape)), [2.5, 97.5])
+    return {"value": float(score(counts)), "low": float(low), "high": float(high)}
+
+
+def _accuracy(confusion: NDArray[Any]) -> NDArray[Any]:
+    correct: NDArray[Any] = np.trace(confusion, axis1=-2, axis2=-1) / confusion.sum((-2, -1))
+    return correct
+
+
+def _macro_f1(confusion: NDArray[Any]) -> NDArray[Any]:
+    right = np.diagonal(confusion, axis1=-2, axis2=-1)
+    counted = confusion.sum(-1) + confusion.sum(-2)  # of each class: true + predicted
+    present = counted > 0  # a class neither true nor predicted has no F1
+    f1 = np.where(present, 2 * right / np.maximum(counted, 1), 0)
+    mean: NDArray[Any] = f1.sum(-1) / present.sum(-1)
+    return mean

@@ -1,0 +1,38 @@
+"""Lengths and packed sequences from outside, checked and turned into a :class:`recurra.kernels.Layout`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
+
+from recurra.errors import ShapeError
+from recurra.kernels.layout import Layout
+
+__all__ = ["checked_lengths", "packed_layout"]
+
+
+def checked_lengths(lengths: Tensor | Sequence[int], batch: int, time: int) -> Tensor:
+    """Return lengths as an int64 tensor [B] on the CPU.
+
+    Raises:
+        ShapeError: not one whole number in 0..T for each of the B sequences.
+    """
+    given = torch.as_tensor(lengths).detach().cpu()
+    if given.is_floating_point() or given.dtype == torch.bool or given.is_complex():
+        if given.numel():
+            raise ShapeError(f"lengths: expected whole numbers, got {given.dtype}")
+        given = given.long()
+    if given.shape != (batch,):
+        raise ShapeError(f"lengths: expected one for each of {batch} sequences, got shape {tuple(given.shape)}")
+    if batch and (int(given.min()) < 0 or int(given.max()) > time):
+        raise ShapeError(f"lengths: expected 0 to {time}, got {int(given.min())} to {int(given.max())}")
+    return given.long()
+
+
+def packed_layout(sequence: PackedSequence) -> Layout:
+    """Return the layout of a `PackedSequence`."""
+    sizes = sequence.batch_sizes.tolist()
+    return Layout(sizes, sizes[0], sequence.sorted_indices, sequence.unsorted_indices)

@@ -1,0 +1,66 @@
+"""From outputs at every step to one vector for each sequence, reading valid tokens only."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from recurra.kernels.layout import Layout
+
+__all__ = ["Pooling"]
+
+
+class Pooling(nn.Module):
+    """Pool packed outputs by their final state, mean, maximum or attention.
+
+    Attention is a softmax over the steps of a learned score: :math:`a_t \\propto \\exp(w \\cdot \\tanh(W y_t))` (Yang et
+    al., "Hierarchical attention networks", NAACL 2016). A sequence of length zero gives zeros, but for `final`, which
+    gives its initial state.
+
+    Args:
+        kind: ``"final"``, ``"mean"``, ``"max"`` or ``"attention"``.
+        size: F, the size of an output.
+    """
+
+    def __init__(self, kind: Literal["final", "mean", "max", "attention"], size: int) -> None:
+        super().__init__()
+        self.kind = kind
+        if kind == "attention":
+            self.hidden = nn.Linear(size, size)
+            self.score = nn.Linear(size, 1, bias=False)
+
+    def forward(self, outputs: Tensor, layout: Layout, final: Tensor | None = None) -> Tensor:
+        """Pool.
+
+        Args:
+            outputs: [N, F], packed.
+            layout: how the rows are arranged.
+            final: [D, B, H], the last layer's final state in sorted order, for ``"final"``.
+
+        Returns:
+            [B, F] in sorted order.
+        """
+        if self.kind == "final":
+            assert final is not None
+            return torch.cat(list(final), dim=-1)
+        time = len(layout.batch_sizes)
+        if time == 0:
+            return outputs.new_zeros(layout.batch, outputs.shape[1])
+        lengths = layout.sorted_lengths().to(outputs.device)
+        if self.kind == "mean":
+            summed = layout.unpack_sorted(outputs).sum(0)
+            return summed / lengths.clamp(min=1).unsqueeze(1)
+        if self.kind == "max":
+            beyond = torch.arange(time, device=outputs.device).unsqueeze(1) >= lengths
+            padded = layout.unpack_sorted(outputs).masked_fill(beyond.unsqueeze(2), -torch.inf)
+            largest = padded.max(dim=0).values
+            return torch.where((lengths > 0).unsqueeze(1), largest, torch.zeros_like(largest))
+        return self._attend(outputs, layout)
+
+    def _attend(self, outputs: Tensor, layout: Layout) -> Tensor:
+        scores = self.score(torch.tanh(self.hidden(outputs)))  # [N, 1]
+        weights = (scores - scores.max()).exp()
+        summed = layout.unpack_sorted(torch.cat([weights * outputs, weights], dim=1)).sum(0)
+        return summed[:, :-1] / summed[:, -1:].clamp(min=torch.finfo(outputs.dtype).tiny)

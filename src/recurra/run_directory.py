@@ -1,0 +1,157 @@
+"""The folder of a run at work: locked, resumable, and renamed to its final name when the run is finished."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from safetensors.torch import load_file
+from torch import Tensor
+from torch.optim import Optimizer
+
+from recurra.baselines import BagOfWords
+from recurra.checkpoint import (
+    LastState,
+    is_model_directory,
+    read_last,
+    write_last,
+    write_model,
+    write_settings,
+    write_weights,
+)
+from recurra.errors import DataError, OutputError, SettingsError
+from recurra.files import failures_named, recover_folder, replace_folder, write_text
+from recurra.tasks.base import Task
+
+__all__ = ["RunDirectory"]
+
+_log = logging.getLogger("recurra")
+
+
+class RunDirectory:
+    """Where a run writes.
+
+    Args:
+        out: the model directory to be.
+        overwrite: whether a model that is there, or an unfinished run, may be replaced.
+        resume: whether to go on with an unfinished run.
+
+    Raises:
+        OutputError: the place is in use by another run, holds a model, an unfinished run or something foreign, or
+            cannot be written.
+    """
+
+    def __init__(self, out: Path, overwrite: bool = False, resume: bool = False) -> None:
+        self.out = out
+        self.partial = out.with_name(f"{out.name}.partial")
+        self._lock = FileLock(out.with_name(f"{out.name}.lock"))
+        recover_folder(out)
+        with failures_named(out):
+            out.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                self._lock.acquire(timeout=0)
+            except Timeout:
+                raise OutputError(f"{out}: in use: another run is training into it; wait for it or choose another --out") from None
+        try:
+            self._prepare(overwrite, resume)
+        except BaseException:
+            self.close()
+            raise
+
+    def _prepare(self, overwrite: bool, resume: bool) -> None:
+        if resume:
+            self._reopen()
+            return
+        if self.out.exists():
+            self._require_replaceable(overwrite)
+        if self.partial.exists():
+            if not overwrite:
+                raise OutputError(
+                    f"{self.out}: in use: an unfinished run is in {self.partial}; go on with --resume, or start anew "
+                    f"with --overwrite"
+                )
+            with failures_named(self.partial):
+                shutil.rmtree(self.partial)
+        with failures_named(self.partial):
+            self.partial.mkdir()
+
+    def _require_replaceable(self, overwrite: bool) -> None:
+        if self.out.is_dir() and not any(self.out.iterdir()):
+            return
+        if not self.out.is_dir() or not is_model_directory(self.out):
+            raise OutputError(f"{self.out}: in use: it exists and is no model directory of recurra; choose another --out")
+        if not overwrite:
+            raise OutputError(f"{self.out}: in use: a model is there; choose another --out, or replace it with --overwrite")
+
+    def _reopen(self) -> None:
+        if not self.partial.exists() and (self.out / "last.safetensors").exists():
+            with failures_named(self.out):
+                os.rename(self.out, self.partial)
+        if not (self.partial / "config.json").exists():
+            raise OutputError(f"{self.out}: there is no unfinished run to resume; leave --resume out to start one")
+
+    def begin(self, task: Task) -> None:
+        """Write the settings of a new run, or compare them with those of the run that is resumed.
+
+        Raises:
+            SettingsError: the run was started with other settings.
+            DataError: the data have changed since.
+        """
+        config = self.partial / "config.json"
+        if not config.exists():
+            write_settings(self.partial, task)
+            return
+        started = json.loads(config.read_text(encoding="utf-8"))
+        now = json.loads(json.dumps({"settings": task.config.model_dump(), "facts": task.facts()}))
+        differing = [
+            f"{name}={value!r} (now {now['settings'][section][name]!r})"
+            for section in task.config.sections
+            for name, value in started["settings"][section].items()
+            if value != now["settings"][section][name]
+        ]
+        if differing:
+            raise SettingsError(f"{self.out}: cannot resume: the run was started with {', '.join(differing)}")
+        vocabulary = (self.partial / "tokenizer.json").read_text(encoding="utf-8")
+        if started["facts"] != now["facts"] or vocabulary != task.vocabulary.to_json():
+            raise DataError(f"{self.out}: cannot resume: the training data have changed since the run was started")
+
+    def save_epoch(self, task: Task, optimizer: Optimizer, history: Sequence[Any]) -> None:
+        """Keep the state after an epoch: the best weights first, then what the run can be resumed from."""
+        records = [record._asdict() for record in history]
+        if records[-1]["best"]:
+            write_weights(self.partial / "model.safetensors", task.network.state_dict())
+        write_last(self.partial / "last.safetensors", task, optimizer, records)
+        write_text(self.partial / "history.jsonl", "".join(json.dumps(record) + "\n" for record in records))
+
+    def read_last(self) -> LastState | None:
+        """The state of the unfinished run, or None when no epoch was done."""
+        path = self.partial / "last.safetensors"
+        return read_last(path) if path.exists() else None
+
+    def read_best(self) -> dict[str, Tensor]:
+        """The best weights of the unfinished run."""
+        return load_file(self.partial / "model.safetensors")
+
+    def finish(self, task: Task, metrics: dict[str, Any], baseline: BagOfWords, history: Sequence[Any], card: str) -> None:
+        """Complete the folder and give it its final name."""
+        records = [record._asdict() for record in history]
+        write_model(self.partial, task, metrics, baseline, records, card)
+        replace_folder(self.partial, self.out)
+        self.close()
+
+    def abandon(self) -> None:
+        """Leave nothing behind of a run without a whole epoch."""
+        if self.partial.exists() and not (self.partial / "last.safetensors").exists():
+            shutil.rmtree(self.partial)
+        self.close()
+
+    def close(self) -> None:
+        """Release the lock."""
+        self._lock.release()
+        Path(self._lock.lock_file).unlink(missing_ok=True)

@@ -1,0 +1,199 @@
+"""The one training loop: forward, loss, backward, clip, step."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+from torch.optim import AdamW
+
+from recurra.config import TrainConfig
+from recurra.run_directory import RunDirectory
+from recurra.errors import RecurraError
+from recurra.tasks.base import Task
+
+__all__ = ["Callback", "EpochRecord", "StepRecord", "train"]
+
+
+class StepRecord(NamedTuple):
+    """What one step reports: its place in the run, the loss, the gradient norm before clipping, and the speed."""
+
+    epoch: int
+    step: int
+    loss: float
+    gradient_norm: float
+    learning_rate: float
+    tokens: int
+
+
+class EpochRecord(NamedTuple):
+    """What one epoch reports, and a line of `history.jsonl`; times in seconds, norms before clipping."""
+
+    epoch: int
+    loss: float
+    valid_loss: float
+    valid_score: float
+    best: bool
+    gradient_norm: float
+    clipped_share: float
+    learning_rate: float
+    tokens_per_second: float
+    seconds: float
+
+
+class Callback:
+    """Told of each step and epoch; override what you need."""
+
+    def on_start(self, epochs: int, steps: int) -> None:
+        """Training begins; an epoch has so many steps."""
+
+    def on_step(self, record: StepRecord) -> None:
+        """A step is done."""
+
+    def on_epoch(self, record: EpochRecord) -> bool | None:
+        """An epoch is done; return True to stop after it."""
+        return None
+
+    def on_end(self) -> None:
+        """Training ends, however it does."""
+
+
+@dataclass
+class _Progress:
+    """Where a run stands after its last whole epoch, and its best weights so far."""
+
+    history: list[EpochRecord] = field(default_factory=list)
+    best: dict[str, Tensor] = field(default_factory=dict)
+    interrupted: bool = False
+
+    @property
+    def best_epoch(self) -> int:
+        return max((record.epoch for record in self.history if record.best), default=0)
+
+
+def train(task: Task, run: RunDirectory | None = None, callbacks: Sequence[Callback] = ()) -> _Progress:
+    """Train a task's network and leave the best epoch's weights in it.
+
+    Each epoch is a function of the weights, the optimizer's state and the seed alone, so a run that is resumed ends as
+    one that was never stopped. Ctrl-C ends the run after the last whole epoch.
+
+    Args:
+        task: made from data.
+        run: where the best and the last state are kept, and read from when the run is resumed; None keeps nothing.
+        callbacks: told of each step and epoch.
+
+    Raises:
+        RecurraError: the loss is no longer a number.
+        KeyboardInterrupt: Ctrl-C before one more epoch was done.
+    """
+    settings = task.config.train
+    fabric = Fabric(accelerator=settings.device, devices=1)
+    optimizer = AdamW(task.network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay, fused=True)
+    network, optimizer = fabric.setup(task.network, optimizer)
+    progress = _resume(task, optimizer, run)
+    done_before = len(progress.history)
+    steps = task.steps()
+    for callback in callbacks:
+        callback.on_start(settings.epochs, steps)
+    try:
+        for epoch in range(len(progress.history) + 1, settings.epochs + 1):
+            if _stops_early(progress, settings):
+                break
+            trained = _train_epoch(fabric, task, network, optimizer, epoch, steps, callbacks)
+            record = _record(task, progress, trained)
+            if record.best:
+                progress.best = {name: value.detach().clone() for name, value in task.network.state_dict().items()}
+            progress.history.append(record)
+            if run is not None:
+                run.save_epoch(task, optimizer, progress.history)
+            if any([callback.on_epoch(record) for callback in callbacks]):
+                break
+    except KeyboardInterrupt:
+        if len(progress.history) == done_before:
+            raise
+        progress.interrupted = True
+    finally:
+        for callback in callbacks:
+            callback.on_end()
+    task.network.load_state_dict(progress.best)
+    task.network.to("cpu").eval()
+    return progress
+
+
+def _train_epoch(
+    fabric: Fabric, task: Task, network: Any, optimizer: Any, epoch: int, steps: int, callbacks: Sequence[Callback]
+) -> dict[str, float]:
+    settings = task.config.train
+    torch.manual_seed(settings.seed * 100_003 + epoch)
+    network.train()
+    started, tokens, losses, norms = time.perf_counter(), 0, [], []
+    rate = 0.0
+    for step, batch in enumerate(task.batches(epoch)):
+        rate = settings.learning_rate * _schedule(settings, ((epoch - 1) * steps + step) / (settings.epochs * steps))
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        loss = task.loss(network, batch.to(fabric.device))
+        optimizer.zero_grad()
+        fabric.backward(loss)
+        norm = fabric.clip_gradients(network, optimizer, max_norm=settings.clip_norm, error_if_nonfinite=False)
+        optimizer.step()
+        assert isinstance(norm, Tensor)
+        losses.append(_finite(loss.item(), epoch, step))
+        norms.append(_finite(norm.item(), epoch, step))
+        tokens += int(batch.lengths.sum())
+        record = StepRecord(epoch, step + 1, losses[-1], norms[-1], rate, tokens)
+        for callback in callbacks:
+            callback.on_step(record)
+    seconds = time.perf_counter() - started
+    return {
+        "epoch": epoch,
+        "loss": sum(losses) / len(losses),
+        "gradient_norm": sum(norms) / len(norms),
+        "clipped_share": sum(norm > settings.clip_norm for norm in norms) / len(norms),
+        "learning_rate": rate,
+        "tokens_per_second": tokens / seconds,
+        "seconds": seconds,
+    }
+
+
+def _record(task: Task, progress: _Progress, trained: Mapping[str, float]) -> EpochRecord:
+    scores = task.validate()
+    reached = (scores[task.score], -scores["loss"])
+    best = all(reached > (record.valid_score, -record.valid_loss) for record in progress.history)
+    values = {**trained, "epoch": int(trained["epoch"]), "valid_loss": scores["loss"], "valid_score": reached[0]}
+    return EpochRecord(**values, best=best)  # type: ignore[arg-type]
+
+
+def _resume(task: Task, optimizer: Any, run: RunDirectory | None) -> _Progress:
+    saved = run.read_last() if run is not None else None
+    if run is None or saved is None:
+        return _Progress()
+    task.network.load_state_dict(saved.weights)
+    saved.restore(optimizer)
+    return _Progress([EpochRecord(**record) for record in saved.history], run.read_best())
+
+
+def _stops_early(progress: _Progress, settings: TrainConfig) -> bool:
+    return settings.patience is not None and len(progress.history) - progress.best_epoch >= settings.patience
+
+
+def _schedule(settings: TrainConfig, done: float) -> float:
+    """The share of the peak learning rate after a share of the run."""
+    if settings.schedule == "linear":
+        return 1 - done
+    return 0.5 * (1 + math.cos(math.pi * done)) if settings.schedule == "cosine" else 1.0
+
+
+def _finite(value: float, epoch: int, step: int) -> float:
+    if not math.isfinite(value):
+        raise RecurraError(
+            f"the loss or its gradient is no longer a number (epoch {epoch}, step {step + 1}): "
+            f"train with a smaller --learning-rate"
+        )
+    return value

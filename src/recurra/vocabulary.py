@@ -1,0 +1,159 @@
+"""Symbols <-> ids: words, characters or byte pairs, through the `tokenizers` library."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from torch import Tensor
+
+from recurra.config import VocabularyConfig
+from recurra.errors import DataError, SettingsError
+
+__all__ = ["PADDING", "UNKNOWN", "Token", "Vectors", "Vocabulary"]
+
+_log = logging.getLogger("recurra")
+
+PADDING = 0
+UNKNOWN = 1
+_SPECIAL = ["[PAD]", "[UNK]"]
+_WORD = r"\w+(?:['’]\w+)*|[^\w\s]"  # noqa: RUF001  a word keeps its apostrophes: "don't" is one symbol
+_DEFAULT_SIZE = {"words": 50_000, "characters": 50_000, "bpe": 8_000}
+
+
+class Token(NamedTuple):
+    """A piece of a text and its id; `known` is false where the id is that of the unknown symbol."""
+
+    text: str
+    id: int
+    known: bool
+
+
+class Vectors(NamedTuple):
+    """Pretrained vectors for some symbols: their ids [K] and values [K, E]."""
+
+    ids: Tensor
+    values: Tensor
+
+
+class Vocabulary:
+    """The symbols known to a model.
+
+    >>> words = Vocabulary.build([["to be or not to be"]], VocabularyConfig(min_count=1))
+    >>> words.encode(["not to be", "to see"])
+    [[4, 3, 2], [3, 1]]
+    """
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+
+    @classmethod
+    def build(cls, chunks: Iterable[list[str]], config: VocabularyConfig) -> Vocabulary:
+        """Learn the symbols of the training texts, the most frequent first.
+
+        Args:
+            chunks: the texts, in lists of any size; read once.
+            config: what a symbol is, how many are kept, and how often one must be seen.
+
+        Raises:
+            SettingsError: fewer byte pairs asked for than there are bytes.
+        """
+        size = config.vocabulary_size or _DEFAULT_SIZE[config.tokens]
+        if config.tokens == "bpe":
+            alphabet = pre_tokenizers.ByteLevel.alphabet()
+            least = len(alphabet) + len(_SPECIAL)
+            if size < least:
+                raise SettingsError(f"option 'vocabulary_size': bpe needs at least {least}, one for each byte; found {size}")
+            tokenizer = Tokenizer(models.BPE())
+            tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+            tokenizer.decoder = decoders.ByteLevel()
+            trainer = trainers.BpeTrainer(
+                vocab_size=size,
+                min_frequency=config.min_count,
+                special_tokens=_SPECIAL,
+                initial_alphabet=alphabet,
+                show_progress=False,
+            )
+        else:
+            tokenizer = Tokenizer(models.WordLevel(unk_token=_SPECIAL[UNKNOWN]))
+            pattern = _WORD if config.tokens == "words" else r"[\s\S]"
+            tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(pattern), behavior="removed", invert=True)
+            trainer = trainers.WordLevelTrainer(
+                vocab_size=size, min_frequency=config.min_count, special_tokens=_SPECIAL, show_progress=False
+            )
+        steps = [normalizers.NFC(), *([normalizers.Lowercase()] if config.lowercase else [])]
+        tokenizer.normalizer = normalizers.Sequence(steps)
+        tokenizer.train_from_iterator(chunks, trainer=trainer)
+        return cls(tokenizer)
+
+    def __len__(self) -> int:
+        return self._tokenizer.get_vocab_size()
+
+    def encode(self, texts: list[str]) -> list[list[int]]:
+        """Return the ids of each text's symbols; a text without any gives an empty list."""
+        return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
+
+    def tokens(self, text: str) -> list[Token]:
+        """Return the pieces of a text as they were written, with their ids."""
+        encoding = self._tokenizer.encode(text, add_special_tokens=False)
+        return [
+            Token(text[start:stop], id_, id_ != UNKNOWN) for id_, (start, stop) in zip(encoding.ids, encoding.offsets)
+        ]
+
+    def symbols(self) -> list[str]:
+        """Return the symbols in the order of their ids."""
+        ids = self._tokenizer.get_vocab()
+        return sorted(ids, key=ids.__getitem__)
+
+    def to_json(self) -> str:
+        """Return the content of a `tokenizer.json`."""
+        return self._tokenizer.to_str(pretty=True)
+
+    @classmethod
+    def from_json(cls, content: str) -> Vocabulary:
+        """Make a vocabulary from the content of a `tokenizer.json`.
+
+        Raises:
+            ValueError: the content is no tokenizer.
+        """
+        try:
+            return cls(Tokenizer.from_str(content))
+        except Exception as error:  # the library raises bare Exception
+            raise ValueError(str(error)) from error
+
+    def read_vectors(self, path: str | Path) -> Vectors:
+        """Read the vectors of the known symbols from a GloVe or fastText text file, line by line.
+
+        Raises:
+            DataError: the file is missing, a line has another number of values than the first or a value that is no
+                number, or no symbol has a vector.
+        """
+        known = {symbol: id_ for id_, symbol in enumerate(self.symbols()) if id_ >= len(_SPECIAL)}
+        found: dict[int, list[float]] = {}
+        size = 0
+        try:
+            lines = Path(path).open(encoding="utf-8")
+        except OSError as error:
+            raise DataError(f"{path}: cannot read the vectors: {error.strerror}") from None
+        with lines:
+            for number, line in enumerate(lines, 1):
+                word, *values = line.rstrip().split(" ")
+                if number == 1 and len(values) == 1:
+                    continue  # fastText begins with the number of words and their size
+                size = size or len(values)
+                if len(values) != size:
+                    raise DataError(f"{path}, line {number}: expected a word and {size} numbers, found {len(values)}")
+                if word in known:
+                    try:
+                        found[known[word]] = [float(value) for value in values]
+                    except ValueError as error:
+                        raise DataError(f"{path}, line {number}: expected numbers after '{word}': {error}") from None
+        if not found:
+            raise DataError(f"{path}: none of the {len(known):,} known words has a vector; is it of another language?")
+        share = len(found) / len(known)
+        _log.info("vectors: %s of %s known words (%.0f %%) have one in %s", f"{len(found):,}", f"{len(known):,}", 100 * share, path)
+        return Vectors(torch.tensor(list(found)), torch.tensor(list(found.values())))
