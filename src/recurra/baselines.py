@@ -86,7 +86,9 @@ class BagOfWords:
 def _presence(sequences: Sequences, vocabulary_size: int) -> csr_matrix:
     """[n, V], one where a text has the word."""
     shape = (len(sequences.starts) - 1, vocabulary_size)
-    counts = csr_matrix((np.ones(len(sequences.ids), np.float32), sequences.ids, sequences.starts), shape=shape)
+    counts = csr_matrix(
+        (np.ones(len(sequences.ids), np.float32), sequences.ids, sequences.starts), shape=shape, copy=True
+    )
     counts.sum_duplicates()
     counts.data[:] = 1
     return counts

@@ -35,7 +35,9 @@ class Batch(NamedTuple):
         return Batch(self.values.to(device), self.lengths, None if self.labels is None else self.labels.to(device))
 
 
-def make_batch(sequences: Sequence[Sequence[int] | NDArray[np.int32]], labels: NDArray[np.int64] | None = None) -> Batch:
+def make_batch(
+    sequences: Sequence[Sequence[int] | NDArray[np.int32]], labels: NDArray[np.int64] | None = None
+) -> Batch:
     """Put sequences of ids side by side.
 
     >>> make_batch([[5, 6], [7]]).values.tolist()
@@ -45,7 +47,9 @@ def make_batch(sequences: Sequence[Sequence[int] | NDArray[np.int32]], labels: N
     values = np.full((len(sequences), lengths.max(initial=0)), PADDING, dtype=np.int64)
     for row, ids in zip(values, sequences):
         row[: len(ids)] = ids
-    return Batch(torch.from_numpy(values), torch.from_numpy(lengths), None if labels is None else torch.from_numpy(labels))
+    return Batch(
+        torch.from_numpy(values), torch.from_numpy(lengths), None if labels is None else torch.from_numpy(labels)
+    )
 
 
 def shuffled_batches(lengths: NDArray[np.int64], batch_size: int, seed: int, epoch: int) -> list[NDArray[np.int64]]:

@@ -150,7 +150,9 @@ def read_model(path: str | Path) -> SavedModel:
         )
     for name in _HASHED:
         if _sha256(folder / name) != metrics.get("files", {}).get(name):
-            raise ModelDirectoryError(f"{folder}: damaged: {name} is not the file that was saved; train again or restore a copy")
+            raise ModelDirectoryError(
+                f"{folder}: damaged: {name} is not the file that was saved; train again or restore a copy"
+            )
     try:
         settings = parse_run_config(config["settings"], source=str(folder / "config.json"))
         vocabulary = Vocabulary.from_json((folder / "tokenizer.json").read_text(encoding="utf-8"))
@@ -183,7 +185,9 @@ def _require_whole(folder: Path) -> None:
     missing = [name for name in _FILES if not (folder / name).is_file()]
     if len(missing) == len(_FILES) or "config.json" in missing and "tokenizer.json" in missing:
         found = ", ".join(sorted(entry.name for entry in folder.iterdir())[:5]) or "nothing"
-        raise ModelDirectoryError(f"{folder}: not a recurra model directory: expected config.json and others, found {found}")
+        raise ModelDirectoryError(
+            f"{folder}: not a recurra model directory: expected config.json and others, found {found}"
+        )
     if missing:
         raise ModelDirectoryError(f"{folder}: damaged: {', '.join(missing)} missing; train again or restore a copy")
 

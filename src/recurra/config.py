@@ -30,10 +30,10 @@ class DataConfig(_Settings):
     valid: str | None = Field(None, description="File with the validation examples.")
     test: str | None = Field(None, description="File with the test examples.")
     split_column: str | None = Field(None, description="Column that says train, valid or test for each row.")
-    text_column: str | None = Field(None, description="Column with the text [default: found, and said].")
-    label_column: str | None = Field(None, description="Column with the label [default: found, and said].")
-    delimiter: str | None = Field(None, min_length=1, description="Field delimiter [default: by file name].")
-    header: bool | None = Field(None, description="Whether the first row names the columns [default: found, and said].")
+    text_column: str | None = Field(None, description="Column with the text (default: found, and said).")
+    label_column: str | None = Field(None, description="Column with the label (default: found, and said).")
+    delimiter: str | None = Field(None, min_length=1, description="Field delimiter (default: by file name).")
+    header: bool | None = Field(None, description="Whether the first row names the columns (default: found, and said).")
     valid_share: float = Field(0.1, gt=0, lt=1, description="Share of the examples held out for validation.")
     test_share: float = Field(0.1, ge=0, lt=1, description="Share held out for the test; 0 for none.")
 
@@ -43,9 +43,9 @@ class VocabularyConfig(_Settings):
 
     tokens: Literal["words", "characters", "bpe"] = Field("words", description="What a token is.")
     lowercase: bool = Field(True, description="Whether upper and lower case are the same.")
-    vocabulary_size: int | None = Field(None, ge=3, description="Most symbols kept [default: 50000, for bpe 8000].")
+    vocabulary_size: int | None = Field(None, ge=3, description="Most symbols kept (default: 50000, for bpe 8000).")
     min_count: int = Field(2, ge=1, description="A symbol seen less often in training is unknown.")
-    max_length: int | None = Field(None, ge=1, description="Tokens kept of a longer text [default: all].")
+    max_length: int | None = Field(None, ge=1, description="Tokens kept of a longer text (default: all).")
     vectors: str | None = Field(None, description="GloVe or fastText text file with pretrained word vectors.")
 
 
@@ -70,7 +70,7 @@ class TrainConfig(_Settings):
     weight_decay: float = Field(0.01, ge=0, description="Decoupled weight decay of AdamW.")
     clip_norm: float = Field(1.0, gt=0, description="Largest gradient norm; a longer gradient is scaled down to it.")
     schedule: Literal["constant", "linear", "cosine"] = Field("cosine", description="Learning rate over the run.")
-    patience: int | None = Field(None, ge=1, description="Stop after so many epochs without gain [default: never].")
+    patience: int | None = Field(None, ge=1, description="Stop after so many epochs without gain (default: never).")
     class_weights: Literal["none", "balanced"] = Field("none", description="Weight of each class in the loss.")
     seed: int = Field(0, ge=0, lt=2**31, description="Seed of everything random.")
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda|mps)$", description="auto, cpu, cuda or mps.")

@@ -78,7 +78,9 @@ def failures_named(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             free = shutil.disk_usage(_existing(path)).free / 2**20
-            raise OutputError(f"{path}: the disk is full ({free:,.0f} MiB free); make room or write elsewhere") from error
+            raise OutputError(
+                f"{path}: the disk is full ({free:,.0f} MiB free); make room or write elsewhere"
+            ) from error
         raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 

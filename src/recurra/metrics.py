@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_support
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 __all__ = ["classification_scores", "expected_calibration_error", "paired_difference"]
 
@@ -43,7 +43,7 @@ def classification_scores(
         "examples": len(labels),
         "accuracy": _with_interval(confusion, _accuracy),
         "macro_f1": _with_interval(confusion, _macro_f1),
-        "log_loss": float(log_loss(labels, probabilities.astype(np.float64), labels=numbers)),
+        "log_loss": _log_loss(labels, probabilities),
         "expected_calibration_error": expected_calibration_error(labels, probabilities),
         "per_class": [
             {"class": name, "precision": float(p), "recall": float(r), "f1": float(f), "support": int(s)}
@@ -67,6 +67,11 @@ def paired_difference(ours: NDArray[np.bool_], theirs: NDArray[np.bool_]) -> dic
     """How much more often one model is right than another on the same examples, with a 95 % bootstrap interval."""
     cells = np.bincount(2 * ours.astype(np.int64) + theirs, minlength=4)
     return _with_interval(cells, lambda counts: (counts[..., 2] - counts[..., 1]) / counts.sum(-1))
+
+
+def _log_loss(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> float:
+    of_true = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    return float(-np.log(np.maximum(of_true, np.finfo(np.float32).tiny)).mean())
 
 
 def _with_interval(counts: NDArray[np.int64], score: Callable[[NDArray[Any]], NDArray[Any]]) -> dict[str, float]:

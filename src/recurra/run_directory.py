@@ -57,7 +57,9 @@ class RunDirectory:
             try:
                 self._lock.acquire(timeout=0)
             except Timeout:
-                raise OutputError(f"{out}: in use: another run is training into it; wait for it or choose another --out") from None
+                raise OutputError(
+                    f"{out}: in use: another run is training into it; wait for it or choose another --out"
+                ) from None
         try:
             self._prepare(overwrite, resume)
         except BaseException:
@@ -85,9 +87,13 @@ class RunDirectory:
         if self.out.is_dir() and not any(self.out.iterdir()):
             return
         if not self.out.is_dir() or not is_model_directory(self.out):
-            raise OutputError(f"{self.out}: in use: it exists and is no model directory of recurra; choose another --out")
+            raise OutputError(
+                f"{self.out}: in use: it exists and is no model directory of recurra; choose another --out"
+            )
         if not overwrite:
-            raise OutputError(f"{self.out}: in use: a model is there; choose another --out, or replace it with --overwrite")
+            raise OutputError(
+                f"{self.out}: in use: a model is there; choose another --out, or replace it with --overwrite"
+            )
 
     def _reopen(self) -> None:
         if not self.partial.exists() and (self.out / "last.safetensors").exists():
@@ -138,7 +144,9 @@ class RunDirectory:
         """The best weights of the unfinished run."""
         return load_file(self.partial / "model.safetensors")
 
-    def finish(self, task: Task, metrics: dict[str, Any], baseline: BagOfWords, history: Sequence[Any], card: str) -> None:
+    def finish(
+        self, task: Task, metrics: dict[str, Any], baseline: BagOfWords, history: Sequence[Any], card: str
+    ) -> None:
         """Complete the folder and give it its final name."""
         records = [record._asdict() for record in history]
         write_model(self.partial, task, metrics, baseline, records, card)

@@ -18,7 +18,7 @@ from recurra.run_directory import RunDirectory
 from recurra.errors import RecurraError
 from recurra.tasks.base import Task
 
-__all__ = ["Callback", "EpochRecord", "StepRecord", "train"]
+__all__ = ["Callback", "EpochRecord", "Progress", "StepRecord", "train"]
 
 
 class StepRecord(NamedTuple):
@@ -65,7 +65,7 @@ class Callback:
 
 
 @dataclass
-class _Progress:
+class Progress:
     """Where a run stands after its last whole epoch, and its best weights so far."""
 
     history: list[EpochRecord] = field(default_factory=list)
@@ -77,7 +77,7 @@ class _Progress:
         return max((record.epoch for record in self.history if record.best), default=0)
 
 
-def train(task: Task, run: RunDirectory | None = None, callbacks: Sequence[Callback] = ()) -> _Progress:
+def train(task: Task, run: RunDirectory | None = None, callbacks: Sequence[Callback] = ()) -> Progress:
     """Train a task's network and leave the best epoch's weights in it.
 
     Each epoch is a function of the weights, the optimizer's state and the seed alone, so a run that is resumed ends as
@@ -162,7 +162,7 @@ def _train_epoch(
     }
 
 
-def _record(task: Task, progress: _Progress, trained: Mapping[str, float]) -> EpochRecord:
+def _record(task: Task, progress: Progress, trained: Mapping[str, float]) -> EpochRecord:
     scores = task.validate()
     reached = (scores[task.score], -scores["loss"])
     best = all(reached > (record.valid_score, -record.valid_loss) for record in progress.history)
@@ -170,16 +170,16 @@ def _record(task: Task, progress: _Progress, trained: Mapping[str, float]) -> Ep
     return EpochRecord(**values, best=best)  # type: ignore[arg-type]
 
 
-def _resume(task: Task, optimizer: Any, run: RunDirectory | None) -> _Progress:
+def _resume(task: Task, optimizer: Any, run: RunDirectory | None) -> Progress:
     saved = run.read_last() if run is not None else None
     if run is None or saved is None:
-        return _Progress()
+        return Progress()
     task.network.load_state_dict(saved.weights)
     saved.restore(optimizer)
-    return _Progress([EpochRecord(**record) for record in saved.history], run.read_best())
+    return Progress([EpochRecord(**record) for record in saved.history], run.read_best())
 
 
-def _stops_early(progress: _Progress, settings: TrainConfig) -> bool:
+def _stops_early(progress: Progress, settings: TrainConfig) -> bool:
     return settings.patience is not None and len(progress.history) - progress.best_epoch >= settings.patience
 
 

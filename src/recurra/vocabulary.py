@@ -67,7 +67,9 @@ class Vocabulary:
             alphabet = pre_tokenizers.ByteLevel.alphabet()
             least = len(alphabet) + len(_SPECIAL)
             if size < least:
-                raise SettingsError(f"option 'vocabulary_size': bpe needs at least {least}, one for each byte; found {size}")
+                raise SettingsError(
+                    f"option 'vocabulary_size': bpe needs at least {least}, one for each byte; found {size}"
+                )
             tokenizer = Tokenizer(models.BPE())
             tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
             tokenizer.decoder = decoders.ByteLevel()
@@ -155,5 +157,11 @@ class Vocabulary:
         if not found:
             raise DataError(f"{path}: none of the {len(known):,} known words has a vector; is it of another language?")
         share = len(found) / len(known)
-        _log.info("vectors: %s of %s known words (%.0f %%) have one in %s", f"{len(found):,}", f"{len(known):,}", 100 * share, path)
+        _log.info(
+            "vectors: %s of %s known words (%.0f %%) have one in %s",
+            f"{len(found):,}",
+            f"{len(known):,}",
+            100 * share,
+            path,
+        )
         return Vectors(torch.tensor(list(found)), torch.tensor(list(found.values())))

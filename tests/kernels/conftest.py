@@ -5,7 +5,7 @@ The dimensions are those of :mod:`recurra.kernels.cells`; tensors here are time-
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -94,8 +94,13 @@ def bench() -> Bench:
 
 
 @pytest.fixture(autouse=True)
-def _seed() -> None:
+def _one_seed_and_one_thread() -> Iterator[None]:
+    """Small tensors gain nothing from threads, and threads that wait for a busy core cost a hundredfold."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     torch.manual_seed(0)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(params=Bench.kernels)

@@ -219,6 +219,7 @@ def load_texts(
     delimiter: str | None = None,
     header: bool | None = None,
     labels: LabelNeed = "required",
+    preferred: tuple[str, str] = ("", ""),
 ) -> Texts:
     """Open texts for evaluation or prediction; the source is read through once, so that a fault is known first.
 
@@ -229,6 +230,7 @@ def load_texts(
         delimiter: as for :func:`recurra.data.table.read_table`.
         header: as for :func:`recurra.data.table.read_table`.
         labels: whether a label is required, taken where one is found, or not wanted.
+        preferred: the text and label column of the training data, taken when not told and the source has them.
 
     Raises:
         DataError: the source is missing, malformed, without rows, or has not the columns needed.
@@ -236,7 +238,11 @@ def load_texts(
         MissingExtraError: a hub data set, and the `datasets` library is not installed.
     """
     table = open_one(str(source), delimiter, header)
-    texts = Texts(table, find_columns(table, text_column, label_column, labels))
+    known_text, known_label = (name if name in table.columns else None for name in preferred)
+    columns = find_columns(
+        table, text_column or known_text, None if labels == "no" else label_column or known_label, labels
+    )
+    texts = Texts(table, columns)
     texts.check()
     return texts
 

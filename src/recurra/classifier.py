@@ -1,0 +1,301 @@
+"""A text classifier as a scikit-learn estimator."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.model_selection import train_test_split
+from sklearn.utils.multiclass import unique_labels
+from sklearn.utils.validation import check_is_fitted
+
+from recurra.baselines import BagOfWords
+from recurra.card import model_card
+from recurra.checkpoint import read_model, write_model
+from recurra.config import CellName, PoolingName, make_run_config
+from recurra.data import Splits, Texts
+from recurra.errors import DataError, OutputError
+from recurra.evaluate import evaluate_run, fit_baseline
+from recurra.files import failures_named, replace_folder
+from recurra.tasks.classify import Classify
+from recurra.train import Callback, train
+
+__all__ = ["Classifier", "load"]
+
+_IN_MEMORY = "texts in memory"
+
+
+class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Classify texts with a recurrent network; a scikit-learn classifier whose X is a list of strings.
+
+    Works in `cross_val_score`, `GridSearchCV` and a `Pipeline`; pickles through its model directory, so no code is
+    stored but this class's name.
+
+    Args:
+        cell: ``"lstm"``, ``"gru"``, ``"rnn"``, ``"rnn_relu"``, or ``"feedforward"`` for a bag of embeddings.
+        embedding_size: size of a token's vector.
+        hidden_size: H, size of the state of each direction.
+        num_layers: stacked layers.
+        bidirectional: whether a second net reads from the end.
+        dropout: share of values dropped at embeddings, between layers and before the output.
+        pooling: ``"final"``, ``"mean"``, ``"max"`` or ``"attention"``.
+        tokens: ``"words"``, ``"characters"`` or ``"bpe"``.
+        lowercase: whether upper and lower case are the same.
+        vocabulary_size: most symbols kept; None for 50,000, of byte pairs 8,000.
+        min_count: a symbol seen less often in training is unknown.
+        max_length: tokens kept of a longer text; None for all.
+        vectors: GloVe or fastText text file with pretrained word vectors.
+        epochs: passes over the training data.
+        batch_size: examples in a step.
+        learning_rate: peak step size of AdamW.
+        weight_decay: decoupled weight decay.
+        clip_norm: largest gradient norm.
+        schedule: ``"constant"``, ``"linear"`` or ``"cosine"``.
+        patience: stop after so many epochs without gain; None for never.
+        class_weights: ``"none"`` or ``"balanced"``.
+        valid_share: share of X held out to choose the best epoch, when `fit` is given no validation data.
+        seed: of everything random.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+
+    Attributes:
+        classes_: the class labels, sorted, [C].
+        history_: a record for each epoch.
+        task_: the trained network, vocabulary and settings.
+
+    >>> texts = ["good film", "bad film", "good plot", "bad plot"] * 5
+    >>> model = Classifier(epochs=8, hidden_size=8, embedding_size=8, dropout=0.0, batch_size=4, learning_rate=0.02)
+    >>> model.fit(texts, [1, 0, 1, 0] * 5).predict(["good", "bad"]).tolist()
+    [1, 0]
+    """
+
+    def __init__(
+        self,
+        *,
+        cell: CellName = "lstm",
+        embedding_size: int = 128,
+        hidden_size: int = 128,
+        num_layers: int = 1,
+        bidirectional: bool = True,
+        dropout: float = 0.5,
+        pooling: PoolingName = "max",
+        tokens: Literal["words", "characters", "bpe"] = "words",
+        lowercase: bool = True,
+        vocabulary_size: int | None = None,
+        min_count: int = 2,
+        max_length: int | None = None,
+        vectors: str | None = None,
+        epochs: int = 10,
+        batch_size: int = 32,
+        learning_rate: float = 2e-3,
+        weight_decay: float = 0.01,
+        clip_norm: float = 1.0,
+        schedule: Literal["constant", "linear", "cosine"] = "cosine",
+        patience: int | None = None,
+        class_weights: Literal["none", "balanced"] = "none",
+        valid_share: float = 0.1,
+        seed: int = 0,
+        device: str = "auto",
+    ) -> None:
+        self.cell = cell
+        self.embedding_size = embedding_size
+        self.hidden_size = hidden_size
+        self.num_layers = num_layers
+        self.bidirectional = bidirectional
+        self.dropout = dropout
+        self.pooling = pooling
+        self.tokens = tokens
+        self.lowercase = lowercase
+        self.vocabulary_size = vocabulary_size
+        self.min_count = min_count
+        self.max_length = max_length
+        self.vectors = vectors
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.clip_norm = clip_norm
+        self.schedule = schedule
+        self.patience = patience
+        self.class_weights = class_weights
+        self.valid_share = valid_share
+        self.seed = seed
+        self.device = device
+
+    def fit(
+        self,
+        X: Sequence[str],  # noqa: N803  scikit-learn's name
+        y: ArrayLike,
+        validation_data: tuple[Sequence[str], ArrayLike] | None = None,
+        callbacks: Sequence[Callback] = (),
+    ) -> Classifier:
+        """Train.
+
+        Args:
+            X: n texts.
+            y: n labels of any kind that numpy can sort.
+            validation_data: texts and labels that choose the best epoch; a share of X when None.
+            callbacks: told of each step and epoch (:class:`recurra.train.Callback`).
+
+        Raises:
+            DataError: texts and labels do not fit together, or a class is missing or too small.
+            SettingsError: an option is out of range or without effect.
+        """
+        texts, labels = _as_texts(X), np.asarray(y)
+        if len(texts) != len(labels):
+            raise DataError(f"y: expected a label for each of the {len(texts):,} texts, found {len(labels):,}")
+        if len(np.unique(labels)) < 2:
+            raise DataError(f"y: expected at least two classes, found {np.unique(labels).tolist()}")
+        self.classes_ = unique_labels(labels)
+        config = make_run_config(data=_IN_MEMORY, **self._options(validation_data is None))
+        splits = self._splits(texts, labels, validation_data)
+        self.task_ = Classify.from_splits(config, splits)
+        progress = train(self.task_, callbacks=callbacks)
+        self.history_ = [record._asdict() for record in progress.history]
+        self._interrupted = progress.interrupted
+        self._baseline = fit_baseline(self.task_)
+        self._metrics = evaluate_run(self.task_, self._baseline, progress.best_epoch, len(progress.history))
+        self.task_.data = None
+        return self
+
+    def predict_proba(self, X: Sequence[str]) -> NDArray[np.float32]:  # noqa: N803
+        """Each class's probability, [n, C], columns in the order of `classes_`."""
+        check_is_fitted(self, "task_")
+        texts = _as_texts(X)
+        if not len(texts):
+            return np.zeros((0, len(self.classes_)), np.float32)
+        found = self.task_.probabilities(self.task_.encode(Texts.from_lists(texts)))
+        return found[:, self._column_order()]
+
+    def predict(self, X: Sequence[str]) -> NDArray[Any]:  # noqa: N803
+        """The most probable class of each text, [n]."""
+        chosen: NDArray[Any] = self.classes_[self.predict_proba(X).argmax(axis=1)]
+        return chosen
+
+    def save(self, path: str | Path, overwrite: bool = False) -> None:
+        """Write a model directory, whole or not at all.
+
+        Raises:
+            OutputError: something is there and `overwrite` is False, or the place cannot be written.
+        """
+        check_is_fitted(self, "task_")
+        place = Path(path)
+        if place.exists() and not overwrite:
+            raise OutputError(f"{place}: in use: it exists; choose another place or give overwrite=True")
+        with failures_named(place):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            temporary = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}."))
+            temporary.chmod(0o755)
+        card = model_card(self.task_, self._metrics, self._interrupted)
+        write_model(temporary, self.task_, self._metrics, self._baseline, self.history_, card)
+        replace_folder(temporary, place)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.input_tags.two_d_array = False
+        return tags
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = {"params": self.get_params(deep=False)}
+        if not hasattr(self, "task_"):
+            return state
+        with tempfile.TemporaryDirectory() as folder:
+            place = Path(folder, "model")
+            self.save(place)
+            files = {file.name: file.read_bytes() for file in place.iterdir()}
+        return {**state, "files": files, "classes": self.classes_}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state["params"])
+        if "files" not in state:
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            for name, content in state["files"].items():
+                Path(folder, name).write_bytes(content)
+            self._adopt(Path(folder))
+        self.classes_ = state["classes"]
+
+    def _adopt(self, folder: Path) -> None:
+        saved = read_model(folder)
+        assert isinstance(saved.task, Classify)
+        self.task_, self._baseline, self._interrupted = saved.task, saved.baseline, False
+        self._metrics = saved.metrics
+        self.history_ = _read_history(folder)
+        self.classes_ = np.array(saved.task.classes)
+
+    def _options(self, own_validation: bool) -> dict[str, Any]:
+        """The constructor's arguments that differ from their defaults."""
+        defaults = Classifier().get_params(deep=False)
+        told = {name: value for name, value in self.get_params(deep=False).items() if value != defaults[name]}
+        if not own_validation:
+            told.pop("valid_share", None)
+        return told
+
+    def _splits(self, texts: list[str], labels: NDArray[Any], given: tuple[Sequence[str], ArrayLike] | None) -> Splits:
+        names = labels.astype(str)
+        if given is not None:
+            return Splits(Texts.from_lists(texts, names.tolist()), _labelled(*given, self.classes_), None)
+        counts = dict(zip(*np.unique(names, return_counts=True)))
+        small = [f"'{name}' ({count})" for name, count in counts.items() if count < 2]
+        if small:
+            raise DataError(
+                f"y: expected at least 2 examples of each class, found one of {', '.join(small)}; "
+                f"give validation_data, more examples, or leave the class out"
+            )
+        held_out = max(len(counts), round(self.valid_share * len(texts)))
+        parts = train_test_split(texts, names, test_size=held_out, stratify=names, random_state=self.seed)
+        train_texts, valid_texts, train_names, valid_names = parts
+        return Splits(
+            Texts.from_lists(train_texts, train_names.tolist()),
+            Texts.from_lists(valid_texts, valid_names.tolist()),
+            None,
+        )
+
+    def _column_order(self) -> NDArray[np.int64]:
+        """For each of `classes_`, its column in the network's output, whose classes are sorted as strings."""
+        column = {name: index for index, name in enumerate(self.task_.classes)}
+        return np.array([column[str(label)] for label in self.classes_])
+
+
+def load(path: str | Path) -> Classifier:
+    """Load a model directory as an estimator; labels are strings.
+
+    Raises:
+        ModelDirectoryError: the directory is missing, unfinished, foreign, damaged, or of a newer version.
+    """
+    folder = Path(path)
+    saved = read_model(folder)
+    known = Classifier().get_params(deep=False)
+    settings = saved.task.config
+    flat = {
+        name: value for section in settings.sections for name, value in getattr(settings, section).model_dump().items()
+    }
+    model = Classifier(**{name: flat[name] for name in known})
+    model._adopt(folder)
+    return model
+
+
+def _read_history(folder: Path) -> list[dict[str, Any]]:
+    import json
+
+    path = folder / "history.jsonl"
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+
+
+def _labelled(texts: Sequence[str], labels: ArrayLike, classes: NDArray[Any]) -> Texts:
+    names = [str(label) for label in np.asarray(labels)]
+    unseen = sorted(set(names) - {str(label) for label in classes})
+    if unseen:
+        raise DataError(f"validation_data: classes never seen in training: {', '.join(unseen)}")
+    return Texts.from_lists(_as_texts(texts), names, name="validation data")
+
+
+def _as_texts(texts: Sequence[str]) -> list[str]:
+    if isinstance(texts, str):
+        raise DataError("X: expected a list of texts, found one text; put it in a list")
+    return list(texts)

@@ -1,0 +1,125 @@
+"""Predictions for texts as they come: in order, in bounded memory, and without waiting for more than there is."""
+
+from __future__ import annotations
+
+import os
+import queue
+import sys
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import IO, NamedTuple
+
+from recurra.data import Texts, load_texts
+from recurra.data.hub import is_hub
+from recurra.data.table import KNOWN_SUFFIXES
+from recurra.errors import DataError, SettingsError
+from recurra.tasks.classify import Classify
+
+__all__ = ["Prediction", "arriving_chunks", "chunks_of_inputs", "predict_chunks"]
+
+_CHUNK = 1024
+
+
+class Prediction(NamedTuple):
+    """A text, its most probable class, and every class's probability; also a line of the output."""
+
+    text: str
+    label: str
+    probabilities: dict[str, float]
+
+
+def predict_chunks(task: Classify, chunks: Iterable[list[str]]) -> Iterator[list[Prediction]]:
+    """Predict texts chunk by chunk; the texts of a chunk are batched by length and come back in order."""
+    for texts in chunks:
+        encoded = task.encode(Texts.from_lists(texts))
+        rows = task.probabilities(encoded)
+        yield [
+            Prediction(text, task.classes[int(row.argmax())], dict(zip(task.classes, map(float, row))))
+            for text, row in zip(texts, rows)
+        ]
+
+
+def chunks_of_inputs(
+    task: Classify, inputs: Sequence[str], text_column: str | None, delimiter: str | None, header: bool | None
+) -> Iterator[list[str]]:
+    """Yield the texts of command-line arguments: files, texts, or standard input when there are none (or "-").
+
+    An argument is a file when it exists or has the ending of a data file; anything else is a text.
+
+    Raises:
+        DataError: a file is missing or malformed.
+        SettingsError: an option about files was given, and there is none.
+    """
+    given = list(inputs) or ["-"]
+    if not any(map(_is_file, given)):
+        for name, value in (("text_column", text_column), ("delimiter", delimiter), ("header", header)):
+            if value is not None:
+                raise SettingsError(f"option '{name}' ({value}) would have no effect: no file is read")
+    for argument in given:
+        if argument == "-":
+            if sys.stdin.isatty():
+                print("one text a line; Ctrl-D ends", file=sys.stderr)  # noqa: T201
+            yield from arriving_chunks(sys.stdin.buffer)
+        elif _is_file(argument):
+            texts = load_texts(
+                argument,
+                text_column=text_column,
+                delimiter=delimiter,
+                header=header,
+                labels="no",
+                preferred=(task.columns[0], ""),
+            )
+            yield from (chunk.texts for chunk in texts.chunks(_CHUNK))
+        else:
+            yield [argument]
+
+
+def _is_file(argument: str) -> bool:
+    return is_hub(argument) or Path(argument).suffix.lower() in KNOWN_SUFFIXES or os.path.exists(argument)
+
+
+def arriving_chunks(stream: IO[bytes], size: int = _CHUNK) -> Iterator[list[str]]:
+    """Yield the lines of a stream as lists: all that are there by now, at most `size`.
+
+    A thread reads ahead by no more than `size` lines, so an endless pipe needs bounded memory, and a line typed alone
+    is answered at once.
+
+    Raises:
+        DataError: a line is not UTF-8.
+    """
+    lines: queue.Queue[str | BaseException | None] = queue.Queue(size)
+
+    def read() -> None:
+        try:
+            for number, line in enumerate(stream, 1):
+                lines.put(_decoded(line, number))
+            lines.put(None)
+        except Exception as error:  # told to the reader of the queue, who raises it
+            lines.put(error)
+
+    threading.Thread(target=read, daemon=True).start()
+    while True:
+        texts: list[str] = []
+        line = lines.get()
+        while isinstance(line, str):
+            texts.append(line)
+            if len(texts) == size or lines.empty():
+                break
+            line = lines.get()
+        if texts:
+            yield texts
+        if isinstance(line, BaseException):
+            raise line
+        if line is None:
+            return
+
+
+def _decoded(line: bytes, number: int) -> str:
+    try:
+        return line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"standard input, line {number}: expected UTF-8, found the byte 0x{line[error.start]:02x} at position "
+            f"{error.start + 1}; convert it first, for example with: iconv -f latin1 -t utf-8"
+        ) from None
