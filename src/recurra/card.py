@@ -19,8 +19,8 @@ def model_card(task: Classify, metrics: Mapping[str, Any], interrupted: bool) ->
         f"# Text classifier: {task.config.model.cell}",
         "",
         f"Trained by recurra on `{task.config.data.data}`, column `{task.columns[0]}`, to predict `{task.columns[1]}`.",
-        f"{metrics['parameters']:,} parameters, {len(task.vocabulary):,} symbols; the best of {metrics['epochs']} epochs "
-        f"was number {metrics['best_epoch']}{stopped}.",
+        f"{metrics['parameters']:,} parameters, {len(task.vocabulary):,} symbols; the best of "
+        f"{metrics['epochs']} epochs was number {metrics['best_epoch']}{stopped}.",
         "",
         f"Classes, with their training examples: {counts}.",
     ]

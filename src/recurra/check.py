@@ -60,7 +60,7 @@ def check_model(model: SavedModel, examples: Encoded, seed: int = 0) -> Iterator
     """
     if not len(examples):
         raise DataError("check: there is no example to try the model on")
-    task = cast(Classify, model.task)
+    task = model.task
     chosen = np.random.default_rng(seed).permutation(len(examples))[:_MOST]
     sequences = [np.asarray(examples[int(index)]) for index in chosen]
     together = _logits(task, sequences)
@@ -85,17 +85,17 @@ def examples_for(model: SavedModel, source: str | None, text_column: str | None 
     Raises:
         DataError: the given source is at fault.
     """
-    task = cast(Classify, model.task)
+    task = model.task
     own = task.config.data.data
     if source is None and (is_hub(own) or not Path(own).exists()):
         _log.info("the model's own data (%s) are not here: tried on random symbols", own)
         return _random_examples(len(task.vocabulary))
-    told = task.config.data if source is None else None
+    delimiter, header = (task.config.data.delimiter, task.config.data.header) if source is None else (None, None)
     texts = load_texts(
         source or own,
         text_column=text_column,
-        delimiter=told and told.delimiter,
-        header=told and told.header,
+        delimiter=delimiter,
+        header=header,
         labels="no",
         preferred=(task.columns[0], ""),
     )
@@ -131,14 +131,11 @@ def _parity(network: Any, sequences: Sequences) -> float:
     found: list[list[Tensor]] = []
     for layer, run in ((ours, _run_ours), (theirs, _run_theirs)):
         inputs = vectors.clone().requires_grad_()
-        layer.zero_grad()
         results = run(layer, inputs, batch.lengths)
-        sum((result * torch.sin(torch.arange(result.numel()).view_as(result))).sum() for result in results).backward()
-        gradients = {name: parameter.grad for name, parameter in layer.named_parameters()}
-        found.append(
-            [part.detach() for part in (*results, inputs.grad, *(gradients[name] for name in sorted(gradients)))]
-        )
-    ours.zero_grad()
+        weighted = [result * torch.arange(result.numel()).view_as(result).sin() for result in results]
+        parameters = [parameter for _, parameter in sorted(layer.named_parameters())]
+        gradients = torch.autograd.grad([part.sum() for part in weighted], [inputs, *parameters])
+        found.append([part.detach() for part in (*results, *gradients)])
     return max(float((a - b).abs().max() / (1 + b.abs().max())) for a, b in zip(*found))
 
 

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -32,10 +31,11 @@ from torch import Tensor
 
 from recurra.baselines import BagOfWords
 from recurra.config import parse_run_config
-from recurra.errors import DataError, ModelDirectoryError, SettingsError
+from recurra.errors import ModelDirectoryError, SettingsError
 from recurra.files import atomic_writer, recover_folder, write_text
 from recurra.tasks import TASKS
 from recurra.tasks.base import Task
+from recurra.tasks.classify import Classify
 from recurra.vocabulary import Vocabulary
 
 __all__ = ["FORMAT", "LastState", "SavedModel", "read_model", "write_model"]
@@ -50,7 +50,7 @@ class SavedModel:
     """What a model directory holds."""
 
     path: Path
-    task: Task
+    task: Classify
     metrics: dict[str, Any]
     baseline: BagOfWords
 
@@ -183,7 +183,7 @@ def _require_whole(folder: Path) -> None:
     if not folder.is_dir():
         raise ModelDirectoryError(f"{folder}: expected a model directory, found a file")
     missing = [name for name in _FILES if not (folder / name).is_file()]
-    if len(missing) == len(_FILES) or "config.json" in missing and "tokenizer.json" in missing:
+    if {"config.json", "tokenizer.json"} <= set(missing):
         found = ", ".join(sorted(entry.name for entry in folder.iterdir())[:5]) or "nothing"
         raise ModelDirectoryError(
             f"{folder}: not a recurra model directory: expected config.json and others, found {found}"

@@ -14,7 +14,6 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import check_is_fitted
 
-from recurra.baselines import BagOfWords
 from recurra.card import model_card
 from recurra.checkpoint import read_model, write_model
 from recurra.config import CellName, PoolingName, make_run_config
@@ -222,7 +221,6 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _adopt(self, folder: Path) -> None:
         saved = read_model(folder)
-        assert isinstance(saved.task, Classify)
         self.task_, self._baseline, self._interrupted = saved.task, saved.baseline, False
         self._metrics = saved.metrics
         self.history_ = _read_history(folder)

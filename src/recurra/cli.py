@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -33,12 +33,10 @@ train_app = typer.Typer(help="Train a model on a file, folder or hub data set.",
 app.add_typer(train_app, name="train")
 
 ModelArgument = Annotated[Path, typer.Argument(help="Model directory, as made by recurra train.", show_default=False)]
-TextColumn = Annotated[Optional[str], typer.Option(help="Column with the text (default: as in training, or found).")]
-LabelColumn = Annotated[Optional[str], typer.Option(help="Column with the label (default: as in training, or found).")]
-Delimiter = Annotated[Optional[str], typer.Option(help="Field delimiter (default: by file name).")]
-Header = Annotated[
-    Optional[bool], typer.Option("--header/--no-header", help="Whether the first row names the columns.")
-]
+TextColumn = Annotated[str | None, typer.Option(help="Column with the text (default: as in training, or found).")]
+LabelColumn = Annotated[str | None, typer.Option(help="Column with the label (default: as in training, or found).")]
+Delimiter = Annotated[str | None, typer.Option(help="Field delimiter (default: by file name).")]
+Header = Annotated[bool | None, typer.Option("--header/--no-header", help="Whether the first row names the columns.")]
 
 
 @app.callback()
@@ -77,7 +75,7 @@ def _with_settings(command: Callable[..., None]) -> Callable[..., None]:
             option = typer.Option(
                 help=f"{field.description}{default}", show_default=False, rich_help_panel=section.title()
             )
-            annotation = Annotated[Optional[field.annotation], option]  # type: ignore[name-defined]
+            annotation = Annotated[field.annotation | None, option]  # type: ignore[name-defined]
             parameters.append(
                 inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
             )
@@ -95,7 +93,7 @@ def _with_settings(command: Callable[..., None]) -> Callable[..., None]:
 @_with_settings
 def _train_classify(
     data: Annotated[str, typer.Argument(help="File, folder with one sub-folder per class, or hf:owner/name[:config].")],
-    out: Annotated[Optional[Path], typer.Option(help="Model directory to make (default: runs/NAME-OF-DATA).")] = None,
+    out: Annotated[Path | None, typer.Option(help="Model directory to make (default: runs/NAME-OF-DATA).")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a model that is there.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")] = False,
     **settings: Any,
@@ -152,9 +150,9 @@ def _evaluate(
 def _predict(
     model: ModelArgument,
     inputs: Annotated[
-        Optional[list[str]], typer.Argument(help="Files, or texts (default: standard input, one text a line).")
+        list[str] | None, typer.Argument(help="Files, or texts (default: standard input, one text a line).")
     ] = None,
-    output: Annotated[Optional[Path], typer.Option(help="File to write, whole or not at all (default: print).")] = None,
+    output: Annotated[Path | None, typer.Option(help="File to write, whole or not at all (default: print).")] = None,
     text_column: TextColumn = None,
     delimiter: Delimiter = None,
     header: Header = None,
@@ -178,7 +176,7 @@ def _predict(
 @app.command("check")
 def _check(
     model: ModelArgument,
-    data: Annotated[Optional[str], typer.Argument(help="Texts to try (default: the model's own data).")] = None,
+    data: Annotated[str | None, typer.Argument(help="Texts to try (default: the model's own data).")] = None,
     text_column: TextColumn = None,
 ) -> None:
     """Check a model's invariants: padding, batch, order, parity with torch.nn, reload."""

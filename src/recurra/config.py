@@ -159,7 +159,8 @@ def make_run_config(**options: Any) -> RunConfig:
 def section_model(section: str) -> type[BaseModel]:
     """Return the model of one section of :class:`RunConfig`."""
     model = RunConfig.model_fields[section].annotation
-    assert isinstance(model, type) and issubclass(model, BaseModel)
+    assert isinstance(model, type)
+    assert issubclass(model, BaseModel)
     return model
 
 

@@ -1,4 +1,4 @@
-"""What a person sees of a training run: a live line on a terminal, plain lines elsewhere, TensorBoard files if asked."""
+"""What a person sees of a run: a live line on a terminal, plain lines elsewhere, TensorBoard files if asked."""
 
 from __future__ import annotations
 

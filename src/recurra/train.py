@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.optim import AdamW
 
 from recurra.config import TrainConfig
-from recurra.run_directory import RunDirectory
 from recurra.errors import RecurraError
+from recurra.run_directory import RunDirectory
 from recurra.tasks.base import Task
 
 __all__ = ["Callback", "EpochRecord", "Progress", "StepRecord", "train"]
@@ -74,6 +74,7 @@ class Progress:
 
     @property
     def best_epoch(self) -> int:
+        """The number of the best epoch so far."""
         return max((record.epoch for record in self.history if record.best), default=0)
 
 
@@ -112,7 +113,8 @@ def train(task: Task, run: RunDirectory | None = None, callbacks: Sequence[Callb
             progress.history.append(record)
             if run is not None:
                 run.save_epoch(task, optimizer, progress.history)
-            if any([callback.on_epoch(record) for callback in callbacks]):
+            stops = [callback.on_epoch(record) for callback in callbacks]  # each is told, whatever the others say
+            if any(stops):
                 break
     except KeyboardInterrupt:
         if len(progress.history) == done_before:

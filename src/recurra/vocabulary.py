@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
@@ -73,7 +73,7 @@ class Vocabulary:
             tokenizer = Tokenizer(models.BPE())
             tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
             tokenizer.decoder = decoders.ByteLevel()
-            trainer = trainers.BpeTrainer(
+            trainer: Any = trainers.BpeTrainer(
                 vocab_size=size,
                 min_frequency=config.min_count,
                 special_tokens=_SPECIAL,
@@ -138,7 +138,7 @@ class Vocabulary:
         found: dict[int, list[float]] = {}
         size = 0
         try:
-            lines = Path(path).open(encoding="utf-8")
+            lines = Path(path).open(encoding="utf-8")  # noqa: SIM115  closed below
         except OSError as error:
             raise DataError(f"{path}: cannot read the vectors: {error.strerror}") from None
         with lines:

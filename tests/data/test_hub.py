@@ -37,7 +37,8 @@ def test_splits_by_name(write: Write) -> None:
     assert [len(part) for part in splits if part is not None] == [20, 4, 6]
     assert splits.valid.label_counts() == {"0": 2, "1": 2}
     texts = load_texts("hf:owner/name")
-    assert texts.name == "hf:owner/name, split test" and len(texts) == 6
+    assert texts.name == "hf:owner/name, split test"
+    assert len(texts) == 6
 
 
 def test_missing_splits_are_split_off(write: Write) -> None:
@@ -76,7 +77,8 @@ def test_secret_test_labels_are_not_used(monkeypatch: pytest.MonkeyPatch, caplog
         "recurra.data.text.read_hub", lambda source: {"train": made([0, 1] * 10), "test": made([-1] * 5)}
     )
     splits = load_splits(DataConfig(data="hf:owner/name"), 0)
-    assert splits.test is not None and splits.test.label_counts() == {"n": 1, "p": 1}
+    assert splits.test is not None
+    assert splits.test.label_counts() == {"n": 1, "p": 1}
     assert "not used, as none of its labels is known" in caplog.text
 
 

@@ -30,7 +30,12 @@ def batches(draw: st.DrawFn) -> dict:
 @given(case=batches())
 def test_any_shape_equals_each_sequence_alone(bench, case):
     ours, theirs = bench.pair(
-        case["kind"], case["width"], case["size"], num_layers=case["layers"], bidirectional=case["both"], bias=case["bias"]
+        case["kind"],
+        case["width"],
+        case["size"],
+        num_layers=case["layers"],
+        bidirectional=case["both"],
+        bias=case["bias"],
     )
     lengths = case["lengths"]
     x = bench.leaf(max(lengths) + case["extra"], len(lengths), case["width"])

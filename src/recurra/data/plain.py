@@ -24,7 +24,7 @@ class LinesTable(Table):
     def chunks(self, columns: Sequence[str], size: int = 4096, *, text: Collection[str] = ()) -> Iterator[pl.DataFrame]:
         for batch in batched(read_lines(self._path, self.name), size):
             lines = [line.removesuffix("\n").removesuffix("\r") or None for line in batch]
-            yield pl.DataFrame({column: lines for column in columns}, schema=dict.fromkeys(columns, pl.String))
+            yield pl.DataFrame(dict.fromkeys(columns, lines), schema=dict.fromkeys(columns, pl.String))
 
     def row_names(self, rows: Sequence[int]) -> list[str]:
         return [f"{self.name}, line {row + 1:,}" for row in rows]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from itertools import pairwise
 from typing import cast
 
 import torch
@@ -18,15 +21,20 @@ __all__ = ["SequenceEncoder", "make_recurrent"]
 
 def make_recurrent(config: ModelConfig, input_size: int) -> Recurrent:
     """Make the recurrent layers that a configuration names."""
-    between = config.dropout if config.num_layers > 1 else 0.0
-    shape = {"num_layers": config.num_layers, "dropout": between, "bidirectional": config.bidirectional}
-    makers = {
-        "lstm": lambda: LSTM(input_size, config.hidden_size, **shape),
-        "gru": lambda: GRU(input_size, config.hidden_size, **shape),
-        "rnn": lambda: RNN(input_size, config.hidden_size, **shape),
-        "rnn_relu": lambda: RNN(input_size, config.hidden_size, nonlinearity="relu", **shape),
+    makers: dict[str, Callable[..., Recurrent]] = {
+        "lstm": LSTM,
+        "gru": GRU,
+        "rnn": RNN,
+        "rnn_relu": partial(RNN, nonlinearity="relu"),
     }
-    return cast(Recurrent, makers[config.cell]())
+    between = config.dropout if config.num_layers > 1 else 0.0
+    return makers[config.cell](
+        input_size,
+        config.hidden_size,
+        num_layers=config.num_layers,
+        dropout=between,
+        bidirectional=config.bidirectional,
+    )
 
 
 class SequenceEncoder(nn.Module):
@@ -50,7 +58,7 @@ class SequenceEncoder(nn.Module):
         if config.cell == "feedforward":
             self.pooling = Pooling(config.pooling, config.embedding_size)
             sizes = [config.embedding_size, *[config.hidden_size] * config.num_layers]
-            layers = [(nn.Linear(i, o), nn.ReLU(), nn.Dropout(config.dropout)) for i, o in zip(sizes, sizes[1:])]
+            layers = [(nn.Linear(i, o), nn.ReLU(), nn.Dropout(config.dropout)) for i, o in pairwise(sizes)]
             self.feedforward = nn.Sequential(*(part for layer in layers for part in layer))
             self.output_size = config.hidden_size
         else:

@@ -13,9 +13,9 @@ __all__ = ["Pooling"]
 
 
 class Pooling(nn.Module):
-    """Pool packed outputs by their final state, mean, maximum or attention.
+    r"""Pool packed outputs by their final state, mean, maximum or attention.
 
-    Attention is a softmax over the steps of a learned score: :math:`a_t \\propto \\exp(w \\cdot \\tanh(W y_t))` (Yang et
+    Attention is a softmax over the steps of a learned score: :math:`a_t \propto \exp(w \cdot \tanh(W y_t))` (Yang et
     al., "Hierarchical attention networks", NAACL 2016). A sequence of length zero gives zeros, but for `final`, which
     gives its initial state.
 

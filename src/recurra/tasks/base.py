@@ -1,4 +1,4 @@
-"""What a task must say so that the one training loop, the one directory format and the one command line can serve it."""
+"""What a task must say so that the one training loop and the one directory format can serve it."""
 
 from __future__ import annotations
 
