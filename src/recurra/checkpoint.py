@@ -73,15 +73,15 @@ class LastState:
 
 
 def write_settings(folder: Path, task: Task) -> None:
-    """Write `config.json` and `tokenizer.json`."""
+    """Write `tokenizer.json` and then `config.json`, which marks a run that can be resumed."""
     content = {
         "format": FORMAT,
         "recurra": version("recurra"),
         "settings": task.config.model_dump(),
         "facts": task.facts(),
     }
-    write_text(folder / "config.json", json.dumps(content, indent=2, ensure_ascii=False) + "\n")
     write_text(folder / "tokenizer.json", task.vocabulary.to_json())
+    write_text(folder / "config.json", json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
 def write_weights(path: Path, weights: Mapping[str, Tensor]) -> None:

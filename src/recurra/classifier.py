@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,11 +13,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.model_selection import train_test_split
+from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import check_is_fitted
 
 from recurra.card import model_card
-from recurra.checkpoint import read_model, write_model
+from recurra.checkpoint import is_model_directory, read_model, write_model
 from recurra.config import CellName, PoolingName, make_run_config
 from recurra.data import Splits, Texts
 from recurra.errors import DataError, OutputError
@@ -42,6 +45,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         num_layers: stacked layers.
         bidirectional: whether a second net reads from the end.
         dropout: share of values dropped at embeddings, between layers and before the output.
+        word_dropout: share of symbols made unknown in training.
         pooling: ``"final"``, ``"mean"``, ``"max"`` or ``"attention"``.
         tokens: ``"words"``, ``"characters"`` or ``"bpe"``.
         lowercase: whether upper and lower case are the same.
@@ -81,6 +85,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         num_layers: int = 1,
         bidirectional: bool = True,
         dropout: float = 0.5,
+        word_dropout: float = 0.2,
         pooling: PoolingName = "max",
         tokens: Literal["words", "characters", "bpe"] = "words",
         lowercase: bool = True,
@@ -106,6 +111,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.num_layers = num_layers
         self.bidirectional = bidirectional
         self.dropout = dropout
+        self.word_dropout = word_dropout
         self.pooling = pooling
         self.tokens = tokens
         self.lowercase = lowercase
@@ -144,7 +150,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             DataError: texts and labels do not fit together, or a class is missing or too small.
             SettingsError: an option is out of range or without effect.
         """
-        texts, labels = _as_texts(X), np.asarray(y)
+        texts, labels = _as_texts(X, "X"), _as_labels(y, "y")
         if len(texts) != len(labels):
             raise DataError(f"y: expected a label for each of the {len(texts):,} texts, found {len(labels):,}")
         if len(np.unique(labels)) < 2:
@@ -164,7 +170,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def predict_proba(self, X: Sequence[str]) -> NDArray[np.float32]:  # noqa: N803
         """Each class's probability, [n, C], columns in the order of `classes_`."""
         check_is_fitted(self, "task_")
-        texts = _as_texts(X)
+        texts = _as_texts(X, "X")
         if not len(texts):
             return np.zeros((0, len(self.classes_)), np.float32)
         found = self.task_.probabilities(self.task_.encode(Texts.from_lists(texts)))
@@ -172,7 +178,8 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict(self, X: Sequence[str]) -> NDArray[Any]:  # noqa: N803
         """The most probable class of each text, [n]."""
-        chosen: NDArray[Any] = self.classes_[self.predict_proba(X).argmax(axis=1)]
+        best = self.predict_proba(X).argmax(axis=1)
+        chosen: NDArray[Any] = self.classes_[best]
         return chosen
 
     def save(self, path: str | Path, overwrite: bool = False) -> None:
@@ -185,13 +192,19 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         place = Path(path)
         if place.exists() and not overwrite:
             raise OutputError(f"{place}: in use: it exists; choose another place or give overwrite=True")
+        if place.exists() and not is_model_directory(place) and not (place.is_dir() and not any(place.iterdir())):
+            raise OutputError(f"{place}: in use: it is no model directory of recurra; choose another place")
         with failures_named(place):
             place.parent.mkdir(parents=True, exist_ok=True)
             temporary = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}."))
             temporary.chmod(0o755)
-        card = model_card(self.task_, self._metrics, self._interrupted)
-        write_model(temporary, self.task_, self._metrics, self._baseline, self.history_, card)
-        replace_folder(temporary, place)
+        try:
+            card = model_card(self.task_, self._metrics, self._interrupted)
+            write_model(temporary, self.task_, self._metrics, self._baseline, self.history_, card)
+            replace_folder(temporary, place)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -279,21 +292,37 @@ def load(path: str | Path) -> Classifier:
 
 
 def _read_history(folder: Path) -> list[dict[str, Any]]:
-    import json
-
     path = folder / "history.jsonl"
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
 
 
 def _labelled(texts: Sequence[str], labels: ArrayLike, classes: NDArray[Any]) -> Texts:
-    names = [str(label) for label in np.asarray(labels)]
+    kept, names = _as_texts(texts, "validation_data"), _as_labels(labels, "validation_data").astype(str).tolist()
+    if not kept:
+        raise DataError("validation_data: expected at least one text, found none")
     unseen = sorted(set(names) - {str(label) for label in classes})
     if unseen:
         raise DataError(f"validation_data: classes never seen in training: {', '.join(unseen)}")
-    return Texts.from_lists(_as_texts(texts), names, name="validation data")
+    return Texts.from_lists(kept, names, name="validation_data")
 
 
-def _as_texts(texts: Sequence[str]) -> list[str]:
+def _as_texts(texts: Sequence[str], name: str) -> list[str]:
     if isinstance(texts, str):
-        raise DataError("X: expected a list of texts, found one text; put it in a list")
-    return list(texts)
+        raise DataError(f"{name}: expected a list of texts, found one text; put it in a list")
+    if getattr(texts, "ndim", 1) != 1:
+        raise DataError(f"{name}: expected one dimension, a text for each example, found the shape {np.shape(texts)}")
+    found = list(texts)
+    for row, text in enumerate(found, 1):
+        if text is not None and not isinstance(text, str):
+            remedy = "write a missing text as ''"
+            raise DataError(f"{name}, row {row:,}: expected a text, found {type(text).__name__} ({text!r}); {remedy}")
+    return found
+
+
+def _as_labels(labels: ArrayLike, name: str) -> NDArray[Any]:
+    found: NDArray[Any] = column_or_1d(labels, warn=True)
+    for row, label in enumerate(found.tolist(), 1):
+        if label is None or label != label or str(label) != (str(label).strip() or None):
+            expected = "expected a label without white space around it"
+            raise DataError(f"{name}, row {row:,}: {expected}, found {label!r}")
+    return found

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from recurra.config import RunConfig, make_run_config, section_model
-from recurra.errors import CheckFailed, RecurraError
+from recurra.errors import CheckFailed, OutputError, RecurraError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -220,9 +220,12 @@ def _reported() -> Iterator[None]:
     except KeyboardInterrupt:
         typer.echo("stopped by Ctrl-C: nothing was finished, nothing was changed", err=True)
         raise typer.Exit(130) from None
-    except BrokenPipeError:  # the reader of our output has gone, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(141) from None
+    except OSError as error:  # of standard output, as files are named where they are written
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter tries once more at its end
+        if isinstance(error, BrokenPipeError):  # the reader has gone, as `head` does
+            raise typer.Exit(141) from None
+        typer.echo(f"error: standard output: cannot be written: {error.strerror or error}", err=True)
+        raise typer.Exit(OutputError.exit_code) from error
 
 
 def _console(stderr: bool = False) -> Console:

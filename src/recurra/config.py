@@ -58,6 +58,7 @@ class ModelConfig(_Settings):
     num_layers: int = Field(1, ge=1, description="Stacked layers.")
     bidirectional: bool = Field(True, description="Whether a second net reads from the end.")
     dropout: float = Field(0.5, ge=0, lt=1, description="Share of values dropped at embeddings, layers and output.")
+    word_dropout: float = Field(0.2, ge=0, lt=1, description="Share of symbols made unknown in training.")
     pooling: PoolingName = Field("max", description="How the outputs over time become one vector.")
 
 
@@ -102,6 +103,11 @@ def _feedforward(run: RunConfig) -> bool:
     return run.model.cell == "feedforward"
 
 
+def _ends_first(run: RunConfig) -> bool:
+    """Patience counts from the first epoch at the earliest, which is always the best so far."""
+    return run.train.patience is not None and run.train.patience >= run.train.epochs - 1
+
+
 def _own_splits(run: RunConfig) -> bool:
     return run.data.split_column is not None
 
@@ -116,11 +122,9 @@ _NO_EFFECT = [
     ),
     _NoEffect("model", "embedding_size", lambda run: run.vocabulary.vectors is not None, "--vectors sets the size"),
     _NoEffect("vocabulary", "vectors", lambda run: run.vocabulary.tokens != "words", "the vectors are of words"),
-    _NoEffect("train", "patience", lambda run: (run.train.patience or 0) >= run.train.epochs, "the run ends before it"),
+    _NoEffect("train", "patience", _ends_first, "the run ends before it could stop it"),
     _NoEffect("data", "valid_share", lambda run: run.data.valid is not None, "--valid gives the validation examples"),
     _NoEffect("data", "test_share", lambda run: run.data.test is not None, "--test gives the test examples"),
-    _NoEffect("data", "valid_share", _own_splits, "--split-column divides the examples"),
-    _NoEffect("data", "test_share", _own_splits, "--split-column divides the examples"),
     _NoEffect("data", "valid", _own_splits, "--split-column divides the examples"),
     _NoEffect("data", "test", _own_splits, "--split-column divides the examples"),
 ]

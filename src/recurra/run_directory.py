@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import logging
-import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 from torch.optim import Optimizer
@@ -25,13 +25,11 @@ from recurra.checkpoint import (
     write_settings,
     write_weights,
 )
-from recurra.errors import DataError, OutputError, SettingsError
+from recurra.errors import DataError, ModelDirectoryError, OutputError, SettingsError
 from recurra.files import failures_named, recover_folder, replace_folder, write_text
 from recurra.tasks.base import Task
 
 __all__ = ["RunDirectory"]
-
-_log = logging.getLogger("recurra")
 
 
 class RunDirectory:
@@ -50,6 +48,7 @@ class RunDirectory:
     def __init__(self, out: Path, overwrite: bool = False, resume: bool = False) -> None:
         self.out = out
         self.partial = out.with_name(f"{out.name}.partial")
+        self._worth_keeping = False  # whether the partial folder holds an epoch that is nowhere else
         self._lock = FileLock(out.with_name(f"{out.name}.lock"))
         recover_folder(out)
         with failures_named(out):
@@ -79,6 +78,7 @@ class RunDirectory:
                     f"with --overwrite"
                 )
             with failures_named(self.partial):
+                (self.partial / "config.json").unlink(missing_ok=True)  # first, so that no half of it is resumed
                 shutil.rmtree(self.partial)
         with failures_named(self.partial):
             self.partial.mkdir()
@@ -96,10 +96,21 @@ class RunDirectory:
             )
 
     def _reopen(self) -> None:
-        if not self.partial.exists() and (self.out / "last.safetensors").exists():
-            with failures_named(self.out):
-                os.rename(self.out, self.partial)
-        if not (self.partial / "config.json").exists():
+        config = self.partial / "config.json"
+        if config.exists():
+            self._worth_keeping = (self.partial / "last.safetensors").exists()
+        elif (self.out / "last.safetensors").exists():
+            with failures_named(self.partial):  # a copy, with what marks it as a run last: the model stays where it is
+                shutil.copytree(
+                    self.out, self.partial, ignore=shutil.ignore_patterns("config.json"), dirs_exist_ok=True
+                )
+            write_text(config, (self.out / "config.json").read_text(encoding="utf-8"))
+        elif self.partial.exists():
+            raise OutputError(
+                f"{self.out}: the run in {self.partial} was stopped before there was anything to resume; start anew "
+                f"with --overwrite"
+            )
+        else:
             raise OutputError(f"{self.out}: there is no unfinished run to resume; leave --resume out to start one")
 
     def begin(self, task: Task) -> None:
@@ -108,12 +119,15 @@ class RunDirectory:
         Raises:
             SettingsError: the run was started with other settings.
             DataError: the data have changed since.
+            ModelDirectoryError: a file of the unfinished run is damaged.
         """
         config = self.partial / "config.json"
         if not config.exists():
             write_settings(self.partial, task)
             return
-        started = json.loads(config.read_text(encoding="utf-8"))
+        with self._damage_named():
+            started = json.loads(config.read_text(encoding="utf-8"))
+            vocabulary = (self.partial / "tokenizer.json").read_text(encoding="utf-8")
         now = json.loads(json.dumps({"settings": task.config.model_dump(), "facts": task.facts()}))
         differing = [
             f"{name}={value!r} (now {now['settings'][section][name]!r})"
@@ -123,7 +137,6 @@ class RunDirectory:
         ]
         if differing:
             raise SettingsError(f"{self.out}: cannot resume: the run was started with {', '.join(differing)}")
-        vocabulary = (self.partial / "tokenizer.json").read_text(encoding="utf-8")
         if started["facts"] != now["facts"] or vocabulary != task.vocabulary.to_json():
             raise DataError(f"{self.out}: cannot resume: the training data have changed since the run was started")
 
@@ -134,15 +147,18 @@ class RunDirectory:
             write_weights(self.partial / "model.safetensors", task.network.state_dict())
         write_last(self.partial / "last.safetensors", task, optimizer, records)
         write_text(self.partial / "history.jsonl", "".join(json.dumps(record) + "\n" for record in records))
+        self._worth_keeping = True
 
     def read_last(self) -> LastState | None:
         """The state of the unfinished run, or None when no epoch was done."""
         path = self.partial / "last.safetensors"
-        return read_last(path) if path.exists() else None
+        with self._damage_named():
+            return read_last(path) if path.exists() else None
 
     def read_best(self) -> dict[str, Tensor]:
         """The best weights of the unfinished run."""
-        return load_file(self.partial / "model.safetensors")
+        with self._damage_named():
+            return load_file(self.partial / "model.safetensors")
 
     def finish(
         self, task: Task, metrics: dict[str, Any], baseline: BagOfWords, history: Sequence[Any], card: str
@@ -154,12 +170,23 @@ class RunDirectory:
         self.close()
 
     def abandon(self) -> None:
-        """Leave nothing behind of a run without a whole epoch."""
-        if self.partial.exists() and not (self.partial / "last.safetensors").exists():
+        """Leave nothing behind of a run without a whole epoch of its own."""
+        if self.partial.exists() and not self._worth_keeping:
             shutil.rmtree(self.partial)
         self.close()
 
     def close(self) -> None:
         """Release the lock."""
+        with contextlib.suppress(OSError):  # before the release, or the next run could lock a file that is then removed
+            Path(self._lock.lock_file).unlink()
         self._lock.release()
-        Path(self._lock.lock_file).unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _damage_named(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, ValueError, KeyError, SafetensorError) as error:
+            raise ModelDirectoryError(
+                f"{self.out}: cannot resume: the unfinished run in {self.partial} is damaged ({error}); start anew "
+                f"with --overwrite"
+            ) from error

@@ -43,8 +43,7 @@ def test_split_off_is_stratified_whole_and_in_order(write: Write, caplog: pytest
     assert sorted(text for part in parts for text in part) == sorted(f"t{i}" for i in range(100))
     assert all(part == sorted(part, key=lambda text: int(text[1:])) for part in parts)
     assert [len(part) for part in splits if part is not None] == [len(part) for part in parts]
-    assert "valid: 10 examples from" in caplog.text
-    assert "split off the training rows" in caplog.text
+    assert "a.csv: split off its rows, by class and seed: 10 for valid and 10 for test" in caplog.text
 
 
 def test_split_off_follows_the_seed(write: Write) -> None:
@@ -164,6 +163,14 @@ def test_the_same_file_twice(write: Write, tmp_path: Path) -> None:
     other = str(write("b.csv", many()))
     with pytest.raises(DataError, match="given as validation and as test data"):
         split(path, valid=other, test=other)
+
+
+def test_a_share_of_what_the_data_have_is_refused(write: Write) -> None:
+    path = write("a.csv", many() + "")
+    valid = write("v.csv", many(20, start=200))
+    with pytest.raises(SettingsError, match=r"'valid_share' \(0.2\) would have no effect: the data have their own valid"):
+        split(path, valid=str(valid), valid_share=0.2)
+    assert len(split(path, valid=str(valid), test_share=0.2).test or []) == 20
 
 
 def test_shares_that_leave_nothing(write: Write) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recurra.data.text import Texts
+from recurra.files import failures_named
 from recurra.vocabulary import UNKNOWN, Vocabulary
 
 __all__ = ["Encoded", "encode"]
@@ -65,12 +67,15 @@ def encode(
         vocabulary: the known symbols.
         classes: the names of the classes in order, when the labels are wanted; each label must be one of them.
         max_length: symbols kept of a longer text.
+
+    Raises:
+        OutputError: the system's temporary folder, where the ids are kept, cannot be written.
     """
     number = {name: index for index, name in enumerate(classes or ())}
     lengths: list[NDArray[np.int64]] = []
     labels: list[NDArray[np.int64]] = []
     unknown = truncated = 0
-    with tempfile.TemporaryFile() as file:
+    with failures_named(Path(tempfile.gettempdir())), tempfile.TemporaryFile() as file:
         for chunk in texts.chunks():
             encoded = vocabulary.encode(chunk.texts)
             if max_length is not None:

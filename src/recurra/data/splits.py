@@ -61,6 +61,7 @@ def load_splits(config: DataConfig, seed: int) -> Splits:
     if config.test_share == 0 and "test" in missing:
         missing.remove("test")
     _check_training(rows, columns.label)
+    _refuse_idle_shares(config, missing)
     if missing:
         shares = {"valid": config.valid_share, "test": config.test_share}
         divide.split_off(rows, {part: shares[part] for part in missing}, np.random.default_rng(seed))
@@ -77,7 +78,9 @@ def load_splits(config: DataConfig, seed: int) -> Splits:
     }
     splits = Splits(parts["train"], given.get("valid") or parts["valid"], given.get("test") or parts.get("test"))
     _refuse_unseen(splits)
-    _say_sizes(splits, missing)
+    if missing:
+        drawn = " and ".join(f"{sum(rows.counts(part).values()):,} for {part}" for part in missing)
+        _log.info("%s: split off its rows, by class and seed: %s", table.name, drawn)
     return splits
 
 
@@ -90,6 +93,16 @@ def _refuse_same_source(config: DataConfig) -> None:
                 remedy = f"give another, or leave --{_option(other_use)} out"
                 why = f"a score on examples used for {use} would be dishonest"
                 raise DataError(f"{other}: given as {use} and as {other_use} data; {why}; {remedy}")
+
+
+def _refuse_idle_shares(config: DataConfig, missing: list[_HeldOut]) -> None:
+    for part in _HELD_OUT:
+        option = f"{part}_share"
+        share = getattr(config, option)
+        if option in config.model_fields_set and share and part not in missing:
+            raise SettingsError(
+                f"option '{option}' ({share}) would have no effect: the data have their own {part} examples"
+            )
 
 
 def _option(use: str) -> str:
@@ -196,10 +209,3 @@ def _refuse_unseen(splits: Splits) -> None:
 def _some(names: list[str]) -> str:
     shown = ", ".join(repr(name) for name in names[:10])
     return shown if len(names) <= 10 else f"{shown} and {len(names) - 10} more"
-
-
-def _say_sizes(splits: Splits, missing: list[_HeldOut]) -> None:
-    for part, texts in splits._asdict().items():
-        if texts is not None:
-            how = ", split off the training rows" if part in missing else ""
-            _log.info("%s: %s examples from %s%s", part, f"{len(texts):,}", texts.name, how)

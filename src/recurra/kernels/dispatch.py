@@ -60,6 +60,8 @@ def choose(cell: str, data: Tensor, layout: Layout, weights: list[Weights]) -> C
     forced = _forced.get() or os.environ.get("RECURRA_KERNEL")
     if forced and not (projected and _known(forced) == "packed"):
         return Choice(_known(forced), "forced")
+    if torch._C._are_functorch_transforms_active():
+        return Choice("reference", "inside a transform of torch.func, which cannot see into the other kernels")
     if data.device.type != "cpu":
         return Choice("library", f"data on {data.device.type}: torch's own kernels")
     if projected:

@@ -128,27 +128,51 @@ class Layout:
 class _Gather(torch.autograd.Function):
     """Select distinct rows. The backward copies where `index_select` would add, which is several times slower."""
 
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx: Any, rows: Tensor, index: Tensor) -> Tensor:
-        ctx.save_for_backward(index)
-        ctx.rows = rows.shape[0]
+    def forward(rows: Tensor, index: Tensor) -> Tensor:
         return rows.index_select(0, index)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        rows, index = inputs
+        ctx.save_for_backward(index)
+        ctx.save_for_forward(index)
+        ctx.rows = rows.shape[0]
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
         (index,) = ctx.saved_tensors
         return _Scatter.apply(grads[0], index, ctx.rows), None  # type: ignore[no-untyped-call]
 
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> Tensor:
+        (index,) = ctx.saved_tensors
+        return _Gather.apply(tangents[0], index)  # type: ignore[no-untyped-call,no-any-return]
+
 
 class _Scatter(torch.autograd.Function):
     """Put rows at distinct places of a tensor of zeros."""
 
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx: Any, rows: Tensor, index: Tensor, size: int) -> Tensor:
+    def forward(rows: Tensor, index: Tensor, size: int) -> Tensor:
+        return rows.new_zeros(size, *rows.shape[1:]).index_copy(0, index, rows)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        _, index, ctx.size = inputs
         ctx.save_for_backward(index)
-        return rows.new_zeros(size, *rows.shape[1:]).index_copy_(0, index, rows)
+        ctx.save_for_forward(index)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
         (index,) = ctx.saved_tensors
         return _Gather.apply(grads[0], index), None, None  # type: ignore[no-untyped-call]
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> Tensor:
+        (index,) = ctx.saved_tensors
+        return _Scatter.apply(tangents[0], index, ctx.size)  # type: ignore[no-untyped-call,no-any-return]

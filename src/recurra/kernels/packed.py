@@ -14,6 +14,7 @@ A second derivative is taken through :mod:`recurra.kernels.reference`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -73,11 +74,12 @@ class _Recurrence(torch.autograd.Function):
     @staticmethod
     @torch.amp.custom_bwd(device_type="cpu")  # type: ignore[untyped-decorator]
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        inputs = ctx.saved_tensors[: 5 + ctx.states]
+        saved = ctx.saved_tensors  # read once: a checkpoint hands its tensors out only once
+        inputs = saved[: 5 + ctx.states]
         if torch.is_grad_enabled():  # asked for with create_graph=True
             return None, None, None, *_differentiable_backward(ctx, inputs, grads)
         data, weight_ih, weight_hh, bias_ih, bias_hh, *state = inputs
-        output, *kept = ctx.saved_tensors[5 + ctx.states :]
+        output, *kept = saved[5 + ctx.states :]
         steps = _Steps(ctx.layout, ctx.backwards)
         carried = [grad.clone() for grad in grads[1:]]
         from_input, from_state = _PACKED[ctx.cell].backward(weight_hh, state, output, kept, grads[0], carried, steps)
@@ -162,8 +164,16 @@ def _rnn_forward(
 
 
 def _rnn_backward(
-    slope: Tensor, weight_hh: Tensor, grad: Tensor, carried: list[Tensor], steps: _Steps
+    slope_at: Callable[[Tensor], Tensor],
+    weight_hh: Tensor,
+    state: State,
+    output: Tensor,
+    kept: list[Tensor],
+    grad: Tensor,
+    carried: list[Tensor],
+    steps: _Steps,
 ) -> tuple[Tensor, Tensor]:
+    slope = slope_at(output)
     slopes, grads = steps.cut(slope, grad)
     (dh,) = carried
     for t in steps.reverse:
@@ -172,36 +182,12 @@ def _rnn_backward(
     return slope, slope
 
 
-def _tanh_rnn_forward(data: Tensor, weights: Weights, state: State, steps: _Steps) -> tuple[Tensor, tuple[Tensor, ...]]:
-    return _rnn_forward(torch.tanh_, data, weights, state, steps)
+def _tanh_slope(h: Tensor) -> Tensor:
+    return 1 - h * h
 
 
-def _tanh_rnn_backward(
-    weight_hh: Tensor,
-    state: State,
-    output: Tensor,
-    kept: list[Tensor],
-    grad: Tensor,
-    carried: list[Tensor],
-    steps: _Steps,
-) -> tuple[Tensor, Tensor]:
-    return _rnn_backward(1 - output * output, weight_hh, grad, carried, steps)
-
-
-def _relu_rnn_forward(data: Tensor, weights: Weights, state: State, steps: _Steps) -> tuple[Tensor, tuple[Tensor, ...]]:
-    return _rnn_forward(torch.relu_, data, weights, state, steps)
-
-
-def _relu_rnn_backward(
-    weight_hh: Tensor,
-    state: State,
-    output: Tensor,
-    kept: list[Tensor],
-    grad: Tensor,
-    carried: list[Tensor],
-    steps: _Steps,
-) -> tuple[Tensor, Tensor]:
-    return _rnn_backward((output > 0).to(output.dtype), weight_hh, grad, carried, steps)
+def _relu_slope(h: Tensor) -> Tensor:
+    return (h > 0).to(h.dtype)
 
 
 def _lstm_forward(data: Tensor, weights: Weights, state: State, steps: _Steps) -> tuple[Tensor, tuple[Tensor, ...]]:
@@ -314,8 +300,8 @@ class _PackedCell(NamedTuple):
 
 
 _PACKED: dict[str, _PackedCell] = {
-    "rnn_tanh": _PackedCell(_tanh_rnn_forward, _tanh_rnn_backward),
-    "rnn_relu": _PackedCell(_relu_rnn_forward, _relu_rnn_backward),
+    "rnn_tanh": _PackedCell(partial(_rnn_forward, torch.tanh_), partial(_rnn_backward, _tanh_slope)),
+    "rnn_relu": _PackedCell(partial(_rnn_forward, torch.relu_), partial(_rnn_backward, _relu_slope)),
     "lstm": _PackedCell(_lstm_forward, _lstm_backward),
     "gru": _PackedCell(_gru_forward, _gru_backward),
 }

@@ -14,7 +14,7 @@ from recurra.config import ModelConfig
 from recurra.kernels.layout import Layout
 from recurra.nn.pooling import Pooling
 from recurra.nn.recurrent import GRU, LSTM, RNN, Recurrent
-from recurra.vocabulary import PADDING
+from recurra.vocabulary import PADDING, UNKNOWN
 
 __all__ = ["SequenceEncoder", "make_recurrent"]
 
@@ -43,6 +43,9 @@ class SequenceEncoder(nn.Module):
     The ids are packed first, so that nothing behind them ever sees padding. With the cell ``"feedforward"`` the
     embeddings are pooled as they are and go through `num_layers` rectified layers: a bag of embeddings.
 
+    In training a share of the symbols is read as unknown ("word dropout", Iyyer et al., "Deep unordered composition
+    rivals syntactic methods for text classification", ACL 2015), which also teaches the unknown symbol its vector.
+
     Args:
         vocabulary_size: V.
         config: sizes, cell, depth, directions, dropout and pooling.
@@ -52,7 +55,9 @@ class SequenceEncoder(nn.Module):
         super().__init__()
         self.embedding = nn.Embedding(vocabulary_size, config.embedding_size, padding_idx=PADDING)
         nn.init.uniform_(self.embedding.weight, -0.05, 0.05)
+        nn.init.zeros_(self.embedding.weight[PADDING])
         self.dropout = nn.Dropout(config.dropout)
+        self.word_dropout = config.word_dropout
         self.recurrent: Recurrent | None = None
         self.feedforward: nn.Module | None = None
         if config.cell == "feedforward":
@@ -77,12 +82,15 @@ class SequenceEncoder(nn.Module):
             [B, F] with F = `output_size`.
         """
         layout = Layout.from_lengths(lengths)
-        return self.encode_vectors(self.embedding(layout.pack(values, batch_first=True)), layout)
+        ids = layout.pack(values, batch_first=True)
+        if self.training and self.word_dropout:
+            ids = ids.masked_fill(torch.rand(ids.shape, device=ids.device) < self.word_dropout, UNKNOWN)
+        return self.encode_vectors(self.embedding(ids), layout)
 
     def encode_vectors(self, vectors: Tensor, layout: Layout) -> Tensor:
         """Encode packed embeddings [N, E] as [B, F]; what is before the embedding can be taken apart with it."""
         vectors = self.dropout(vectors)
-        if self.recurrent is None or self.feedforward is None:
+        if self.feedforward is None:
             return layout.unsort(self._encode_recurrent(vectors, layout), 0)
         return layout.unsort(cast(Tensor, self.feedforward(self.pooling(vectors, layout))), 0)
 

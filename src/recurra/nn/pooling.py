@@ -52,15 +52,14 @@ class Pooling(nn.Module):
         if self.kind == "mean":
             summed = layout.unpack_sorted(outputs).sum(0)
             return summed / lengths.clamp(min=1).unsqueeze(1)
-        if self.kind == "max":
-            beyond = torch.arange(time, device=outputs.device).unsqueeze(1) >= lengths
-            padded = layout.unpack_sorted(outputs).masked_fill(beyond.unsqueeze(2), -torch.inf)
-            largest = padded.max(dim=0).values
-            return torch.where((lengths > 0).unsqueeze(1), largest, torch.zeros_like(largest))
-        return self._attend(outputs, layout)
+        beyond = (torch.arange(time, device=outputs.device).unsqueeze(1) >= lengths).unsqueeze(2)  # [T, B, 1]
+        if self.kind == "attention":
+            return self._attend(outputs, layout, beyond)
+        largest = layout.unpack_sorted(outputs).masked_fill(beyond, -torch.inf).max(dim=0).values
+        return largest.masked_fill((lengths == 0).unsqueeze(1), 0.0)
 
-    def _attend(self, outputs: Tensor, layout: Layout) -> Tensor:
+    def _attend(self, outputs: Tensor, layout: Layout, beyond: Tensor) -> Tensor:
         scores = self.score(torch.tanh(self.hidden(outputs)))  # [N, 1]
-        weights = (scores - scores.max()).exp()
-        summed = layout.unpack_sorted(torch.cat([weights * outputs, weights], dim=1)).sum(0)
-        return summed[:, :-1] / summed[:, -1:].clamp(min=torch.finfo(outputs.dtype).tiny)
+        lowest = torch.finfo(scores.dtype).min  # not -inf, which would make a sequence of length zero NaN
+        weights = layout.unpack_sorted(scores).masked_fill(beyond, lowest).softmax(dim=0).masked_fill(beyond, 0.0)
+        return (weights * layout.unpack_sorted(outputs)).sum(0)

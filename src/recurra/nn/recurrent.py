@@ -22,6 +22,7 @@ from recurra.kernels.dispatch import run_layer
 from recurra.kernels.layout import Layout
 from recurra.kernels.weights import Weights
 from recurra.nn.lengths import checked_lengths, packed_layout
+from recurra.nn.uncompiled import uncompiled
 
 __all__ = ["GRU", "LSTM", "RNN", "Lengths", "Recurrent"]
 
@@ -109,6 +110,7 @@ class Recurrent(nn.Module):
     def flatten_parameters(self) -> None:
         """Do nothing; code written for `torch.nn` may call it."""
 
+    @uncompiled
     def forward_packed(
         self, data: Tensor, layout: Layout, state: Sequence[Tensor] | None = None
     ) -> tuple[Tensor, State]:
@@ -138,12 +140,12 @@ class Recurrent(nn.Module):
     def extra_repr(self) -> str:
         """The arguments that are not at their default, as `torch.nn` prints them."""
         defaults = {
+            "proj_size": 0,
             "num_layers": 1,
             "bias": True,
             "batch_first": False,
             "dropout": 0.0,
             "bidirectional": False,
-            "proj_size": 0,
         }
         shown = [f"{name}={getattr(self, name)}" for name, value in defaults.items() if getattr(self, name) != value]
         return ", ".join([str(self.input_size), str(self.hidden_size), *shown])
@@ -159,6 +161,7 @@ class Recurrent(nn.Module):
         sizes = [self.output_size, self.hidden_size][: CELLS[self.cell].states]
         return tuple(like.new_zeros(*shape, size) for size in sizes)
 
+    @uncompiled
     def _run(
         self, input: Tensor | PackedSequence, state: tuple[Tensor, ...] | None, lengths: Lengths | None
     ) -> tuple[Tensor | PackedSequence, State]:

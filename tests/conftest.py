@@ -1,0 +1,124 @@
+"""What several tests share: small labelled files, a tiny trained model made once, and the command line."""
+
+from __future__ import annotations
+
+import csv
+import logging
+import os
+import random
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from typer.testing import CliRunner, Result
+
+from recurra.cli import app
+from recurra.config import make_run_config
+from recurra.fit import fit
+
+Rows = list[tuple[str, str]]
+
+SMALL: dict[str, Any] = {"hidden_size": 8, "embedding_size": 8, "epochs": 2, "min_count": 1, "learning_rate": 0.02}
+FILLERS = "the film a plot it and cast , was music so scene that ending long".split()
+
+
+def made_up_reviews(count: int, seed: int) -> Rows:
+    rng = random.Random(seed)
+    rows = []
+    for number in range(count):
+        label, telling = (("pos", ["good", "fine"]), ("neg", ["bad", "dull"]))[number % 2]
+        words = [*rng.choices(FILLERS, k=rng.randint(1, 11)), rng.choice(telling)]
+        rng.shuffle(words)
+        rows.append((" ".join(words), label))
+    return rows
+
+
+def write_rows(path: Path, rows: Sequence[tuple[str, str]]) -> Path:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("text", "label"), *rows])
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _logger_as_before() -> Iterator[None]:
+    """The command line sets up the package's logger; the next test must not inherit that."""
+    logger = logging.getLogger("recurra")
+    handlers, level = list(logger.handlers), logger.level
+    yield
+    logger.handlers = handlers
+    logger.setLevel(level)
+
+
+@pytest.fixture
+def reviews() -> Callable[[int, int], Rows]:
+    """Make so many texts of 2 to 12 words, with a seed, and their labels, which one word of each decides."""
+    return made_up_reviews
+
+
+@pytest.fixture
+def make_csv(tmp_path: Path) -> Callable[[str, Rows], Path]:
+    """Write texts and labels into a file of the test's own folder."""
+    return lambda name, rows: write_rows(tmp_path / name, rows)
+
+
+@pytest.fixture(scope="session")
+def small() -> dict[str, Any]:
+    """The settings of a training run that takes a moment."""
+    return dict(SMALL)
+
+
+@pytest.fixture(scope="session")
+def small_options() -> list[str]:
+    """The same settings as options of the command line."""
+    return [part for name, value in SMALL.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+
+
+@pytest.fixture(scope="session")
+def reviews_csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """60 labelled texts, 30 of each class."""
+    return write_rows(tmp_path_factory.mktemp("data") / "reviews.csv", made_up_reviews(60, 0))
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory, reviews_csv: Path) -> Path:
+    """A model directory made once; tests only read it."""
+    torch.set_num_threads(1)
+    place = tmp_path_factory.mktemp("models") / "tiny"
+    fit(make_run_config(data=str(reviews_csv), **SMALL), place)
+    return place
+
+
+@pytest.fixture
+def model_copy(tiny_model: Path, tmp_path: Path) -> Path:
+    """A copy of the tiny model that a test may damage."""
+    return Path(shutil.copytree(tiny_model, tmp_path / "model"))
+
+
+@pytest.fixture
+def cli() -> Callable[..., Result]:
+    """Run the command line in this process; an error that it does not report itself fails the test."""
+
+    def run(*arguments: object, **options: Any) -> Result:
+        result = CliRunner().invoke(app, [str(argument) for argument in arguments], **options)
+        assert result.exception is None or isinstance(result.exception, SystemExit), repr(result.exception)
+        assert "Traceback" not in result.output
+        return result
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def command() -> list[str]:
+    """The command line as a process of its own."""
+    return [sys.executable, "-c", "from recurra.cli import main; main()"]
+
+
+@pytest.fixture(scope="session")
+def environment() -> dict[str, str]:
+    """The environment of such a process: one thread, as quick as any for so small a model."""
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS")
+    return {**os.environ, **dict.fromkeys(names, "1")}

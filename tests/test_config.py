@@ -1,0 +1,167 @@
+"""What a run can be told: defaults, limits, unknown keys, and options without effect."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+from pydantic import ValidationError
+
+from recurra.classifier import Classifier
+from recurra.config import RunConfig, make_run_config, parse_run_config, section_model
+from recurra.errors import SettingsError
+
+FIELDS = {name: field for section in RunConfig.sections for name, field in section_model(section).model_fields.items()}
+
+
+def test_an_option_is_put_into_its_section():
+    run = make_run_config(data="a.csv", tokens="bpe", hidden_size=7, epochs=3, test_share=0.0)
+    assert (run.data.data, run.vocabulary.tokens, run.model.hidden_size, run.train.epochs) == ("a.csv", "bpe", 7, 3)
+    assert run.data.test_share == 0
+    assert run.task == "classify"
+
+
+def test_every_option_is_in_one_section_and_described():
+    assert len(FIELDS) == sum(len(section_model(section).model_fields) for section in RunConfig.sections)
+    for name, field in FIELDS.items():
+        assert field.description, name
+        assert field.description.endswith("."), name
+
+
+def test_classifier_defaults_are_the_config_fields_defaults():
+    told = inspect.signature(Classifier.__init__).parameters
+    arguments = {name: argument for name, argument in told.items() if name != "self"}
+    assert arguments
+    for name, argument in arguments.items():
+        assert argument.default == FIELDS[name].default, name
+    of_files = set(section_model("data").model_fields) - {"valid_share"}
+    assert set(FIELDS) - set(arguments) == of_files | {"tensorboard"}
+
+
+@pytest.mark.parametrize("section", RunConfig.sections)
+def test_settings_are_frozen(section):
+    settings = getattr(make_run_config(data="a.csv"), section)
+    name = next(iter(type(settings).model_fields))
+    with pytest.raises(ValidationError, match="frozen"):
+        setattr(settings, name, "other")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"hiden_size": 4}, "unknown option 'hiden_size', did you mean 'hidden_size'?"),
+        ({"learning-rate": 4}, "unknown option 'learning-rate', did you mean 'learning_rate'?"),
+        ({"zzzz": 4}, "unknown option 'zzzz'"),
+    ],
+)
+def test_unknown_option_is_refused_with_the_nearest(options, message):
+    with pytest.raises(SettingsError) as caught:
+        make_run_config(data="a.csv", **options)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"data": {"data": "a"}, "modle": {}}, "config.json: unknown key 'modle', did you mean 'model'?"),
+        ({"data": {"data": "a"}, "model": {"cel": 1}}, "config.json: unknown key 'cel', did you mean 'cell'?"),
+        ({"data": {}}, "config.json: 'data' is missing"),
+        ({}, "config.json: 'data' is missing"),
+    ],
+)
+def test_unknown_and_missing_keys_of_a_file(values, message):
+    with pytest.raises(SettingsError) as caught:
+        parse_run_config(values, source="config.json")
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("valid_share", 0.0, "greater than 0"),
+        ("valid_share", 1.0, "less than 1"),
+        ("test_share", -0.1, "greater than or equal to 0"),
+        ("test_share", 1.0, "less than 1"),
+        ("delimiter", "", "at least 1 character"),
+        ("tokens", "syllables", "'words', 'characters' or 'bpe'"),
+        ("vocabulary_size", 2, "greater than or equal to 3"),
+        ("min_count", 0, "greater than or equal to 1"),
+        ("max_length", 0, "greater than or equal to 1"),
+        ("cell", "transformer", "'lstm', 'gru', 'rnn', 'rnn_relu' or 'feedforward'"),
+        ("embedding_size", 0, "greater than or equal to 1"),
+        ("hidden_size", -3, "greater than or equal to 1"),
+        ("num_layers", 0, "greater than or equal to 1"),
+        ("dropout", 1.0, "less than 1"),
+        ("dropout", -0.5, "greater than or equal to 0"),
+        ("word_dropout", 1.0, "less than 1"),
+        ("pooling", "last", "'final', 'mean', 'max' or 'attention'"),
+        ("epochs", 0, "greater than or equal to 1"),
+        ("batch_size", 0, "greater than or equal to 1"),
+        ("learning_rate", 0.0, "greater than 0"),
+        ("weight_decay", -1.0, "greater than or equal to 0"),
+        ("clip_norm", 0.0, "greater than 0"),
+        ("schedule", "step", "'constant', 'linear' or 'cosine'"),
+        ("patience", 0, "greater than or equal to 1"),
+        ("class_weights", "auto", "'none' or 'balanced'"),
+        ("seed", -1, "greater than or equal to 0"),
+        ("seed", 2**31, "less than 2147483648"),
+        ("device", "tpu", "pattern"),
+        ("hidden_size", "many", "integer"),
+    ],
+)
+def test_impossible_value_is_named(name, value, expected):
+    with pytest.raises(SettingsError) as caught:
+        make_run_config(data="a.csv", **{name: value})
+    message = str(caught.value)
+    assert message.startswith(f"options: '{name}': ")
+    assert expected in message
+    assert message.endswith(f"found {value!r}")
+
+
+def test_several_faults_are_told_together():
+    with pytest.raises(SettingsError, match=r"'hidden_size'.*; .*'epochs'"):
+        make_run_config(data="a.csv", hidden_size=0, epochs=0)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"cell": "feedforward", "bidirectional": True}, "'bidirectional' (True)|a feedforward model has no direction"),
+        ({"cell": "feedforward", "bidirectional": False}, "'bidirectional' (False)|has no direction"),
+        ({"cell": "feedforward", "pooling": "final"}, "'pooling' (final)|a feedforward model has no final state"),
+        ({"vectors": "glove.txt", "embedding_size": 50}, "'embedding_size' (50)|--vectors sets the size"),
+        ({"vectors": "glove.txt", "tokens": "bpe"}, "'vectors' (glove.txt)|the vectors are of words"),
+        ({"vectors": "glove.txt", "tokens": "characters"}, "'vectors' (glove.txt)|the vectors are of words"),
+        ({"patience": 10}, "'patience' (10)|the run ends before"),
+        ({"patience": 2, "epochs": 3}, "'patience' (2)|the run ends before"),
+        ({"valid": "v.csv", "valid_share": 0.2}, "'valid_share' (0.2)|--valid gives the validation examples"),
+        ({"test": "t.csv", "test_share": 0.2}, "'test_share' (0.2)|--test gives the test examples"),
+        ({"split_column": "s", "valid": "v.csv"}, "'valid' (v.csv)|--split-column divides the examples"),
+        ({"split_column": "s", "test": "t.csv"}, "'test' (t.csv)|--split-column divides the examples"),
+    ],
+)
+def test_option_without_effect_is_refused(options, message):
+    option, why = message.split("|")
+    with pytest.raises(SettingsError) as caught:
+        make_run_config(data="a.csv", **options)
+    assert str(caught.value).startswith(f"option {option} would have no effect: ")
+    assert why in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"cell": "feedforward", "pooling": "mean"},
+        {"cell": "feedforward", "num_layers": 2},
+        {"vectors": "glove.txt"},
+        {"patience": 1, "epochs": 3},
+        {"patience": None, "epochs": 1},
+        {"valid": "v.csv", "test_share": 0.2},
+        {"test": "t.csv", "valid_share": 0.2},
+        {"split_column": "s"},
+    ],
+)
+def test_option_with_effect_is_taken(options):
+    run = make_run_config(data="a.csv", **options)
+    flat = {name: value for section in run.sections for name, value in getattr(run, section).model_dump().items()}
+    assert {name: flat[name] for name in options} == options
