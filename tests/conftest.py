@@ -23,7 +23,7 @@ from recurra.fit import fit
 Rows = list[tuple[str, str]]
 
 SMALL: dict[str, Any] = {"hidden_size": 8, "embedding_size": 8, "epochs": 2, "min_count": 1, "learning_rate": 0.02}
-FILLERS = "the film a plot it and cast , was music so scene that ending long".split()
+FILLERS = ["the", "film", "a", "plot", "it", "and", "cast", ",", "was", "music", "so", "scene", "that", "long"]
 
 
 def made_up_reviews(count: int, seed: int) -> Rows:
@@ -41,6 +41,12 @@ def write_rows(path: Path, rows: Sequence[tuple[str, str]]) -> Path:
     with path.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([("text", "label"), *rows])
     return path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    """Models so small are no faster with more, and several that wait for one another on a busy machine far slower."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)
@@ -86,7 +92,6 @@ def reviews_csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory, reviews_csv: Path) -> Path:
     """A model directory made once; tests only read it."""
-    torch.set_num_threads(1)
     place = tmp_path_factory.mktemp("models") / "tiny"
     fit(make_run_config(data=str(reviews_csv), **SMALL), place)
     return place

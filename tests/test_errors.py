@@ -5,9 +5,13 @@ What the messages say about data is tested more finely in tests/data.
 
 from __future__ import annotations
 
+import errno
+import os
 import re
+import resource
 import subprocess
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -115,14 +119,12 @@ def test_long_texts_are_cut_only_if_asked_and_said(
         (["--hidden-size", "0"], "options: 'hidden_size': input should be greater than or equal to 1, found 0"),
         (["--device", "tpu"], "'device': "),
         (["--cell", "feedforward", "--bidirectional"], "option 'bidirectional' (True) would have no effect"),
-        (["--patience", "10"], "option 'patience' (10) would have no effect: the run ends before it"),
+        (["--patience", "10"], "option 'patience' (10) would have no effect: the run ends"),
         (["--tokens", "bpe", "--vectors", "glove.txt"], "would have no effect: the vectors are of words"),
         (["--valid-share", "0.6", "--test-share", "0.5"], "expected a sum below 1, found 0.6 + 0.5"),
     ],
 )
-def test_settings_that_cannot_be(
-    options: list[str], message: str, reviews_csv: Path, tmp_path: Path, cli: Cli
-) -> None:
+def test_settings_that_cannot_be(options: list[str], message: str, reviews_csv: Path, tmp_path: Path, cli: Cli) -> None:
     result = cli("train", "classify", reviews_csv, "--out", tmp_path / "m", *options)
     assert message in result.stderr
     assert (result.exit_code, result.stdout, list(tmp_path.iterdir())) == (2, "", [])
@@ -134,26 +136,53 @@ def test_options_that_no_file_needs(tiny_model: Path, cli: Cli) -> None:
     assert (result.exit_code, result.stdout) == (2, "")
 
 
-LIMITED = """
-import resource, signal, sys
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
-from recurra.cli import main
-main()
-"""
+@pytest.fixture
+def largest_file() -> Iterator[Callable[[int], None]]:
+    """Set the size beyond which this process cannot write a file, and set it back in the end."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize(
-    ("limit", "what"), [(400, "config.json"), (100, ""), (5000, "model.safetensors")], ids=["settings", "data", "weights"]
+    ("size", "named"),
+    [(200, tempfile.gettempdir()), (3000, "m.partial/model.safetensors")],
+    ids=["ids", "weights"],
 )
-def test_a_file_that_cannot_be_written(limit: int, what: str) -> None:
-    pass
+def test_no_room_for_a_file_of_a_run(
+    size: int, named: str, reviews_csv: Path, tmp_path: Path, cli: Cli, small_options: list[str],
+    largest_file: Callable[[int], None],
+) -> None:  # fmt: skip
+    arguments = ["train", "classify", reviews_csv, "--out", tmp_path / "m", *small_options, "--hidden-size", "16"]
+    largest_file(size)
+    result = cli(*arguments)
+    assert f"{named}: cannot be written: File too large\n" in result.stderr
+    assert (result.exit_code, list(tmp_path.iterdir())) == (5, [])
+
+
+def test_a_disk_that_fills_up_leaves_a_run_to_resume(
+    reviews_csv: Path, tmp_path: Path, cli: Cli, small_options: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = ["train", "classify", reviews_csv, "--out", tmp_path / "m", *small_options]
+    sync, syncs = os.fsync, iter(range(1000))
+
+    def fill_up(handle: int) -> None:
+        if next(syncs) == 7:  # the settings are 2 files, an epoch is 3
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        sync(handle)
+
+    monkeypatch.setattr(os, "fsync", fill_up)
+    result = cli(*arguments)
+    assert re.search(r"error: .*m\.partial/\w+\.\w+: the disk is full \([\d,]+ MiB free\); make room", result.stderr)
+    assert (result.exit_code, [path.name for path in tmp_path.iterdir()]) == (5, ["m.partial"])
+    assert cli("predict", tmp_path / "m", "good").stderr.startswith(f"error: {tmp_path}/m: nothing was finished yet")
+    assert cli(*arguments, "--resume").exit_code == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["m"]
 
 
 def test_standard_output_that_is_full(tiny_model: Path, command: list[str], environment: dict[str, str]) -> None:
     with open("/dev/full", "wb") as full:
-        ended = subprocess.run(
-            [*command, "predict", str(tiny_model), "good"], stdout=full, stderr=subprocess.PIPE, env=environment, text=True
-        )
+        arguments = [*command, "predict", str(tiny_model), "good"]
+        ended = subprocess.run(arguments, stdout=full, stderr=subprocess.PIPE, env=environment, text=True)
+    assert ended.stderr == "error: standard output: cannot be written: No space left on device\n"
     assert ended.returncode == 5
-    assert ended.stderr.startswith("error: standard output: the disk is full")

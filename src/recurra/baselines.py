@@ -8,11 +8,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
+from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 
 __all__ = ["BagOfWords", "Sequences", "majority_probabilities"]
 
 _MOST_EXAMPLES = 100_000
+_CHUNK = 10_000
 _PENALTIES = (0.03, 0.1, 0.3, 1.0, 3.0)
 
 
@@ -56,17 +58,15 @@ class BagOfWords:
     def fit(cls, train: Sequences, valid: Sequences, vocabulary_size: int, classes: int, seed: int) -> BagOfWords:
         """Fit on the training data, with the strength of the penalty that is best on the validation data.
 
-        Of more than 100,000 training examples so many are drawn with the seed.
+        Of more than 100,000 examples so many are drawn with the seed.
         """
-        features, labels = _presence(train, vocabulary_size), train.labels
-        assert labels is not None
+        assert train.labels is not None
         assert valid.labels is not None
-        if features.shape[0] > _MOST_EXAMPLES:
-            chosen = np.sort(np.random.default_rng(seed).choice(features.shape[0], _MOST_EXAMPLES, replace=False))
-            features, labels = features[chosen], labels[chosen]
-        held_out = _presence(valid, vocabulary_size)
+        chosen, of_valid = (_drawn(len(part.starts) - 1, seed) for part in (train, valid))
+        features, labels = _presence(train, vocabulary_size, chosen), train.labels[chosen]
+        held_out, answers = _presence(valid, vocabulary_size, of_valid), valid.labels[of_valid]
         fits = [LogisticRegression(C=penalty, max_iter=1000).fit(features, labels) for penalty in _PENALTIES]
-        best = max(fits, key=lambda fit: fit.score(held_out, valid.labels))
+        best = max(fits, key=lambda fit: fit.score(held_out, answers))
         weights, bias = np.zeros((classes, vocabulary_size), np.float32), np.full(classes, -np.inf, np.float32)
         if len(best.classes_) == 2:  # one row of weights stands for both classes
             weights[best.classes_[1]], bias[best.classes_] = best.coef_[0], [0.0, best.intercept_[0]]
@@ -76,19 +76,28 @@ class BagOfWords:
 
     def probabilities(self, sequences: Sequences) -> NDArray[np.float32]:
         """Predict each class's probability, [n, C]."""
-        scores = _presence(sequences, self.weights.shape[1]) @ self.weights.T + self.bias
-        scores -= scores.max(axis=1, keepdims=True)
-        exponents = np.exp(scores)
-        probabilities: NDArray[np.float32] = (exponents / exponents.sum(axis=1, keepdims=True)).astype(np.float32)
-        return probabilities
+        total = len(sequences.starts) - 1
+        found = np.zeros((total, len(self.bias)), np.float32)
+        for start in range(0, total, _CHUNK):
+            rows = np.arange(start, min(start + _CHUNK, total))
+            scores = _presence(sequences, self.weights.shape[1], rows) @ self.weights.T + self.bias
+            found[rows] = softmax(scores, axis=1)
+        return found
 
 
-def _presence(sequences: Sequences, vocabulary_size: int) -> csr_matrix:
-    """[n, V], one where a text has the word."""
-    shape = (len(sequences.starts) - 1, vocabulary_size)
-    counts = csr_matrix(
-        (np.ones(len(sequences.ids), np.float32), sequences.ids, sequences.starts), shape=shape, copy=True
-    )
+def _drawn(examples: int, seed: int) -> NDArray[np.int64]:
+    """The numbers of the examples to use, in order."""
+    if examples <= _MOST_EXAMPLES:
+        return np.arange(examples)
+    return np.sort(np.random.default_rng(seed).choice(examples, _MOST_EXAMPLES, replace=False))
+
+
+def _presence(sequences: Sequences, vocabulary_size: int, rows: NDArray[np.int64]) -> csr_matrix:
+    """[n, V], one where a text has the word, for some of the texts."""
+    starts, stops = sequences.starts[rows], sequences.starts[rows + 1]
+    ids = np.concatenate([np.zeros(0, np.int32), *(sequences.ids[i:j] for i, j in zip(starts, stops))])
+    ends = np.concatenate([np.zeros(1, np.int64), (stops - starts).cumsum()])
+    counts = csr_matrix((np.ones(len(ids), np.float32), ids, ends), shape=(len(rows), vocabulary_size))
     counts.sum_duplicates()
     counts.data[:] = 1
     return counts

@@ -143,13 +143,16 @@ def read_model(path: str | Path) -> SavedModel:
     _require_whole(folder)
     metrics = _read_json(folder / "metrics.json")
     config = _read_json(folder / "config.json")
-    if config.get("format", 0) > FORMAT:
+    if not isinstance(config.get("format"), int):
+        raise ModelDirectoryError(f"{folder}: damaged: config.json has no format number")
+    if config["format"] > FORMAT:
         raise ModelDirectoryError(
             f"{folder}: written by recurra {config.get('recurra')} in format {config['format']}; this is recurra "
             f"{version('recurra')}, which reads formats up to {FORMAT}: pip install --upgrade recurra"
         )
+    hashes = metrics["files"] if isinstance(metrics.get("files"), dict) else {}
     for name in _HASHED:
-        if _sha256(folder / name) != metrics.get("files", {}).get(name):
+        if _sha256(folder / name) != hashes.get(name):
             raise ModelDirectoryError(
                 f"{folder}: damaged: {name} is not the file that was saved; train again or restore a copy"
             )
@@ -160,15 +163,19 @@ def read_model(path: str | Path) -> SavedModel:
         task.network.load_state_dict(load_file(folder / "model.safetensors"))
         task.network.eval()
         tensors = load_file(folder / "baseline.safetensors")
-    except (SettingsError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+    except (AttributeError, KeyError, RuntimeError, SafetensorError, SettingsError, TypeError, ValueError) as error:
         raise ModelDirectoryError(f"{folder}: damaged: {error}") from error
     weights, bias = (np.asarray(tensors[name].numpy(), np.float32) for name in ("weights", "bias"))
     return SavedModel(folder, task, metrics, BagOfWords(weights, bias, int(tensors["examples"])))
 
 
 def is_model_directory(path: Path) -> bool:
-    """Whether a folder looks like one that recurra wrote, whole or not."""
-    return all((path / name).is_file() for name in ("config.json", "tokenizer.json"))
+    """Whether a folder has a `config.json` that recurra wrote; other libraries have files of the same names."""
+    try:
+        content = json.loads((path / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(content, dict) and "recurra" in content
 
 
 def _require_whole(folder: Path) -> None:
@@ -183,10 +190,11 @@ def _require_whole(folder: Path) -> None:
     if not folder.is_dir():
         raise ModelDirectoryError(f"{folder}: expected a model directory, found a file")
     missing = [name for name in _FILES if not (folder / name).is_file()]
-    if {"config.json", "tokenizer.json"} <= set(missing):
+    ours = "config.json" in missing or is_model_directory(folder)
+    if {"config.json", "tokenizer.json"} <= set(missing) or (missing and not ours):
         found = ", ".join(sorted(entry.name for entry in folder.iterdir())[:5]) or "nothing"
         raise ModelDirectoryError(
-            f"{folder}: not a recurra model directory: expected config.json and others, found {found}"
+            f"{folder}: not a recurra model directory: expected a config.json of recurra and other files, found {found}"
         )
     if missing:
         raise ModelDirectoryError(f"{folder}: damaged: {', '.join(missing)} missing; train again or restore a copy")

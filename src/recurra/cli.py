@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from pydantic.fields import FieldInfo
 
 from recurra.config import RunConfig, make_run_config, section_model
 from recurra.errors import CheckFailed, OutputError, RecurraError
@@ -39,16 +40,21 @@ Delimiter = Annotated[str | None, typer.Option(help="Field delimiter (default: b
 Header = Annotated[bool | None, typer.Option("--header/--no-header", help="Whether the first row names the columns.")]
 
 
+def _show_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"recurra {version('recurra')}")
+        raise typer.Exit
+
+
 @app.callback()
 def _common(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say only results and errors.")] = False,
-    version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and end.")
+    ] = False,
 ) -> None:
-    if version:
-        from importlib.metadata import version as version_of
-
-        typer.echo(f"recurra {version_of('recurra')}")
-        raise typer.Exit
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_PlainFormatter())
     logger = logging.getLogger("recurra")
@@ -70,11 +76,7 @@ def _with_settings(command: Callable[..., None]) -> Callable[..., None]:
         for name, field in section_model(section).model_fields.items():
             if name in own:
                 continue
-            shown = field.default not in (None, True, False) and "(default" not in str(field.description)
-            default = f" (default: {field.default})" if shown else {True: " (default: yes)"}.get(field.default, "")
-            option = typer.Option(
-                help=f"{field.description}{default}", show_default=False, rich_help_panel=section.title()
-            )
+            option = typer.Option(help=_with_default(field), show_default=False, rich_help_panel=section.title())
             annotation = Annotated[field.annotation | None, option]  # type: ignore[name-defined]
             parameters.append(
                 inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
@@ -87,6 +89,13 @@ def _with_settings(command: Callable[..., None]) -> Callable[..., None]:
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     run.__doc__ = command.__doc__
     return run
+
+
+def _with_default(field: FieldInfo) -> str:
+    told, default = str(field.description), field.default
+    if "(default" in told or default is None or default is False:
+        return told
+    return f"{told} (default: {'yes' if default is True else default})"
 
 
 @train_app.command("classify")

@@ -181,7 +181,7 @@ def parse_run_config(values: Mapping[str, Any], source: str) -> RunConfig:
 
 
 def _explain(fault: Mapping[str, Any], source: str) -> str:
-    key = str(fault["loc"][-1])
+    key = str(fault["loc"][-1]) if fault["loc"] else "settings"
     if fault["type"] == "extra_forbidden":
         known: list[str] = list(RunConfig.model_fields)
         if len(fault["loc"]) > 1:

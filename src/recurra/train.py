@@ -33,7 +33,13 @@ class StepRecord(NamedTuple):
 
 
 class EpochRecord(NamedTuple):
-    """What one epoch reports, and a line of `history.jsonl`; times in seconds, norms before clipping."""
+    """What one epoch reports, and a line of `history.jsonl`; times in seconds, norms before clipping.
+
+    `best` says that the epoch's weights replaced those kept so far: its score is no more than one standard error below
+    the highest before it. Of epochs that the validation examples cannot tell apart the latest is kept, as a falling
+    learning rate has made it the steadiest (the one-standard-error rule: Breiman et al., "Classification and
+    regression trees", 1984, chapter 3).
+    """
 
     epoch: int
     loss: float
@@ -165,10 +171,9 @@ def _train_epoch(
 
 
 def _record(task: Task, progress: Progress, trained: Mapping[str, float]) -> EpochRecord:
-    scores = task.validate()
-    reached = (scores[task.score], -scores["loss"])
-    best = all(reached > (record.valid_score, -record.valid_loss) for record in progress.history)
-    values = {**trained, "epoch": int(trained["epoch"]), "valid_loss": scores["loss"], "valid_score": reached[0]}
+    valid = task.validate()
+    best = all(valid.score + valid.standard_error >= record.valid_score for record in progress.history)
+    values = {**trained, "epoch": int(trained["epoch"]), "valid_loss": valid.loss, "valid_score": valid.score}
     return EpochRecord(**values, best=best)  # type: ignore[arg-type]
 
 
@@ -182,7 +187,10 @@ def _resume(task: Task, optimizer: Any, run: RunDirectory | None) -> Progress:
 
 
 def _stops_early(progress: Progress, settings: TrainConfig) -> bool:
-    return settings.patience is not None and len(progress.history) - progress.best_epoch >= settings.patience
+    scores = [record.valid_score for record in progress.history]
+    if settings.patience is None or not scores:
+        return False
+    return len(scores) - 1 - scores.index(max(scores)) >= settings.patience
 
 
 def _schedule(settings: TrainConfig, done: float) -> float:

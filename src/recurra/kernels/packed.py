@@ -27,6 +27,7 @@ from recurra.kernels.weights import Weights
 
 __all__ = ["layer"]
 
+_Tensors = list[Tensor]
 _sigmoid_backward, _tanh_backward = torch.ops.aten.sigmoid_backward, torch.ops.aten.tanh_backward  # grad, result
 
 
@@ -51,7 +52,6 @@ class _Recurrence(torch.autograd.Function):
 
     @staticmethod
     # under autocast this runs in float32: a state carried over many steps in bfloat16 drifts
-    @torch.amp.custom_fwd(device_type="cpu", cast_inputs=torch.float32)  # type: ignore[untyped-decorator]
     def forward(
         ctx: Any,
         cell: str,
@@ -168,9 +168,9 @@ def _rnn_backward(
     weight_hh: Tensor,
     state: State,
     output: Tensor,
-    kept: list[Tensor],
+    kept: _Tensors,
     grad: Tensor,
-    carried: list[Tensor],
+    carried: _Tensors,
     steps: _Steps,
 ) -> tuple[Tensor, Tensor]:
     slope = slope_at(output)
@@ -208,13 +208,7 @@ def _lstm_forward(data: Tensor, weights: Weights, state: State, steps: _Steps) -
 
 
 def _lstm_backward(
-    weight_hh: Tensor,
-    state: State,
-    output: Tensor,
-    kept: list[Tensor],
-    grad: Tensor,
-    carried: list[Tensor],
-    steps: _Steps,
+    weight_hh: Tensor, state: State, output: Tensor, kept: _Tensors, grad: Tensor, carried: _Tensors, steps: _Steps
 ) -> tuple[Tensor, Tensor]:
     gates, cell, squashed = kept
     size = output.shape[1]
@@ -260,13 +254,7 @@ def _gru_forward(data: Tensor, weights: Weights, state: State, steps: _Steps) ->
 
 
 def _gru_backward(
-    weight_hh: Tensor,
-    state: State,
-    output: Tensor,
-    kept: list[Tensor],
-    grad: Tensor,
-    carried: list[Tensor],
-    steps: _Steps,
+    weight_hh: Tensor, state: State, output: Tensor, kept: _Tensors, grad: Tensor, carried: _Tensors, steps: _Steps
 ) -> tuple[Tensor, Tensor]:
     gates, candidate = kept
     size = output.shape[1]
@@ -296,7 +284,7 @@ class _PackedCell(NamedTuple):
     """
 
     forward: Callable[[Tensor, Weights, State, _Steps], tuple[Tensor, tuple[Tensor, ...]]]
-    backward: Callable[[Tensor, State, Tensor, list[Tensor], Tensor, list[Tensor], _Steps], tuple[Tensor, Tensor]]
+    backward: Callable[[Tensor, State, Tensor, _Tensors, Tensor, _Tensors, _Steps], tuple[Tensor, Tensor]]
 
 
 _PACKED: dict[str, _PackedCell] = {

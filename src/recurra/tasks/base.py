@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from torch import Tensor, nn
 
@@ -12,7 +12,15 @@ from recurra.batch import Batch
 from recurra.config import RunConfig
 from recurra.vocabulary import Vocabulary
 
-__all__ = ["Task"]
+__all__ = ["Task", "Validation"]
+
+
+class Validation(NamedTuple):
+    """The mean loss on the validation examples, the score, and the score's standard error over those examples."""
+
+    loss: float
+    score: float
+    standard_error: float
 
 
 class Task(ABC):
@@ -59,5 +67,5 @@ class Task(ABC):
         """The mean loss of a batch, a scalar."""
 
     @abstractmethod
-    def validate(self) -> dict[str, float]:
-        """The validation loss under "loss", and the score under its name."""
+    def validate(self) -> Validation:
+        """Score the network on the validation examples."""

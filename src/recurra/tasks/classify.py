@@ -19,7 +19,7 @@ from recurra.data.encoded import Encoded, encode
 from recurra.errors import DataError
 from recurra.kernels.layout import Layout
 from recurra.nn.encoder import SequenceEncoder
-from recurra.tasks.base import Task
+from recurra.tasks.base import Task, Validation
 from recurra.vocabulary import Vectors, Vocabulary
 
 __all__ = ["Classify", "ClassifyData", "TextClassifier"]
@@ -155,14 +155,15 @@ class Classify(Task):
         assert batch.labels is not None
         return nn.functional.cross_entropy(logits, batch.labels, weights)
 
-    def validate(self) -> dict[str, float]:
+    def validate(self) -> Validation:
         """Mean cross entropy and accuracy on the validation examples."""
         assert self.data is not None
         labels, probabilities = self.data.valid.labels, self.probabilities(self.data.valid)
         assert labels is not None
         of_true = probabilities[np.arange(len(labels)), labels]
         loss = -np.log(np.maximum(of_true, np.finfo(np.float32).tiny)).mean()
-        return {"loss": float(loss), self.score: float((probabilities.argmax(1) == labels).mean())}
+        right = probabilities.argmax(1) == labels
+        return Validation(float(loss), float(right.mean()), float(right.std() / np.sqrt(len(right))))
 
     def probabilities(self, examples: Encoded, batch_size: int = 128) -> NDArray[np.float32]:
         """Each class's probability for encoded texts, [n, C], in their order."""
