@@ -45,7 +45,7 @@ QUICK_TEXTS = 640
 
 
 class Outcome(NamedTuple):
-    """One training: seconds of each epoch without validation, accuracy of the best epoch by dev, in percent."""
+    """One training: seconds of each epoch without validation, accuracies of the epoch chosen by dev, in percent."""
 
     seconds: list[float]
     dev: float
@@ -89,13 +89,13 @@ def side_by_side(config: RunConfig, folder: Path, tutorial_epochs: int) -> tuple
         epochs.append((100 * tutorial.accuracy(tutorial.dev), 100 * tutorial.accuracy(tutorial.test), seconds))
 
     turns = _Turns(tutorial_epoch, tutorial_epochs)
-    history = train(task, callbacks=[turns]).history
+    progress = train(task, callbacks=[turns])
+    history = progress.history
     while turns.left:
         turns.on_epoch(history[-1])
     best = max(epochs, key=lambda epoch: epoch[0])
-    ours = Outcome(
-        [record.seconds for record in history], 100 * max(r.valid_score for r in history), percent_right(task)
-    )
+    dev = 100 * history[progress.best_epoch - 1].valid_score
+    ours = Outcome([record.seconds for record in history], dev, percent_right(task))
     assert task.data is not None
     examples = task.data.test
     assert examples is not None

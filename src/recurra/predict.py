@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import queue
 import sys
@@ -60,7 +61,7 @@ def chunks_of_inputs(
         if argument == "-":
             if sys.stdin.isatty():
                 print("one text a line; Ctrl-D ends", file=sys.stderr)  # noqa: T201
-            yield from arriving_chunks(sys.stdin.buffer)
+            yield from arriving_chunks(_standard_input())
         elif _is_file(argument):
             texts = load_texts(
                 argument,
@@ -77,6 +78,14 @@ def chunks_of_inputs(
 
 def _is_file(argument: str) -> bool:
     return is_hub(argument) or Path(argument).suffix.lower() in KNOWN_SUFFIXES or os.path.exists(argument)
+
+
+def _standard_input() -> IO[bytes]:
+    """By a handle of its own, as the interpreter aborts at its end while a thread still waits for `sys.stdin`."""
+    try:
+        return open(sys.stdin.fileno(), "rb", closefd=False)
+    except io.UnsupportedOperation:  # standard input was replaced by something in memory
+        return sys.stdin.buffer
 
 
 def arriving_chunks(stream: IO[bytes], size: int = _CHUNK) -> Iterator[list[str]]:

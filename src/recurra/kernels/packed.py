@@ -52,6 +52,7 @@ class _Recurrence(torch.autograd.Function):
 
     @staticmethod
     # under autocast this runs in float32: a state carried over many steps in bfloat16 drifts
+    @torch.amp.custom_fwd(device_type="cpu", cast_inputs=torch.float32)  # type: ignore[untyped-decorator]
     def forward(
         ctx: Any,
         cell: str,
