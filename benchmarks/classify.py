@@ -31,6 +31,7 @@ EQUAL_SIZES: dict[str, Any] = {
     "num_layers": 2,
     "bidirectional": True,
     "dropout": 0.5,
+    "word_dropout": 0.0,
     "pooling": "final",
     "min_count": 2,
     "epochs": 3,

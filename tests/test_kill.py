@@ -63,7 +63,7 @@ class Runs:
         arguments = [sys.executable, "-c", SERVER]
         pipe = subprocess.PIPE
         self.server = subprocess.Popen(
-            arguments, stdin=pipe, stdout=pipe, text=True, env=environment
+            arguments, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True, env=environment
         )
         self._data, self._options = data, options
 

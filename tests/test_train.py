@@ -1,20 +1,21 @@
-"""The training loop against one written by hand with torch alone, and all that may end it."""
+"""The training loop: what callbacks are told, what the seed decides, which weights are left, what may end it."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from recurra.batch import Batch, make_batch
+from recurra.batch import Batch
 from recurra.config import make_run_config
 from recurra.data import Splits, Texts
 from recurra.errors import RecurraError
 from recurra.tasks import Classify
+from recurra.tasks.base import Validation
 from recurra.train import Callback, EpochRecord, Progress, StepRecord, train
 
 SMALL = {
@@ -73,21 +74,20 @@ class Notes(Callback):
 
 
 class Scripted(Classify):
-    """A task whose validation scores are given: a pair (accuracy, loss) for each epoch."""
+    """A task whose validation scores, and their standard error, are given for each epoch."""
 
-    script: Sequence[tuple[float, float]] = ()
+    script: Sequence[float] = ()
+    standard_error = 0.0
 
-    def validate(self) -> dict[str, float]:
-        self.seen = getattr(self, "seen", [])
-        score, loss = self.script[len(self.seen)]
-        self.seen.append({name: value.clone() for name, value in self.network.state_dict().items()})
-        return {"loss": loss, "accuracy": score}
+    def validate(self) -> Validation:
+        self.seen = [*getattr(self, "seen", []), weights(self)]
+        return Validation(1.0, self.script[len(self.seen) - 1], self.standard_error)
 
 
-def scripted(script: Sequence[tuple[float, float]], **options: object) -> Scripted:
+def scripted(script: Sequence[float], standard_error: float = 0.0, **options: object) -> Scripted:
     task = make(Scripted, epochs=len(script), **options)
     assert isinstance(task, Scripted)
-    task.script = script
+    task.script, task.standard_error = script, standard_error
     return task
 
 
@@ -97,93 +97,6 @@ def weights(task: Classify) -> dict[str, Tensor]:
 
 def same(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
     return all(torch.equal(first[name], second[name]) for name in first)
-
-
-def renamed(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The weights of a task's network under the names of the network below."""
-    return {name.replace("encoder.", "").replace("recurrent.", "lstm."): value for name, value in state.items()}
-
-
-class ByHand(nn.Module):
-    """The default network in torch.nn: embedding, LSTM in both directions, maximum over time, a linear layer."""
-
-    def __init__(self, vocabulary: int, classes: int, state: dict[str, Tensor]) -> None:
-        super().__init__()
-        self.embedding = nn.Embedding(vocabulary, 4, padding_idx=0)
-        self.lstm = nn.LSTM(4, 4, bidirectional=True)
-        self.output = nn.Linear(8, classes)
-        self.load_state_dict(renamed(state))
-
-    def forward(self, batch: Batch) -> Tensor:
-        pooled = [
-            self.lstm(self.embedding(ids[:length]))[0].amax(0) for ids, length in zip(batch.values, batch.lengths)
-        ]
-        return self.output(torch.stack(pooled))
-
-
-def rate_by_formula(schedule: str, done: float) -> float:
-    return {"constant": 1.0, "linear": 1 - done, "cosine": (1 + math.cos(math.pi * done)) / 2}[schedule]
-
-
-def train_by_hand(task: Classify, net: ByHand) -> list[tuple[float, float, float]]:
-    """Loss, gradient norm before clipping and learning rate of each step."""
-    told = task.config.train
-    optimizer = torch.optim.AdamW(net.parameters(), lr=told.learning_rate, weight_decay=told.weight_decay)
-    steps, reported = task.steps(), []
-    for epoch in range(1, told.epochs + 1):
-        for step, batch in enumerate(task.batches(epoch)):
-            rate = told.learning_rate * rate_by_formula(
-                told.schedule, ((epoch - 1) * steps + step) / (told.epochs * steps)
-            )
-            optimizer.param_groups[0]["lr"] = rate
-            loss = nn.functional.cross_entropy(net(batch), batch.labels)
-            optimizer.zero_grad()
-            loss.backward()
-            norm = nn.utils.clip_grad_norm_(net.parameters(), told.clip_norm)
-            optimizer.step()
-            reported.append((loss.item(), norm.item(), rate))
-    return reported
-
-
-@pytest.mark.parametrize("schedule", ["constant", "linear", "cosine"])
-@pytest.mark.parametrize("clip_norm", [0.05, 5.0], ids=["clipped", "free"])
-def test_a_run_is_that_of_a_loop_by_hand(schedule, clip_norm):
-    task = make(schedule=schedule, clip_norm=clip_norm, epochs=2, weight_decay=0.1)
-    net = ByHand(len(task.vocabulary), 2, task.network.state_dict())
-    last: dict[str, Tensor] = {}
-
-    class KeepLast(Callback):
-        def on_epoch(self, record: EpochRecord) -> None:
-            last.update(renamed(weights(task)))
-
-    notes = Notes()
-    train(task, callbacks=[notes, KeepLast()])
-    expected = train_by_hand(task, net)
-    got = [(record.loss, record.gradient_norm, record.learning_rate) for record in notes.steps]
-    np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
-    for name, value in net.state_dict().items():
-        torch.testing.assert_close(last[name], value, rtol=0, atol=1e-6)
-    assert any(norm > clip_norm for _, norm, _ in expected) == (clip_norm == 0.05)
-    for record, half in zip(notes.epochs, (expected[:4], expected[4:])):
-        losses, norms, rates = zip(*half)
-        assert record.loss == pytest.approx(np.mean(losses), rel=1e-5)
-        assert record.gradient_norm == pytest.approx(np.mean(norms), rel=1e-4)
-        assert record.clipped_share == np.mean([norm > clip_norm for norm in norms])
-        assert record.learning_rate == pytest.approx(rates[-1])
-
-
-@pytest.mark.parametrize(
-    ("schedule", "expected"),
-    [
-        ("constant", [1.0] * 8),
-        ("linear", [1, 7 / 8, 6 / 8, 5 / 8, 4 / 8, 3 / 8, 2 / 8, 1 / 8]),
-        ("cosine", [(1 + math.cos(math.pi * k / 8)) / 2 for k in range(8)]),
-    ],
-)
-def test_learning_rate_of_each_step(schedule, expected):
-    notes = Notes()
-    train(make(schedule=schedule, epochs=2, learning_rate=0.5), callbacks=[notes])
-    assert [record.learning_rate for record in notes.steps] == pytest.approx([0.5 * share for share in expected])
 
 
 def test_callbacks_are_told_all_in_order():
@@ -217,11 +130,11 @@ def test_a_callback_can_stop_the_run_and_all_are_told_before(place):
 
 
 def test_the_best_epoch_is_left_in_the_network():
-    task = scripted([(0.5, 1.0), (0.9, 0.8), (0.7, 0.1)])
+    task = scripted([0.5, 0.9, 0.7])
     progress = train(task)
     assert progress.best_epoch == 2
     assert [record.best for record in progress.history] == [True, True, False]
-    assert [(record.valid_score, record.valid_loss) for record in progress.history] == list(task.script)
+    assert [(record.valid_score, record.valid_loss) for record in progress.history] == [(0.5, 1), (0.9, 1), (0.7, 1)]
     assert same(weights(task), task.seen[1])
     assert not same(weights(task), task.seen[2])
     assert same(progress.best, task.seen[1])
@@ -229,19 +142,22 @@ def test_the_best_epoch_is_left_in_the_network():
 
 
 @pytest.mark.parametrize(
-    ("script", "best"),
+    ("scores", "standard_error", "best"),
     [
-        ([(0.5, 1.0), (0.5, 0.9), (0.5, 0.95)], 2),
-        ([(0.5, 1.0), (0.5, 1.0), (0.5, 1.0)], 1),
-        ([(0.5, 0.1), (0.6, 9.0), (0.5, 0.1)], 2),
-        ([(0.5, math.nan), (0.4, 0.1), (0.6, 0.2)], 3),
+        ([0.5, 0.75, 0.75, 0.5], 0.0, [1, 2, 3]),
+        ([0.5, 0.75, 0.625, 0.5], 0.125, [1, 2, 3]),
+        ([0.75, 0.6875, 0.625, 0.5625], 0.125, [1, 2, 3]),
+        ([0.75, 0.5, 0.25, 0.625], 0.125, [1, 4]),
+        ([0.75, 0.625, 0.875, 0.5], 0.0, [1, 3]),
     ],
-    ids=["tie broken by loss", "the first of equals", "score before loss", "loss that is no number"],
+    ids=["the last of equals", "one error below", "not one error below the one before", "kept again", "no error"],
 )
-def test_which_epoch_is_the_best(script, best):
-    task = scripted(script)
-    assert train(task).best_epoch == best
-    assert same(weights(task), task.seen[best - 1])
+def test_the_latest_epoch_within_a_standard_error_of_the_highest_is_kept(scores, standard_error, best):
+    task = scripted(scores, standard_error)
+    progress = train(task)
+    assert [record.epoch for record in progress.history if record.best] == best
+    assert progress.best_epoch == best[-1]
+    assert same(weights(task), task.seen[best[-1] - 1])
 
 
 @pytest.mark.parametrize(
@@ -251,13 +167,15 @@ def test_which_epoch_is_the_best(script, best):
         (2, [0.5, 0.4, 0.6, 0.5, 0.5, 0.9], 5),
         (2, [0.5, 0.6, 0.7, 0.8, 0.9], 5),
         (3, [0.5, 0.4, 0.4, 0.4, 0.9], 4),
+        (2, [0.5, 0.5, 0.5, 0.5, 0.9], 3),
     ],
+    ids=["one", "from the last gain", "never", "three", "an equal is no gain"],
 )
-def test_patience(patience, scores, epochs):
+@pytest.mark.parametrize("standard_error", [0.0, 0.3])
+def test_patience_counts_from_the_last_gain(patience, scores, epochs, standard_error):
     notes = Notes()
-    progress = train(scripted([(score, 1.0) for score in scores], patience=patience), callbacks=[notes])
+    progress = train(scripted(scores, standard_error, patience=patience), callbacks=[notes])
     assert len(progress.history) == len(notes.epochs) == epochs
-    assert progress.best_epoch == int(np.argmax(scores[:epochs])) + 1
 
 
 def test_the_seed_decides_all():
@@ -301,7 +219,7 @@ def test_training_draws_dropout_and_validation_does_not():
     task = make(dropout=0.5)
     progress = train(task)
     best = progress.history[progress.best_epoch - 1]
-    assert task.validate() == {"loss": best.valid_loss, "accuracy": best.valid_score}
+    assert task.validate()[:2] == (best.valid_loss, best.valid_score)
 
 
 class Broken(Classify):
@@ -354,7 +272,7 @@ class CtrlC(Callback):
 
 @pytest.mark.parametrize("step", [1, 3, None])
 def test_an_interrupted_run_ends_with_the_best_epoch_so_far(step):
-    task, ctrl_c = scripted([(0.8, 1.0), (0.6, 1.0), (0.9, 1.0)]), CtrlC(2 if step is None else 3, step)
+    task, ctrl_c = scripted([0.8, 0.6, 0.9]), CtrlC(2 if step is None else 3, step)
     progress = train(task, callbacks=[ctrl_c])
     assert progress.interrupted
     assert len(progress.history) == 2
@@ -384,22 +302,6 @@ def test_an_error_of_a_callback_is_passed_on_and_the_others_are_told_the_end():
 
 def test_progress_without_history_has_no_best_epoch():
     assert Progress().best_epoch == 0
-
-
-def test_only_the_batches_of_the_task_are_seen():
-    class Recorded(Classify):
-        def batches(self, epoch: int) -> Iterator[Batch]:
-            self.epochs = [*getattr(self, "epochs", []), epoch]
-            yield make_batch([[2, 3]], np.array([0]))
-
-        def steps(self) -> int:
-            return 1
-
-    task = make(Recorded, epochs=3)
-    notes = Notes()
-    train(task, callbacks=[notes])
-    assert task.epochs == [1, 2, 3]
-    assert [record.tokens for record in notes.steps] == [2, 2, 2]
 
 
 def test_training_makes_the_model_better():

@@ -98,13 +98,15 @@ class TensorBoard(Callback):
     def __init__(self, folder: Path) -> None:
         if importlib.util.find_spec("tensorboard") is None:
             raise MissingExtraError("writing TensorBoard files", "tensorboard")
-        from torch.utils.tensorboard import SummaryWriter
-
-        self._writer: Any = SummaryWriter(str(folder))
+        self._folder = folder
+        self._writer: Any = None
         self._steps = 0
 
     def on_start(self, epochs: int, steps: int) -> None:
-        """Note how many steps an epoch has."""
+        """Make the folder and open its files, now that there is something to write."""
+        from torch.utils.tensorboard import SummaryWriter
+
+        self._writer = SummaryWriter(str(self._folder))
         self._steps = steps
 
     def on_step(self, record: StepRecord) -> None:

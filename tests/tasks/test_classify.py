@@ -62,7 +62,7 @@ def test_a_text_alone_has_the_logits_it_has_in_company(cell, pooling, layers):
 
 
 def test_the_one_table_of_tasks():
-    assert TASKS == {"classify": Classify}
+    assert list(TASKS.items()) == [("classify", Classify)]
     assert issubclass(Classify, Task)
 
 
@@ -126,8 +126,11 @@ def test_validate_by_hand():
     true = [task.classes.index(name) for name in ("pos", "neg", "pos")]
     expected = -sum(row.log_softmax(0)[number].item() for row, number in zip(scores, true)) / 3
     found = task.validate()
-    assert found["loss"] == pytest.approx(expected, rel=1e-5)
-    assert found["accuracy"] == sum(int(row.argmax()) == number for row, number in zip(scores, true)) / 3
+    assert found.loss == pytest.approx(expected, rel=1e-5)
+    share = sum(int(row.argmax()) == number for row, number in zip(scores, true)) / 3
+    assert found.score == pytest.approx(share)
+    assert found.standard_error == pytest.approx((share * (1 - share) / 3) ** 0.5)
+    assert 0 < share < 1
 
 
 @pytest.mark.parametrize("size", [1, 2, 100])
