@@ -46,6 +46,7 @@ class Sentiment(nn.Module):
         self.output = nn.Linear(2 * hidden_size, len(LABELS))
 
     def forward(self, values: Tensor, lengths: Tensor) -> Tensor:
+        """Score each class: word numbers [B, T] and lengths [B] in, [B, 2] out."""
         vectors = self.dropout(self.embedding(values))  # [B, T, E]
         # torch.nn.LSTM has no `lengths`; there the same takes two steps, and an empty text is an error:
         #   packed = pack_padded_sequence(vectors, lengths, batch_first=True, enforce_sorted=False)

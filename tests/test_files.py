@@ -37,9 +37,14 @@ def test_nothing_is_there_before_the_block_ends(tmp_path: Path) -> None:
 def test_an_error_in_the_block_leaves_the_old_file(tmp_path: Path) -> None:
     place = tmp_path / "a.txt"
     place.write_text("old")
-    with pytest.raises(KeyboardInterrupt), atomic_writer(place) as file:
-        file.write(b"half")
-        raise KeyboardInterrupt
+
+    def write_half() -> None:
+        with atomic_writer(place) as file:
+            file.write(b"half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_half()
     assert (place.read_text(), entries(tmp_path)) == ("old", ["a.txt"])
 
 

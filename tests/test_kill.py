@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import random
 import shutil
 import signal
@@ -23,7 +22,7 @@ import recurra
 from recurra.errors import ModelDirectoryError
 
 SERVER = """
-import json, os, signal, sys
+import json, os, signal, sys, time
 import recurra.fit, recurra.progress, recurra.show
 from recurra.cli import app
 
@@ -44,14 +43,17 @@ def train(arguments, place, kill_before):
 
 for line in sys.stdin:
     request = json.loads(line)
+    end = time.monotonic() + request.pop("kill_after")
     child = os.fork()
     if not child:
         train(**request)
-    print(child, flush=True)
-    _, status = os.waitpid(child, 0)
-    print(os.waitstatus_to_exitcode(status), flush=True)
+    while not (ended := os.waitpid(child, os.WNOHANG))[0]:
+        if time.monotonic() > end:
+            os.kill(child, signal.SIGKILL)
+        time.sleep(0.001)
+    print(os.waitstatus_to_exitcode(ended[1]), flush=True)
 """
-NEVER = 0
+NEVER = 600.0  # seconds
 KILLED = -signal.SIGKILL
 EPOCHS = {"one": 3, "two": 4}  # of the two runs, which differ in their seed too
 
@@ -67,26 +69,23 @@ class Runs:
         )
         self._data, self._options = data, options
 
-    def start(self, place: Path, name: str, *options: str, kill_before: int = NEVER) -> int:
-        """Start a run, which kills itself before so many steps on the disk; return its process id."""
+    def run(self, place: Path, name: str, *options: str, kill_before: int = 0, kill_after: float = NEVER) -> int:
+        """Run, and return the exit code.
+
+        Args:
+            place: the model directory to be.
+            name: which of the two runs.
+            options: further ones of the command line.
+            kill_before: the step on the disk that is not reached any more, counted from 1; 0 for none.
+            kill_after: seconds until it is killed.
+        """
         told = ["--epochs", str(EPOCHS[name]), "--seed", str(list(EPOCHS).index(name)), "--batch-size", "8"]
         arguments = ["-q", "train", "classify", str(self._data), "--out", str(place), *self._options, *told, *options]
-        request = {"arguments": arguments, "place": str(place), "kill_before": kill_before}
+        request = {"arguments": arguments, "place": str(place), "kill_before": kill_before, "kill_after": kill_after}
         assert self.server.stdin is not None
+        assert self.server.stdout is not None
         self.server.stdin.write(json.dumps(request) + "\n")
         self.server.stdin.flush()
-        return self._number()
-
-    def end(self) -> int:
-        """Wait for the run to end; return its exit code."""
-        return self._number()
-
-    def run(self, place: Path, name: str, *options: str, kill_before: int = NEVER) -> int:
-        self.start(place, name, *options, kill_before=kill_before)
-        return self.end()
-
-    def _number(self) -> int:
-        assert self.server.stdout is not None
         return int(self.server.stdout.readline())
 
 
@@ -181,10 +180,7 @@ def test_killed_at_random_moments(times: int, runs: Runs, known: dict[str, Path]
             shutil.rmtree(place)
             before = "none"
         name = rng.choice(list(EPOCHS))
-        process = runs.start(place, name, "--overwrite")
-        time.sleep(rng.uniform(0, usual))
-        os.kill(process, signal.SIGKILL)
-        kills += runs.end() == KILLED
+        kills += runs.run(place, name, "--overwrite", kill_after=rng.uniform(0, usual)) == KILLED
         assert which(place, known) in (before, name)
         resumable = (tmp_path / "m.partial" / "config.json").exists()
         rerun(runs, place, name, known, resume=resumable and rng.random() < 0.5)

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.model_selection import train_test_split
 from sklearn.utils import column_or_1d
-from sklearn.utils.multiclass import unique_labels
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from recurra.card import model_card
@@ -90,10 +90,10 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         tokens: Literal["words", "characters", "bpe"] = "words",
         lowercase: bool = True,
         vocabulary_size: int | None = None,
-        min_count: int = 2,
+        min_count: int = 1,
         max_length: int | None = None,
         vectors: str | None = None,
-        epochs: int = 10,
+        epochs: int = 6,
         batch_size: int = 32,
         learning_rate: float = 2e-3,
         weight_decay: float = 0.01,
@@ -153,9 +153,10 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         texts, labels = _as_texts(X, "X"), _as_labels(y, "y")
         if len(texts) != len(labels):
             raise DataError(f"y: expected a label for each of the {len(texts):,} texts, found {len(labels):,}")
-        if len(np.unique(labels)) < 2:
-            raise DataError(f"y: expected at least two classes, found {np.unique(labels).tolist()}")
-        self.classes_ = unique_labels(labels)
+        check_classification_targets(labels)
+        self.classes_ = np.unique(labels)
+        if len(self.classes_) < 2:
+            raise DataError(f"y: expected at least two classes, found {self.classes_.tolist()}")
         config = make_run_config(data=_IN_MEMORY, **self._options(validation_data is None))
         splits = self._splits(texts, labels, validation_data)
         self.task_ = Classify.from_splits(config, splits)
@@ -286,6 +287,8 @@ def load(path: str | Path) -> Classifier:
     flat = {
         name: value for section in settings.sections for name, value in getattr(settings, section).model_dump().items()
     }
+    if flat["vectors"] is not None:  # they have set the size, which must not be told beside them
+        flat["embedding_size"] = known["embedding_size"]
     model = Classifier(**{name: flat[name] for name in known})
     model._adopt(folder)
     return model

@@ -44,7 +44,7 @@ class VocabularyConfig(_Settings):
     tokens: Literal["words", "characters", "bpe"] = Field("words", description="What a token is.")
     lowercase: bool = Field(True, description="Whether upper and lower case are the same.")
     vocabulary_size: int | None = Field(None, ge=3, description="Most symbols kept (default: 50000, for bpe 8000).")
-    min_count: int = Field(2, ge=1, description="A symbol seen less often in training is unknown.")
+    min_count: int = Field(1, ge=1, description="A symbol seen less often in training is unknown.")
     max_length: int | None = Field(None, ge=1, description="Tokens kept of a longer text (default: all).")
     vectors: str | None = Field(None, description="GloVe or fastText text file with pretrained word vectors.")
 
@@ -65,7 +65,7 @@ class ModelConfig(_Settings):
 class TrainConfig(_Settings):
     """How the network learns."""
 
-    epochs: int = Field(10, ge=1, description="Passes over the training data.")
+    epochs: int = Field(6, ge=1, description="Passes over the training data.")
     batch_size: int = Field(32, ge=1, description="Examples in a step.")
     learning_rate: float = Field(2e-3, gt=0, description="Peak step size of AdamW.")
     weight_decay: float = Field(0.01, ge=0, description="Decoupled weight decay of AdamW.")

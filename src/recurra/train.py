@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.optim import AdamW
 
 from recurra.config import TrainConfig
-from recurra.errors import RecurraError
+from recurra.errors import RecurraError, SettingsError
 from recurra.run_directory import RunDirectory
 from recurra.tasks.base import Task
 
@@ -96,11 +96,12 @@ def train(task: Task, run: RunDirectory | None = None, callbacks: Sequence[Callb
         callbacks: told of each step and epoch.
 
     Raises:
+        SettingsError: this machine has no such device.
         RecurraError: the loss is no longer a number.
         KeyboardInterrupt: Ctrl-C before one more epoch was done.
     """
     settings = task.config.train
-    fabric = Fabric(accelerator=settings.device, devices=1)
+    fabric = _fabric(settings.device)
     optimizer = AdamW(task.network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay, fused=True)
     network, optimizer = fabric.setup(task.network, optimizer)
     progress = _resume(task, optimizer, run)
@@ -132,6 +133,15 @@ def train(task: Task, run: RunDirectory | None = None, callbacks: Sequence[Callb
     task.network.load_state_dict(progress.best)
     task.network.to("cpu").eval()
     return progress
+
+
+def _fabric(device: str) -> Fabric:
+    try:
+        return Fabric(accelerator=device, devices=1)
+    except RuntimeError:  # what it raises for an accelerator that is not there
+        raise SettingsError(
+            f"option 'device': expected a device of this machine, found '{device}', which it has not; 'auto' finds one"
+        ) from None
 
 
 def _train_epoch(
