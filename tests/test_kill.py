@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -202,7 +203,10 @@ def test_interrupted_by_the_keyboard(
             if line.startswith("epoch 3/"):
                 break
         run.send_signal(signal.SIGINT)
+        limit = threading.Timer(120, run.kill)
+        limit.start()
         out, err = run.communicate()
+        limit.cancel()
     assert run.returncode == 130
     assert "Traceback" not in err
     assert err.endswith("--resume goes on\n")

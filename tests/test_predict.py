@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -117,7 +118,10 @@ def predicting(tiny_model: Path, command: list[str], environment: dict[str, str]
     pipe = subprocess.PIPE
     arguments = [*command, "predict", str(tiny_model)]
     with subprocess.Popen(arguments, stdin=pipe, stdout=pipe, stderr=pipe, env=environment) as process:
+        limit = threading.Timer(120, process.kill)  # an answer that does not come is a failure, not a wait
+        limit.start()
         yield process
+        limit.cancel()
         process.kill()
 
 

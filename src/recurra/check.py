@@ -23,7 +23,7 @@ from recurra.data.encoded import Encoded
 from recurra.data.hub import is_hub
 from recurra.errors import DataError
 from recurra.kernels.layout import Layout
-from recurra.nn.recurrent import Recurrent
+from recurra.nn.stack import Recurrent
 from recurra.tasks.classify import Classify
 
 __all__ = ["Finding", "check_model", "examples_for"]

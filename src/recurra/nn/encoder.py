@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from recurra.config import ModelConfig
 from recurra.kernels.layout import Layout
 from recurra.nn.pooling import Pooling
-from recurra.nn.recurrent import GRU, LSTM, RNN, Recurrent
+from recurra.nn.recurrent import GRU, LSTM, RNN
+from recurra.nn.stack import Recurrent
 from recurra.vocabulary import PADDING, UNKNOWN
 
 __all__ = ["SequenceEncoder", "make_recurrent"]

@@ -11,10 +11,12 @@ from torch.nn.utils.rnn import PackedSequence
 from recurra.errors import ShapeError
 from recurra.kernels.layout import Layout
 
-__all__ = ["checked_lengths", "packed_layout"]
+__all__ = ["Lengths", "checked_lengths", "packed_layout"]
+
+Lengths = Tensor | Sequence[int]
 
 
-def checked_lengths(lengths: Tensor | Sequence[int], batch: int, time: int) -> Tensor:
+def checked_lengths(lengths: Lengths, batch: int, time: int) -> Tensor:
     """Return lengths as an int64 tensor [B] on the CPU.
 
     Raises:
