@@ -114,13 +114,8 @@ def train(task: Task, run: RunDirectory | None = None, callbacks: Sequence[Callb
             if _stops_early(progress, settings):
                 break
             trained = _train_epoch(fabric, task, network, optimizer, epoch, steps, callbacks)
-            record = _record(task, progress, trained)
-            if record.best:
-                progress.best = {name: value.detach().clone() for name, value in task.network.state_dict().items()}
-            progress.history.append(record)
-            if run is not None:
-                run.save_epoch(task, optimizer, progress.history)
-            stops = [callback.on_epoch(record) for callback in callbacks]  # each is told, whatever the others say
+            _keep(task, progress, _record(task, progress, trained), optimizer, run)
+            stops = [callback.on_epoch(progress.history[-1]) for callback in callbacks]  # each is told, whoever stops
             if any(stops):
                 break
     except KeyboardInterrupt:
@@ -185,6 +180,14 @@ def _record(task: Task, progress: Progress, trained: Mapping[str, float]) -> Epo
     best = all(valid.score + valid.standard_error >= record.valid_score for record in progress.history)
     values = {**trained, "epoch": int(trained["epoch"]), "valid_loss": valid.loss, "valid_score": valid.score}
     return EpochRecord(**values, best=best)  # type: ignore[arg-type]
+
+
+def _keep(task: Task, progress: Progress, record: EpochRecord, optimizer: Any, run: RunDirectory | None) -> None:
+    if record.best:
+        progress.best = {name: value.detach().clone() for name, value in task.network.state_dict().items()}
+    progress.history.append(record)
+    if run is not None:
+        run.save_epoch(task, optimizer, progress.history)
 
 
 def _resume(task: Task, optimizer: Any, run: RunDirectory | None) -> Progress:
