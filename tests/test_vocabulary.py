@@ -189,6 +189,16 @@ def test_bad_vectors_are_named_by_line(tmp_path, content, message):
     assert message in str(caught.value)
 
 
+def test_broken_words_are_passed_over(tmp_path):
+    path = tmp_path / "vectors.txt"
+    path.write_bytes(b"b 1 2\n\xff\xfe 3 4\na 5 6\n")
+    vectors = build("a b").read_vectors(path)
+    assert vectors.values.tolist() == [[1, 2], [5, 6]]
+    path.write_text("a 1 2\nb 3 4\n", encoding="utf-16")
+    with pytest.raises(DataError, match="line 3: expected a word and 2 numbers, found 0"):
+        build("a b").read_vectors(path)  # another encoding is an error all the same
+
+
 def test_missing_vectors(tmp_path):
     with pytest.raises(DataError, match=r"none\.txt: cannot read the vectors: No such file"):
         build("a b").read_vectors(tmp_path / "none.txt")

@@ -138,7 +138,8 @@ class Vocabulary:
         found: dict[int, list[float]] = {}
         size = 0
         try:
-            lines = Path(path).open(encoding="utf-8")  # noqa: SIM115  closed below
+            # Large files hold some broken words, which no text can have: they are passed over.
+            lines = Path(path).open(encoding="utf-8", errors="surrogateescape")  # noqa: SIM115  closed below
         except OSError as error:
             raise DataError(f"{path}: cannot read the vectors: {error.strerror}") from None
         with lines:

@@ -151,7 +151,7 @@ class DelimitedTable(Table):
             return f"each of the first lines has equally many of {other!r}; say {_option(other)} if that separates them"
         if self._quoted:
             return f'put fields that hold {self._delimiter!r} in double quotes ("...")'
-        return "fields are not quoted in such a file; if these are, name it .csv and say --delimiter tab"
+        return f"fields are not quoted in such a file; if these are, name it .csv and say {_option(self._delimiter)}"
 
 
 def _option(delimiter: str) -> str:

@@ -41,7 +41,7 @@ _PAGE_COLOURS = {
     _GRID: "var(--grid)",
     **{style.light: f"var(--{name})" for name, style in STYLES.items()},
 }
-_SETTINGS = {
+_SETTINGS: dict[Any, Any] = {  # mypy knows only the names of one version of matplotlib
     "font.size": 11,
     "svg.fonttype": "none",
     "text.color": _INK,
@@ -61,6 +61,8 @@ _SETTINGS = {
     "figure.facecolor": "none",
     "axes.facecolor": "none",
 }
+
+_LEGEND: dict[str, Any] = {"handlelength": 1.6, "columnspacing": 1.0, "handletextpad": 0.4, "borderaxespad": 0.2}
 
 
 class Score(NamedTuple):
@@ -88,7 +90,7 @@ def curves_figure(
         figure, axes = _axes(5.4, 3.5)
         for style, records in histories.items():
             epochs = [record["epoch"] for record in records]
-            drawn = {"color": STYLES[style].light, "markersize": 5, "linewidth": 2}
+            drawn: dict[str, Any] = {"color": STYLES[style].light, "markersize": 5, "linewidth": 2}
             key = "valid_loss" if loss else "valid_score"
             marker = STYLES[style].marker
             axes.plot(epochs, [record[key] for record in records], marker=marker, label=names[style], **drawn)
@@ -103,9 +105,6 @@ def curves_figure(
             axes.set_ylim(bottom=0)
         axes.legend(ncols=len(histories), loc="lower left", bbox_to_anchor=(-0.06, 1.0), **_LEGEND)
         return _svg(figure, title)
-
-
-_LEGEND = {"handlelength": 1.6, "columnspacing": 1.0, "handletextpad": 0.4, "borderaxespad": 0.2}
 
 
 def scores_figure(scores: Sequence[Score], title: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from recurra.kernels.layout import Layout
-from recurra.tasks.classify import Classify
+from recurra.tasks.classify import Classify, TextClassifier
 from recurra.vocabulary import UNKNOWN, Token
 
 __all__ = ["Explanation", "token_influences"]
@@ -63,17 +64,18 @@ def token_influences(task: Classify, text: str, steps: int = _STEPS) -> Explanat
     """
     found = task.vocabulary.tokens(text)
     tokens = found[: task.config.vocabulary.max_length]
-    network, was_training = task.network, task.network.training
+    network = cast(TextClassifier, task.network)
+    was_training = network.training
     network.eval()
     try:
         with torch.no_grad():
-            embedding = network.encoder.embedding.weight
+            embedding = network.encoder.embedding.weight.detach()
             vectors = embedding[torch.tensor([token.id for token in tokens], dtype=torch.int64)]  # [T, E]
             start = embedding[UNKNOWN].expand_as(vectors)
-            logits = _logits(task, torch.stack([vectors, start], dim=1))
+            logits = _logits(network, torch.stack([vectors, start], dim=1))
         answer = int(logits[0].argmax())
         margin, start_margin = _margins(logits.double(), answer).tolist()
-        influences = _integrate(task, vectors, start, answer, steps)
+        influences = _integrate(network, vectors, start, answer, steps)
     finally:
         network.train(was_training)
     return Explanation(
@@ -89,7 +91,7 @@ def token_influences(task: Classify, text: str, steps: int = _STEPS) -> Explanat
     )
 
 
-def _integrate(task: Classify, vectors: Tensor, start: Tensor, answer: int, steps: int) -> NDArray[np.float64]:
+def _integrate(network: TextClassifier, vectors: Tensor, start: Tensor, answer: int, steps: int) -> NDArray[np.float64]:
     """The influence of each token: its change, times the mean gradient on the straight way from start to text."""
     mean = torch.zeros(vectors.shape, dtype=torch.float64)
     if not len(vectors):
@@ -98,17 +100,17 @@ def _integrate(task: Classify, vectors: Tensor, start: Tensor, answer: int, step
     for some in shares.split(max(1, _TOKENS_AT_ONCE // len(vectors))):
         with torch.enable_grad():
             points = (start.unsqueeze(1) + some.view(1, -1, 1) * (vectors - start).unsqueeze(1)).requires_grad_()
-            total = _margins(_logits(task, points), answer).sum()
+            total = _margins(_logits(network, points), answer).sum()
             (gradient,) = torch.autograd.grad(total, points)  # [T, points, E]
         mean += gradient.double().sum(1).cpu() / steps
     influences: NDArray[np.float64] = ((vectors - start).double().cpu() * mean).sum(1).numpy()
     return influences
 
 
-def _logits(task: Classify, vectors: Tensor) -> Tensor:
+def _logits(network: TextClassifier, vectors: Tensor) -> Tensor:
     """Score texts of equal length from their embeddings [T, B, E]: logits [B, C]."""
     time, batch, _ = vectors.shape
-    return task.network.from_vectors(vectors.flatten(0, 1), Layout.full(time, batch))
+    return network.from_vectors(vectors.flatten(0, 1), Layout.full(time, batch))
 
 
 def _margins(logits: Tensor, answer: int) -> Tensor:

@@ -1,0 +1,42 @@
+"""The examples run as a reader runs them, and reach what they claim."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parent.parent / "examples"
+SENTENCE = "Everything is quick except the search, which is slow."
+
+
+def run(name: str, folder: Path, environment: dict[str, str], *arguments: str) -> str:
+    command = [sys.executable, "-W", "error", str(FOLDER / name), *arguments]
+    return subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True, text=True).stdout
+
+
+def test_each_example_is_listed():
+    listed = re.findall(r"\]\((\w+\.py)\)", (FOLDER / "README.md").read_text(encoding="utf-8"))
+    assert listed == sorted(path.name for path in FOLDER.glob("*.py"))
+
+
+def test_basic_lstm_text_classification(tmp_path, environment):
+    printed = run("01_basic_lstm_text_classification.py", tmp_path, environment, SENTENCE)
+    epochs = re.findall(r"^epoch +(\d+)/(\d+)  loss (\d\.\d+)  validation accuracy ([\d.]+) %$", printed, re.MULTILINE)
+    assert [int(number) for number, *_ in epochs] == list(range(1, int(epochs[0][1]) + 1))
+    assert float(epochs[-1][2]) < 0.5 < float(epochs[0][2])
+    (accuracy, majority) = re.findall(r"test accuracy ([\d.]+) % \(majority class ([\d.]+) %\)", printed)[0]
+    assert float(accuracy) > 80
+    assert float(majority) == 50
+    assert float(re.findall(r"test macro F1 ([\d.]+) %", printed)[0]) > 80
+    assert re.search(rf"^(positive|negative) \(\d+ %\): {re.escape(SENTENCE)}$", printed, re.MULTILINE)
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_basic_lstm_text_classification_repeats(tmp_path, environment):
+    first, second = (run("01_basic_lstm_text_classification.py", tmp_path, environment) for _ in range(2))
+    assert first == second
