@@ -255,6 +255,11 @@ def test_validation_data_that_do_not_fit(given, message):
     assert message in str(caught.value)
 
 
+def test_a_share_to_hold_out_beside_validation_data_is_refused():
+    with pytest.raises(SettingsError, match=r"'valid_share' \(0.2\) would have no effect: validation_data is given"):
+        Classifier(valid_share=0.2).fit(TEXTS, NUMBERS, validation_data=(["good"], [NUMBERS[0]]))
+
+
 def test_callbacks_are_told_and_can_stop():
     class Stop(Callback):
         def __init__(self) -> None:

@@ -175,7 +175,8 @@ def test_vectors_of_a_text_file(tmp_path, caplog, header):
     [
         ("a 1 2 3\nb 1 2\n", "line 2: expected a word and 3 numbers, found 2"),
         ("2 3\na 1 2 3\nb 1 2 3 4\n", "line 3: expected a word and 3 numbers, found 4"),
-        ("a 1 2\nb 1 x\n", "line 2: expected numbers after 'b': could not convert string to float: 'x'"),
+        ("a 1 2\nb 1 x\n", "line 2: after 'b': expected finite numbers, found 'x'"),
+        ("a 1 nan\n", "line 1: after 'a': expected finite numbers, found 'nan'"),
         ("x 1 2\ny 1 2\n", "none of the 2 known words has a vector; is it of another language?"),
         ("", "none of the 2 known words has a vector; is it of another language?"),
     ],
@@ -202,3 +203,17 @@ def test_broken_words_are_passed_over(tmp_path):
 def test_missing_vectors(tmp_path):
     with pytest.raises(DataError, match=r"none\.txt: cannot read the vectors: No such file"):
         build("a b").read_vectors(tmp_path / "none.txt")
+
+
+def test_words_with_spaces_among_the_vectors_are_passed_over(tmp_path):
+    path = tmp_path / "vectors.txt"
+    path.write_text("a 1 2\n. . . 5 6\nb 3 4\n")
+    assert build("a b").read_vectors(path).values.tolist() == [[1, 2], [3, 4]]
+
+
+def test_a_special_symbol_that_stands_in_a_text_is_text():
+    vocabulary = build("a [PAD] b")
+    again = Vocabulary.from_json(vocabulary.to_json())
+    for words in (vocabulary, again):
+        assert [token.text for token in words.tokens("[PAD] a [UNK]")] == ["[", "PAD", "]", "a", "[", "UNK", "]"]
+        assert 0 not in words.encode(["[PAD] a"])[0]

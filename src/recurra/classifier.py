@@ -12,16 +12,14 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.model_selection import train_test_split
-from sklearn.utils import column_or_1d
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from recurra.card import model_card
 from recurra.checkpoint import is_model_directory, read_model, write_model
 from recurra.config import CellName, PoolingName, make_run_config
-from recurra.data import Splits, Texts
-from recurra.errors import DataError, OutputError
+from recurra.data import Texts
+from recurra.data.memory import splits_in_memory, texts_in_memory
+from recurra.errors import OutputError, SettingsError
 from recurra.evaluate import evaluate_run, fit_baseline
 from recurra.files import failures_named, replace_folder
 from recurra.tasks.classify import Classify
@@ -150,15 +148,12 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             DataError: texts and labels do not fit together, or a class is missing or too small.
             SettingsError: an option is out of range or without effect.
         """
-        texts, labels = _as_texts(X, "X"), _as_labels(y, "y")
-        if len(texts) != len(labels):
-            raise DataError(f"y: expected a label for each of the {len(texts):,} texts, found {len(labels):,}")
-        check_classification_targets(labels)
-        self.classes_ = np.unique(labels)
-        if len(self.classes_) < 2:
-            raise DataError(f"y: expected at least two classes, found {self.classes_.tolist()}")
-        config = make_run_config(data=_IN_MEMORY, **self._options(validation_data is None))
-        splits = self._splits(texts, labels, validation_data)
+        config = make_run_config(data=_IN_MEMORY, **self._options())
+        if validation_data is not None and "valid_share" in config.data.model_fields_set:
+            raise SettingsError(
+                f"option 'valid_share' ({self.valid_share}) would have no effect: validation_data is given"
+            )
+        self.classes_, splits = splits_in_memory(X, y, validation_data, self.valid_share, self.seed)
         self.task_ = Classify.from_splits(config, splits)
         progress = train(self.task_, callbacks=callbacks)
         self.history_ = [record._asdict() for record in progress.history]
@@ -171,7 +166,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def predict_proba(self, X: Sequence[str]) -> NDArray[np.float32]:  # noqa: N803
         """Each class's probability, [n, C], columns in the order of `classes_`."""
         check_is_fitted(self, "task_")
-        texts = _as_texts(X, "X")
+        texts = texts_in_memory(X, "X")
         if not len(texts):
             return np.zeros((0, len(self.classes_)), np.float32)
         found = self.task_.probabilities(self.task_.encode(Texts.from_lists(texts)))
@@ -240,33 +235,10 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.history_ = _read_history(folder)
         self.classes_ = np.array(saved.task.classes)
 
-    def _options(self, own_validation: bool) -> dict[str, Any]:
+    def _options(self) -> dict[str, Any]:
         """The constructor's arguments that differ from their defaults."""
         defaults = Classifier().get_params(deep=False)
-        told = {name: value for name, value in self.get_params(deep=False).items() if value != defaults[name]}
-        if not own_validation:
-            told.pop("valid_share", None)
-        return told
-
-    def _splits(self, texts: list[str], labels: NDArray[Any], given: tuple[Sequence[str], ArrayLike] | None) -> Splits:
-        names = labels.astype(str)
-        if given is not None:
-            return Splits(Texts.from_lists(texts, names.tolist()), _labelled(*given, self.classes_), None)
-        counts = dict(zip(*np.unique(names, return_counts=True)))
-        small = [f"'{name}' ({count})" for name, count in counts.items() if count < 2]
-        if small:
-            raise DataError(
-                f"y: expected at least 2 examples of each class, found one of {', '.join(small)}; "
-                f"give validation_data, more examples, or leave the class out"
-            )
-        held_out = max(len(counts), round(self.valid_share * len(texts)))
-        parts = train_test_split(texts, names, test_size=held_out, stratify=names, random_state=self.seed)
-        train_texts, valid_texts, train_names, valid_names = parts
-        return Splits(
-            Texts.from_lists(train_texts, train_names.tolist()),
-            Texts.from_lists(valid_texts, valid_names.tolist()),
-            None,
-        )
+        return {name: value for name, value in self.get_params(deep=False).items() if value != defaults[name]}
 
     def _column_order(self) -> NDArray[np.int64]:
         """For each of `classes_`, its column in the network's output, whose classes are sorted as strings."""
@@ -297,35 +269,3 @@ def load(path: str | Path) -> Classifier:
 def _read_history(folder: Path) -> list[dict[str, Any]]:
     path = folder / "history.jsonl"
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
-
-
-def _labelled(texts: Sequence[str], labels: ArrayLike, classes: NDArray[Any]) -> Texts:
-    kept, names = _as_texts(texts, "validation_data"), _as_labels(labels, "validation_data").astype(str).tolist()
-    if not kept:
-        raise DataError("validation_data: expected at least one text, found none")
-    unseen = sorted(set(names) - {str(label) for label in classes})
-    if unseen:
-        raise DataError(f"validation_data: classes never seen in training: {', '.join(unseen)}")
-    return Texts.from_lists(kept, names, name="validation_data")
-
-
-def _as_texts(texts: Sequence[str], name: str) -> list[str]:
-    if isinstance(texts, str):
-        raise DataError(f"{name}: expected a list of texts, found one text; put it in a list")
-    if getattr(texts, "ndim", 1) != 1:
-        raise DataError(f"{name}: expected one dimension, a text for each example, found the shape {np.shape(texts)}")
-    found = list(texts)
-    for row, text in enumerate(found, 1):
-        if text is not None and not isinstance(text, str):
-            remedy = "write a missing text as ''"
-            raise DataError(f"{name}, row {row:,}: expected a text, found {type(text).__name__} ({text!r}); {remedy}")
-    return found
-
-
-def _as_labels(labels: ArrayLike, name: str) -> NDArray[Any]:
-    found: NDArray[Any] = column_or_1d(labels, warn=True)
-    for row, label in enumerate(found.tolist(), 1):
-        if label is None or label != label or str(label) != (str(label).strip() or None):
-            expected = "expected a label without white space around it"
-            raise DataError(f"{name}, row {row:,}: {expected}, found {label!r}")
-    return found

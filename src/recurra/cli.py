@@ -215,7 +215,12 @@ def _demo(
         from recurra.demo import print_summary, run_demo
         from recurra.progress import ProgressLine
 
-        print_summary(run_demo(out, seed, [ProgressLine(_console(stderr=True))]), _console())
+        try:
+            report = run_demo(out, seed, [ProgressLine(_console(stderr=True))])
+        except KeyboardInterrupt:
+            typer.echo(f"stopped by Ctrl-C: no report was written; models that were finished are in {out}", err=True)
+            raise typer.Exit(130) from None
+        print_summary(report, _console())
 
 
 @contextlib.contextmanager

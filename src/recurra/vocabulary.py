@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -50,6 +51,7 @@ class Vocabulary:
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
+        self._tokenizer.encode_special_tokens = True  # a "[PAD]" that stands in a text is text
 
     @classmethod
     def build(cls, chunks: Iterable[list[str]], config: VocabularyConfig) -> Vocabulary:
@@ -144,17 +146,17 @@ class Vocabulary:
             raise DataError(f"{path}: cannot read the vectors: {error.strerror}") from None
         with lines:
             for number, line in enumerate(lines, 1):
-                word, *values = line.rstrip().split(" ")
-                if number == 1 and len(values) == 1:
+                fields = line.rstrip().split(" ")
+                if number == 1 and len(fields) == 2:
                     continue  # fastText begins with the number of words and their size
-                size = size or len(values)
-                if len(values) != size:
-                    raise DataError(f"{path}, line {number}: expected a word and {size} numbers, found {len(values)}")
+                size = size or len(fields) - 1
+                if len(fields) <= size or (len(fields) > size + 1 and _is_number(fields[1])):
+                    raise DataError(
+                        f"{path}, line {number}: expected a word and {size} numbers, found {len(fields) - 1}"
+                    )
+                word = " ".join(fields[:-size])  # some files have words with spaces in them
                 if word in known:
-                    try:
-                        found[known[word]] = [float(value) for value in values]
-                    except ValueError as error:
-                        raise DataError(f"{path}, line {number}: expected numbers after '{word}': {error}") from None
+                    found[known[word]] = _numbers(fields[-size:], f"{path}, line {number}: after '{word}'")
         if not found:
             raise DataError(f"{path}: none of the {len(known):,} known words has a vector; is it of another language?")
         share = len(found) / len(known)
@@ -166,3 +168,17 @@ class Vocabulary:
             path,
         )
         return Vectors(torch.tensor(list(found)), torch.tensor(list(found.values())))
+
+
+def _numbers(fields: list[str], place: str) -> list[float]:
+    for field in fields:
+        if not _is_number(field):
+            raise DataError(f"{place}: expected finite numbers, found '{field}'")
+    return [float(field) for field in fields]
+
+
+def _is_number(field: str) -> bool:
+    try:
+        return math.isfinite(float(field))
+    except ValueError:
+        return False

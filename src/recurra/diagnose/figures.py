@@ -42,7 +42,7 @@ _PAGE_COLOURS = {
     **{style.light: f"var(--{name})" for name, style in STYLES.items()},
 }
 _SETTINGS: dict[Any, Any] = {  # mypy knows only the names of one version of matplotlib
-    "font.size": 11,
+    "font.size": 12,
     "svg.fonttype": "none",
     "text.color": _INK,
     "axes.labelcolor": _INK,
@@ -150,7 +150,7 @@ def calibration_figure(
         axes.scatter(said, was, s=30 + 500 * counts / counts.sum(), color=STYLES[style].light, zorder=3)
         for x, y, count in zip(said, was, counts):
             axes.annotate(
-                f"{count:,}", (x, y), xytext=(0, -18), textcoords="offset points", ha="center", fontsize=9, zorder=4
+                f"{count:,}", (x, y), xytext=(0, -18), textcoords="offset points", ha="center", fontsize=10, zorder=4
             )
         axes.set_xlabel("how sure the model says it is")
         axes.set_ylabel("how often it is right")

@@ -97,10 +97,8 @@ def gain_sentence(gain: Mapping[str, float], ours: str, theirs: str) -> str:
     interval = f"95 % interval {low:+.1f} to {high:+.1f}"
     if low <= 0 <= high:
         return f"{ours} and {theirs} cannot be told apart on these texts: {value:+.1f} points ({interval})."
-    more, verb = ("more", "better") if value > 0 else ("less", "worse")
-    return (
-        f"{ours} is right on {abs(value):.1f} points {more} of the texts than {theirs} ({interval}), so it is {verb}."
-    )
+    higher = "higher" if value > 0 else "lower"
+    return f"{ours} has an accuracy {abs(value):.1f} points {higher} than {theirs} on the same texts ({interval})."
 
 
 def next_commands(out: Path) -> list[str]:

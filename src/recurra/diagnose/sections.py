@@ -32,7 +32,8 @@ def overview(report: Report) -> Parts:
         (f"{report.seconds:.0f} s", f"for all {len(report.runs)} models, their scores and this page"),
     ]
     return {
-        "lead": f"{len(report.runs)} small networks learnt from short reviews in which the order of the words decides. "
+        "lead": f"{escape(_listed([run.name for run in report.runs.values()]))} networks learnt from short reviews in "
+        "which the order of the words decides. "
         f"{escape(gain_sentence(gain, f'The {main.name}', 'a bag of words'))}",
         "tiles": "".join(f'<div class="tile"><b>{number}</b><small>{what}</small></div>' for number, what in tiles),
         **{part: f"{size:,}" for part, size in report.sizes.items()},
@@ -132,7 +133,8 @@ def curves(report: Report) -> Parts:
         "loss_figure": curves_figure(
             histories, names, True, "Training and validation loss of each model after each epoch"
         ),
-        "best_epochs": f"The epoch kept, by its validation accuracy: {escape(kept)}.",
+        "best_epochs": "The epoch kept is the latest that the validation reviews cannot tell from the best: "
+        f"{escape(kept)}.",
     }
 
 
@@ -158,7 +160,8 @@ def errors(report: Report) -> Parts:
         "confusion_note": f"{right:,} right, {confusion.sum() - right:,} wrong of {confusion.sum():,}.",
         "calibration_figure": calibration_figure(report.labels, run.probabilities, MAIN, title),
         "calibration_note": f"Calibration error, over 15 steps: {100 * found['expected_calibration_error']:.1f} %; "
-        f"mean confidence {100 * run.probabilities.max(axis=1).mean():.1f} %, accuracy {_percent(found['accuracy'])} %.",
+        f"mean confidence {100 * run.probabilities.max(axis=1).mean():.1f} %, accuracy "
+        f"{_percent(found['accuracy'])} %.",
     }
 
 
@@ -186,11 +189,12 @@ def examples(report: Report) -> Parts:
 
 def _example(example: Example) -> str:
     found = example.explanation
-    sure = f"{100 * found.probabilities[found.label]:.0f} %"
+    sure = f"{min(99.9, 100 * found.probabilities[found.label]):.1f} %"  # never all sure: rounding up would claim it
     truth = "" if found.label == example.label else f", in truth <b>{escape(example.label)}</b>"
     return (
         f'<div class="example"><p class="tokens">{_tokens(found)}</p>'
-        f"<p><small>answer <b>{escape(found.label)}</b> ({sure} sure){truth} · kind: {escape(example.kind)} · bag of words says {escape(example.bag_of_words)}</small></p></div>"
+        f"<p><small>answer <b>{escape(found.label)}</b> ({sure} sure){truth} · kind: "
+        f"{escape(example.kind)} · bag of words says {escape(example.bag_of_words)}</small></p></div>"
     )
 
 
@@ -231,8 +235,8 @@ def made(report: Report) -> Parts:
         else "All settings are defaults."
     )
     return {
-        "made_note": f"The {len(report.runs)} models share all settings but the cell; a feedforward one has no direction. "
-        f"{escape(told)} Each learnt on one thread, since models so small gain nothing from more.",
+        "made_note": "All models share these settings but the cell; a feedforward one has no direction. "
+        f"{escape(told)} Each learnt on one thread.",
         "settings_rows": "".join(f"<tr><td>{escape(name)}</td><td>{escape(value)}</td></tr>" for name, value in rows),
         "run_rows": "".join(
             f"<tr><td>{escape(key)}</td><td>{escape(value)}</td></tr>" for key, value in report.facts.items()
@@ -242,6 +246,11 @@ def made(report: Report) -> Parts:
 
 
 SECTIONS: list[Callable[[Report], Parts]] = [overview, scores, kinds, curves, errors, examples, made]
+
+
+def _listed(names: list[str]) -> str:
+    text = " and ".join([", ".join(names[:-1]), names[-1]])
+    return text[0].upper() + text[1:]
 
 
 def _drawn(name: str, style: str, found: Mapping[str, Any]) -> Score:
