@@ -40,7 +40,11 @@ finally:
         (["train", "classify", "a.csv", "--epochs", "many"], "unable to parse string as an integer", 2),
         (["train", "classify", "a.csv", "--cell", "lstn"], "'lstn' is not one of 'lstm', 'gru'", 2),
         (["train", "classify", "a.csv", "--overwrite", "--resume"], "--resume goes on: give one of them", 2),
-        (["train", "classify", "a.csv", "--patience", "20"], "option 'patience' (20) would have no effect", 2),
+        (
+            ["train", "classify", "a.csv", "--epochs", "9", "--patience", "9"],
+            "option 'patience' (9) would have no effect",
+            2,
+        ),
         (["predict"], "Missing argument 'model'", 2),
     ],
 )

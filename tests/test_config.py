@@ -132,7 +132,7 @@ def test_several_faults_are_told_together():
         ({"vectors": "glove.txt", "embedding_size": 50}, "'embedding_size' (50)|--vectors sets the size"),
         ({"vectors": "glove.txt", "tokens": "bpe"}, "'vectors' (glove.txt)|the vectors are of words"),
         ({"vectors": "glove.txt", "tokens": "characters"}, "'vectors' (glove.txt)|the vectors are of words"),
-        ({"patience": 10}, "'patience' (10)|the run ends before"),
+        ({"patience": 5, "epochs": 6}, "'patience' (5)|the run ends before"),
         ({"patience": 2, "epochs": 3}, "'patience' (2)|the run ends before"),
         ({"valid": "v.csv", "valid_share": 0.2}, "'valid_share' (0.2)|--valid gives the validation examples"),
         ({"test": "t.csv", "test_share": 0.2}, "'test_share' (0.2)|--test gives the test examples"),

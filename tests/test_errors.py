@@ -119,7 +119,7 @@ def test_long_texts_are_cut_only_if_asked_and_said(
         (["--hidden-size", "0"], "options: 'hidden_size': input should be greater than or equal to 1, found 0"),
         (["--device", "tpu"], "'device': "),
         (["--cell", "feedforward", "--bidirectional"], "option 'bidirectional' (True) would have no effect"),
-        (["--patience", "10"], "option 'patience' (10) would have no effect: the run ends"),
+        (["--patience", "10", "--epochs", "6"], "option 'patience' (10) would have no effect: the run ends"),
         (["--tokens", "bpe", "--vectors", "glove.txt"], "would have no effect: the vectors are of words"),
         (["--valid-share", "0.6", "--test-share", "0.5"], "expected a sum below 1, found 0.6 + 0.5"),
     ],

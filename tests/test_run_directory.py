@@ -147,7 +147,7 @@ def test_ctrl_c_on_the_command_line(
     reviews_csv: Path, tmp_path: Path, cli: Cli, small_options: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arguments = ["train", "classify", reviews_csv, *small_options, "--out", tmp_path / "m"]
-    for epoch, ending in ((2, "stopped by Ctrl-C after epoch 1; --resume goes on\n"), (1, "nothing was changed\n")):
+    for epoch, ending in ((2, "stopped by Ctrl-C after epoch 1; --resume goes on\n"), (1, "stopped by Ctrl-C\n")):
         monkeypatch.setattr("recurra.progress.ProgressLine", lambda _, epoch=epoch: StopAt(epoch))
         result = cli(*arguments, "--overwrite")
         assert (result.exit_code, result.stderr.endswith(ending)) == (130, True), result.stderr
@@ -251,6 +251,14 @@ def test_overwrite_replaces_the_model_when_the_new_one_is_finished(train: Train,
     train(model_copy, overwrite=True)
     assert weights(model_copy) != before
     assert entries(model_copy.parent) == ["model"]
+
+
+def test_a_foreign_folder_in_the_way_of_the_run_is_left_alone(train: Train, tmp_path: Path) -> None:
+    (tmp_path / "m.partial").mkdir()
+    (tmp_path / "m.partial" / "notes.txt").write_text("mine")
+    with pytest.raises(OutputError, match=r"m\.partial: in use: it is no run of recurra's; choose another --out"):
+        train(tmp_path / "m", overwrite=True)
+    assert (tmp_path / "m.partial" / "notes.txt").read_text() == "mine"
 
 
 def test_a_run_at_work_keeps_others_away(train: Train, tmp_path: Path, cli: Cli, reviews_csv: Path) -> None:

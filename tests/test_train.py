@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from recurra.batch import Batch
 from recurra.config import make_run_config
 from recurra.data import Splits, Texts
-from recurra.errors import RecurraError
+from recurra.errors import RecurraError, SettingsError
 from recurra.tasks import Classify
 from recurra.tasks.base import Validation
-from recurra.train import Callback, EpochRecord, Progress, StepRecord, train
+from recurra.train import Callback, EpochRecord, Progress, StepRecord, enough_epochs, train
 
 SMALL = {
     "embedding_size": 4,
@@ -158,6 +158,24 @@ def test_the_latest_epoch_within_a_standard_error_of_the_highest_is_kept(scores,
     assert [record.epoch for record in progress.history if record.best] == best
     assert progress.best_epoch == best[-1]
     assert same(weights(task), task.seen[best[-1] - 1])
+
+
+@pytest.mark.parametrize(("batch_size", "epochs"), [(16, 50), (1, 50)])
+def test_a_run_that_is_not_told_has_enough_epochs(batch_size, epochs):
+    notes = Notes(stop_after=1)
+    task = make(epochs=None, batch_size=batch_size)
+    train(task, callbacks=[notes])
+    assert notes.told[0] == ("start", epochs, task.steps())
+
+
+@pytest.mark.parametrize(("steps", "epochs"), [(1, 50), (24, 50), (25, 48), (217, 6), (400, 3), (10_000, 3)])
+def test_enough_epochs_make_1200_steps(steps, epochs):
+    assert enough_epochs(steps) == epochs
+
+
+def test_patience_that_outlasts_a_run_that_is_not_told_its_epochs_is_refused():
+    with pytest.raises(SettingsError, match=r"'patience' \(49\) would have no effect: there are 50 epochs"):
+        train(make(epochs=None, patience=49))
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,7 @@ __all__ = ["FORMAT", "LastState", "SavedModel", "read_model", "write_model"]
 FORMAT = 1
 _HASHED = ("config.json", "tokenizer.json", "model.safetensors", "baseline.safetensors")
 _FILES = (*_HASHED, "metrics.json")
+_ALL_FILES = {*_FILES, "history.jsonl", "README.md", "last.safetensors"}
 
 
 @dataclass(frozen=True)
@@ -176,6 +177,16 @@ def is_model_directory(path: Path) -> bool:
     except (OSError, ValueError):
         return False
     return isinstance(content, dict) and "recurra" in content
+
+
+def is_unfinished_run(path: Path) -> bool:
+    """Whether a folder holds nothing but what a run writes, temporary files included."""
+    return path.is_dir() and all(entry.name in _ALL_FILES or entry.name.startswith(".") for entry in path.iterdir())
+
+
+def is_replaceable(path: Path) -> bool:
+    """Whether nothing foreign is lost when a place is written over: an empty folder, or one that recurra wrote."""
+    return path.is_dir() and (is_model_directory(path) or not any(path.iterdir()))
 
 
 def _require_whole(folder: Path) -> None:

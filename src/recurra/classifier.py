@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from recurra.card import model_card
-from recurra.checkpoint import is_model_directory, read_model, write_model
+from recurra.checkpoint import is_replaceable, read_model, write_model
 from recurra.config import CellName, PoolingName, make_run_config
 from recurra.data import Texts
 from recurra.data.memory import splits_in_memory, texts_in_memory
@@ -51,7 +51,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         min_count: a symbol seen less often in training is unknown.
         max_length: tokens kept of a longer text; None for all.
         vectors: GloVe or fastText text file with pretrained word vectors.
-        epochs: passes over the training data.
+        epochs: passes over the training data; None for enough to make 1,200 steps, 3 to 50.
         batch_size: examples in a step.
         learning_rate: peak step size of AdamW.
         weight_decay: decoupled weight decay.
@@ -91,7 +91,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         min_count: int = 1,
         max_length: int | None = None,
         vectors: str | None = None,
-        epochs: int = 6,
+        epochs: int | None = None,
         batch_size: int = 32,
         learning_rate: float = 2e-3,
         weight_decay: float = 0.01,
@@ -188,7 +188,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         place = Path(path)
         if place.exists() and not overwrite:
             raise OutputError(f"{place}: in use: it exists; choose another place or give overwrite=True")
-        if place.exists() and not is_model_directory(place) and not (place.is_dir() and not any(place.iterdir())):
+        if place.exists() and not is_replaceable(place):
             raise OutputError(f"{place}: in use: it is no model directory of recurra; choose another place")
         with failures_named(place):
             place.parent.mkdir(parents=True, exist_ok=True)

@@ -232,9 +232,12 @@ def _reported() -> Iterator[None]:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(error.exit_code) from error
     except KeyboardInterrupt:
-        typer.echo("stopped by Ctrl-C: nothing was finished, nothing was changed", err=True)
+        typer.echo("stopped by Ctrl-C", err=True)
         raise typer.Exit(130) from None
-    except OSError as error:  # of standard output, as files are named where they are written
+    except OSError as error:
+        if error.filename is not None:  # a file that cannot be read; those that are written are named where they are
+            typer.echo(f"error: {error.filename}: {error.strerror}", err=True)
+            raise typer.Exit(RecurraError.exit_code) from error
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter tries once more at its end
         if isinstance(error, BrokenPipeError):  # the reader has gone, as `head` does
             raise typer.Exit(141) from None

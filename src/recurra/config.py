@@ -65,7 +65,9 @@ class ModelConfig(_Settings):
 class TrainConfig(_Settings):
     """How the network learns."""
 
-    epochs: int = Field(6, ge=1, description="Passes over the training data.")
+    epochs: int | None = Field(
+        None, ge=1, description="Passes over the training data (default: enough for 1200 steps, 3 to 50)."
+    )
     batch_size: int = Field(32, ge=1, description="Examples in a step.")
     learning_rate: float = Field(2e-3, gt=0, description="Peak step size of AdamW.")
     weight_decay: float = Field(0.01, ge=0, description="Decoupled weight decay of AdamW.")
@@ -105,7 +107,8 @@ def _feedforward(run: RunConfig) -> bool:
 
 def _ends_first(run: RunConfig) -> bool:
     """Patience counts from the first epoch at the earliest, which is always the best so far."""
-    return run.train.patience is not None and run.train.patience >= run.train.epochs - 1
+    patience, epochs = run.train.patience, run.train.epochs
+    return patience is not None and epochs is not None and patience >= epochs - 1
 
 
 def _own_splits(run: RunConfig) -> bool:

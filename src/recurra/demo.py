@@ -25,7 +25,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from recurra.card import interval
-from recurra.checkpoint import SavedModel, is_model_directory, read_model
+from recurra.checkpoint import SavedModel, is_replaceable, read_model
 from recurra.config import make_run_config
 from recurra.data import Texts
 from recurra.data.bundled import reviews_path
@@ -133,7 +133,7 @@ def _require_ours(out: Path) -> None:
         raise OutputError(f"{out}: in use: it holds {min(names)}, {advice}")
     for cell in _NAMES:
         place = out / cell
-        if place.exists() and not (is_model_directory(place) or (place.is_dir() and not any(place.iterdir()))):
+        if place.exists() and not is_replaceable(place):
             raise OutputError(f"{place}: in use: {advice}")
     page = out / _REPORT
     with failures_named(page):

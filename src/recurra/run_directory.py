@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,7 +19,8 @@ from torch.optim import Optimizer
 from recurra.baselines import BagOfWords
 from recurra.checkpoint import (
     LastState,
-    is_model_directory,
+    is_replaceable,
+    is_unfinished_run,
     read_last,
     write_last,
     write_model,
@@ -30,6 +32,8 @@ from recurra.files import failures_named, recover_folder, replace_folder, write_
 from recurra.tasks.base import Task
 
 __all__ = ["RunDirectory"]
+
+_log = logging.getLogger("recurra")
 
 
 class RunDirectory:
@@ -72,6 +76,8 @@ class RunDirectory:
         if self.out.exists():
             self._require_replaceable(overwrite)
         if self.partial.exists():
+            if not is_unfinished_run(self.partial):
+                raise OutputError(f"{self.partial}: in use: it is no run of recurra's; choose another --out")
             if not overwrite:
                 raise OutputError(
                     f"{self.out}: in use: an unfinished run is in {self.partial}; go on with --resume, or start anew "
@@ -84,13 +90,11 @@ class RunDirectory:
             self.partial.mkdir()
 
     def _require_replaceable(self, overwrite: bool) -> None:
-        if self.out.is_dir() and not any(self.out.iterdir()):
-            return
-        if not self.out.is_dir() or not is_model_directory(self.out):
+        if not is_replaceable(self.out):
             raise OutputError(
                 f"{self.out}: in use: it exists and is no model directory of recurra; choose another --out"
             )
-        if not overwrite:
+        if not overwrite and any(self.out.iterdir()):
             raise OutputError(
                 f"{self.out}: in use: a model is there; choose another --out, or replace it with --overwrite"
             )
@@ -171,8 +175,11 @@ class RunDirectory:
 
     def abandon(self) -> None:
         """Leave nothing behind of a run without a whole epoch of its own."""
-        if self.partial.exists() and not self._worth_keeping:
-            shutil.rmtree(self.partial)
+        if self.partial.exists():
+            if self._worth_keeping:
+                _log.warning("%s: the epochs that were done are kept; --resume goes on", self.out)
+            else:
+                shutil.rmtree(self.partial)
         self.close()
 
     def close(self) -> None:

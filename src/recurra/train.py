@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -18,7 +19,9 @@ from recurra.errors import RecurraError, SettingsError
 from recurra.run_directory import RunDirectory
 from recurra.tasks.base import Task
 
-__all__ = ["Callback", "EpochRecord", "Progress", "StepRecord", "train"]
+__all__ = ["Callback", "EpochRecord", "Progress", "StepRecord", "enough_epochs", "train"]
+
+_ENOUGH_STEPS = 1200  # what SST-2 and the bundled reviews need with the other settings at their defaults
 
 
 class StepRecord(NamedTuple):
@@ -96,7 +99,7 @@ def train(task: Task, run: RunDirectory | None = None, callbacks: Sequence[Callb
         callbacks: told of each step and epoch.
 
     Raises:
-        SettingsError: this machine has no such device.
+        SettingsError: this machine has no such device, or the run ends before `patience` could end it.
         RecurraError: the loss is no longer a number.
         KeyboardInterrupt: Ctrl-C before one more epoch was done.
     """
@@ -107,13 +110,17 @@ def train(task: Task, run: RunDirectory | None = None, callbacks: Sequence[Callb
     progress = _resume(task, optimizer, run)
     done_before = len(progress.history)
     steps = task.steps()
+    epochs = settings.epochs or enough_epochs(steps)
+    if settings.patience is not None and settings.patience >= epochs - 1:
+        raise SettingsError(f"option 'patience' ({settings.patience}) would have no effect: there are {epochs} epochs")
+    rate = partial(_learning_rate, settings, epochs * steps)
     for callback in callbacks:
-        callback.on_start(settings.epochs, steps)
+        callback.on_start(epochs, steps)
     try:
-        for epoch in range(len(progress.history) + 1, settings.epochs + 1):
+        for epoch in range(len(progress.history) + 1, epochs + 1):
             if _stops_early(progress, settings):
                 break
-            trained = _train_epoch(fabric, task, network, optimizer, epoch, steps, callbacks)
+            trained = _train_epoch(fabric, task, network, optimizer, epoch, rate, callbacks)
             _keep(task, progress, _record(task, progress, trained), optimizer, run)
             stops = [callback.on_epoch(progress.history[-1]) for callback in callbacks]  # each is told, whoever stops
             if any(stops):
@@ -130,6 +137,15 @@ def train(task: Task, run: RunDirectory | None = None, callbacks: Sequence[Callb
     return progress
 
 
+def enough_epochs(steps: int) -> int:
+    """How many epochs of so many steps a run has when it is not told: enough for 1,200 steps, but 3 to 50.
+
+    >>> enough_epochs(80), enough_epochs(5000)
+    (15, 3)
+    """
+    return min(max(3, math.ceil(_ENOUGH_STEPS / steps)), 50)
+
+
 def _fabric(device: str) -> Fabric:
     try:
         return Fabric(accelerator=device, devices=1)
@@ -140,17 +156,21 @@ def _fabric(device: str) -> Fabric:
 
 
 def _train_epoch(
-    fabric: Fabric, task: Task, network: Any, optimizer: Any, epoch: int, steps: int, callbacks: Sequence[Callback]
+    fabric: Fabric,
+    task: Task,
+    network: Any,
+    optimizer: Any,
+    epoch: int,
+    rate: Callable[[int], float],
+    callbacks: Sequence[Callback],
 ) -> dict[str, float]:
-    settings = task.config.train
+    settings, steps = task.config.train, task.steps()
     torch.manual_seed(settings.seed * 100_003 + epoch)
     network.train()
     started, tokens, losses, norms = time.perf_counter(), 0, [], []
-    rate = 0.0
     for step, batch in enumerate(task.batches(epoch)):
-        rate = settings.learning_rate * _schedule(settings, ((epoch - 1) * steps + step) / (settings.epochs * steps))
         for group in optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate((epoch - 1) * steps + step)
         loss = task.loss(network, batch.to(fabric.device))
         optimizer.zero_grad()
         fabric.backward(loss)
@@ -160,7 +180,7 @@ def _train_epoch(
         losses.append(_finite(loss.item(), epoch, step))
         norms.append(_finite(norm.item(), epoch, step))
         tokens += int(batch.lengths.sum())
-        record = StepRecord(epoch, step + 1, losses[-1], norms[-1], rate, tokens)
+        record = StepRecord(epoch, step + 1, losses[-1], norms[-1], group["lr"], tokens)
         for callback in callbacks:
             callback.on_step(record)
     seconds = time.perf_counter() - started
@@ -169,7 +189,7 @@ def _train_epoch(
         "loss": sum(losses) / len(losses),
         "gradient_norm": sum(norms) / len(norms),
         "clipped_share": sum(norm > settings.clip_norm for norm in norms) / len(norms),
-        "learning_rate": rate,
+        "learning_rate": optimizer.param_groups[0]["lr"],
         "tokens_per_second": tokens / seconds,
         "seconds": seconds,
     }
@@ -206,11 +226,11 @@ def _stops_early(progress: Progress, settings: TrainConfig) -> bool:
     return len(scores) - 1 - scores.index(max(scores)) >= settings.patience
 
 
-def _schedule(settings: TrainConfig, done: float) -> float:
-    """The share of the peak learning rate after a share of the run."""
-    if settings.schedule == "linear":
-        return 1 - done
-    return 0.5 * (1 + math.cos(math.pi * done)) if settings.schedule == "cosine" else 1.0
+def _learning_rate(settings: TrainConfig, steps: int, step: int) -> float:
+    """The learning rate of a step of a run of so many steps, counted from 0."""
+    done = step / steps
+    shares = {"constant": 1.0, "linear": 1 - done, "cosine": 0.5 * (1 + math.cos(math.pi * done))}
+    return settings.learning_rate * shares[settings.schedule]
 
 
 def _finite(value: float, epoch: int, step: int) -> float:
