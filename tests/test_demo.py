@@ -145,7 +145,7 @@ def test_every_number_of_the_kinds_is_counted_here(made, page):
 
 def test_what_differs_from_the_defaults_is_said(page):
     assert "hidden_size is 8, by default 128" in page
-    assert "epochs is 2, by default" in page
+    assert "epochs is 2, by default as the data need" in page
     assert "tensorboard" not in page
 
 

@@ -43,7 +43,6 @@ __all__ = ["print_summary", "run_demo"]
 _log = logging.getLogger("recurra")
 
 _NAMES = {"feedforward": "feedforward", "rnn": "RNN", "gru": "GRU", "lstm": "LSTM"}
-_SETTINGS = {"epochs": 12}  # the reviews are few: at the usual number the models still improve on the validation part
 _REPORT = "report.html"
 _OURS = '<meta name="generator" content="recurra demo">'
 _PAIRS, _ERRORS = 3, 6
@@ -68,7 +67,7 @@ def run_demo(
         seed: of everything random.
         callbacks: told of each step and epoch of each model.
         data: reviews with the columns text, label, kind and split; the bundled ones if None.
-        settings: options of :func:`recurra.config.make_run_config` in place of the demo's.
+        settings: options of :func:`recurra.config.make_run_config` in place of the defaults.
 
     Raises:
         OutputError: `out` holds something that the demo has not made, or cannot be written.
@@ -80,12 +79,12 @@ def run_demo(
     frame = pl.read_csv(source, infer_schema=False)
     rows = frame.filter(pl.col("split") == "test")
     test = _TestSet(*(rows[name].to_list() for name in ("text", "label", "kind")))
-    columns = {"text_column": "text", "label_column": "label", "split_column": "split"}
+    columns = {"text_column": "text", "label_column": "label", "split_column": "split", "header": True}
     runs: dict[str, ModelRun] = {}
     with _one_thread():
         for number, (cell, name) in enumerate(_NAMES.items(), 1):
             _log.info("\n%s (model %d of %d)", name, number, len(_NAMES))
-            config = make_run_config(data=str(source), cell=cell, seed=seed, **columns, **{**_SETTINGS, **settings})
+            config = make_run_config(data=str(source), cell=cell, seed=seed, **columns, **settings)
             before = time.perf_counter()
             if fit(config, out / cell, overwrite=True, callbacks=callbacks).interrupted:
                 raise KeyboardInterrupt

@@ -172,7 +172,7 @@ def _svg(figure: Figure, title: str) -> str:
     """Write a figure as an element that can stand in a page beside others: no fixed size, ids or colours of its own."""
     file = io.StringIO()
     with matplotlib.rc_context({"svg.hashsalt": title}):  # ids made of it differ from those of the page's other figures
-        figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+        figure.savefig(file, format="svg")
     drawing = file.getvalue()
     drawing = drawing[drawing.index("<svg") :]
     drawing = re.sub(r"<metadata>.*?</metadata>", "", drawing, flags=re.DOTALL)

@@ -219,20 +219,22 @@ def _tokens(found: Explanation) -> str:
 
 def made(report: Report) -> Parts:
     """Settings, facts of the run, and what to try next."""
-    config = report.runs[MAIN].config
+    run = report.runs[MAIN]
+    config = run.config
     defaults = type(config)(data=config.data)
     rows, changed = [], []
     for section in ("vocabulary", "model", "train"):
         now, usual = (getattr(each, section).model_dump() for each in (config, defaults))
         for name, value in now.items():
-            if name not in ("cell", "seed", "tensorboard") and value is not None:
-                rows.append((name, str(value)))
+            value_used = run.metrics["epochs"] if name == "epochs" else value  # without being told, as the data need
+            if name not in ("cell", "seed", "tensorboard") and value_used is not None:
+                rows.append((name, str(value_used)))
             if name not in ("cell", "seed") and value != usual[name]:
-                changed.append(f"{name} is {value}, by default {usual[name]}")
+                changed.append(f"{name} is {value}, by default {_usual(usual[name])}")
     told = (
         f"All but these settings are recurra's defaults: {'; '.join(changed)}."
         if changed
-        else "All settings are defaults."
+        else "They are recurra's defaults."
     )
     return {
         "made_note": "All models share these settings but the cell; a feedforward one has no direction. "
@@ -251,6 +253,10 @@ SECTIONS: list[Callable[[Report], Parts]] = [overview, scores, kinds, curves, er
 def _listed(names: list[str]) -> str:
     text = " and ".join([", ".join(names[:-1]), names[-1]])
     return text[0].upper() + text[1:]
+
+
+def _usual(value: Any) -> str:
+    return "as the data need" if value is None else str(value)
 
 
 def _drawn(name: str, style: str, found: Mapping[str, Any]) -> Score:
