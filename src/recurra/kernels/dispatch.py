@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from recurra.errors import SettingsError, nearest
-from recurra.kernels import library, packed, reference
+from recurra.kernels import library, native, packed, reference
 from recurra.kernels.cells import State
 from recurra.kernels.layout import Layout
 from recurra.kernels.weights import Weights
@@ -25,6 +25,7 @@ KERNELS: dict[str, LayerKernel] = {
     "reference": reference.layer,
     "packed": packed.layer,
     "library": library.layer,
+    "native": native.layer,
 }
 
 _forced: ContextVar[str | None] = ContextVar("recurra_kernel", default=None)
