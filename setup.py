@@ -23,6 +23,11 @@ class BuildNative(build_ext):
     def get_ext_filename(self, fullname: str) -> str:
         return str(Path(*fullname.split("."))) + ".so"
 
+    def build_extension(self, ext: Extension) -> None:
+        shared, self.build_temp = self.build_temp, str(Path(self.build_temp) / ext.name)  # objects of its own
+        super().build_extension(ext)
+        self.build_temp = shared
+
     def get_export_symbols(self, ext: Extension) -> list[str]:
         return []
 
@@ -31,8 +36,8 @@ setup(
     ext_modules=[
         Extension(
             f"recurra.kernels.native.{variant}",
-            [str(NATIVE / "recurrence.cpp")],
-            depends=[str(NATIVE / name) for name in ("cells.h", "recurrence.h", "vectors.h")],
+            [str(NATIVE / name) for name in ("recurrence.cpp", "multiply.cpp")],
+            depends=[str(NATIVE / name) for name in ("cells.h", "recurrence.h", "threads.h", "tile.h", "vectors.h")],
             extra_compile_args=FLAGS + flags,
             language="c++",
             optional=True,

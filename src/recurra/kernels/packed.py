@@ -89,6 +89,10 @@ def _final(history: Tensor, initial: Tensor, layout: Layout, backwards: bool) ->
     return torch.cat([last, initial[running:]])
 
 
+def _project(data: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    return data @ weight.t() if bias is None else torch.addmm(bias, data, weight.t())
+
+
 def _sum_bias(weights: Weights) -> Tensor | None:
     return None if weights.bias_ih is None or weights.bias_hh is None else weights.bias_ih + weights.bias_hh
 
@@ -96,7 +100,7 @@ def _sum_bias(weights: Weights) -> Tensor | None:
 def _rnn_forward(
     activate: Callable[[Tensor], Tensor], data: Tensor, weights: Weights, state: State, steps: _Steps
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
-    output = recurrence.project(data, weights.weight_ih, _sum_bias(weights))
+    output = _project(data, weights.weight_ih, _sum_bias(weights))
     weight = weights.weight_hh.t()
     (outputs,) = steps.cut(output)
     for t, h in steps.follow(outputs, state[0]):
@@ -133,7 +137,7 @@ def _relu_slope(h: Tensor) -> Tensor:
 
 def _lstm_forward(data: Tensor, weights: Weights, state: State, steps: _Steps) -> tuple[Tensor, tuple[Tensor, ...]]:
     size = weights.weight_hh.shape[1]
-    gates = recurrence.project(data, weights.weight_ih, _sum_bias(weights))
+    gates = _project(data, weights.weight_ih, _sum_bias(weights))
     weight = weights.weight_hh.t()
     output, cell, squashed = (gates.new_empty(len(data), size) for _ in range(3))
     outputs, cells, tanhs, all_gates = steps.cut(output, cell, squashed, gates)
@@ -182,7 +186,7 @@ def _lstm_backward(
 
 def _gru_forward(data: Tensor, weights: Weights, state: State, steps: _Steps) -> tuple[Tensor, tuple[Tensor, ...]]:
     size = weights.weight_hh.shape[1]
-    gates = recurrence.project(data, weights.weight_ih, weights.bias_ih)
+    gates = _project(data, weights.weight_ih, weights.bias_ih)
     reset_weight, new_weight = weights.weight_hh[: 2 * size].t(), weights.weight_hh[2 * size :].t()
     output, candidate = (gates.new_empty(len(data), size) for _ in range(2))  # candidate: W_hn h + b_hn
     if weights.bias_hh is None:

@@ -19,7 +19,7 @@ from recurra.kernels.cells import State
 from recurra.kernels.layout import Layout
 from recurra.kernels.weights import Weights
 
-__all__ = ["Gone", "Loops", "Run", "layer", "project"]
+__all__ = ["Gone", "Loops", "Run", "layer"]
 
 
 class Run(NamedTuple):
@@ -64,10 +64,12 @@ class Loops:
 
     forward: (run, data) -> (output [N, H], final state, tensors kept for the way back)
     backward: (run, output, kept, gradient of the output, gradients of the final state) -> :class:`Gone`
+    multiply: the product of two matrices, either of which may be transposed
     """
 
     forward: Callable[[Run, Tensor], tuple[Tensor, State, tuple[Tensor, ...]]]
     backward: Callable[[Run, Tensor, list[Tensor], Tensor, tuple[Tensor, ...]], Gone]
+    multiply: Callable[[Tensor, Tensor], Tensor] = torch.mm
 
 
 def layer(
@@ -125,12 +127,13 @@ class _Recurrence(torch.autograd.Function):
         cell, layout, backwards, keep = ctx.settings
         run = Run(cell, layout, backwards, keep, Weights(weight_ih, weight_hh, bias_ih, bias_hh), tuple(state))
         gone = ctx.loops.backward(run, output, kept, grads[0], grads[1:])
+        multiply = ctx.loops.multiply
         by_bias = gone.from_input.sum(0) if needed[3] else None
         return (
             *[None] * 5,
-            gone.from_input @ weight_ih if needed[0] else None,
-            gone.from_input.t() @ data if needed[1] else None,
-            gone.from_state.t() @ gone.h_before if needed[2] else None,
+            multiply(gone.from_input, weight_ih) if needed[0] else None,
+            multiply(gone.from_input.t(), data) if needed[1] else None,
+            multiply(gone.from_state.t(), gone.h_before) if needed[2] else None,
             by_bias,
             (by_bias if gone.from_state is gone.from_input else gone.from_state.sum(0)) if needed[4] else None,
             *gone.initial,
@@ -148,8 +151,3 @@ def _differentiable_backward(
     wanted = [tensor for tensor, is_needed in zip(inputs, needed) if is_needed]
     found = iter(torch.autograd.grad((output, *final), wanted, grads, create_graph=True, allow_unused=True))
     return [next(found) if is_needed else None for is_needed in needed]
-
-
-def project(data: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """W x + b for all tokens in one product."""
-    return data @ weight.t() if bias is None else torch.addmm(bias, data, weight.t())

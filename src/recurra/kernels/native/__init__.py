@@ -68,7 +68,7 @@ def refusal(cell: str, data: Tensor, weights: list[Weights]) -> str | None:
 def _forward(run: Run, data: Tensor) -> tuple[Tensor, State, tuple[Tensor, ...]]:
     hidden, gates = run.weights.weight_hh.shape[1], CELLS[run.cell].gates
     bias, own_bias = _biases(run)
-    sums = recurrence.project(data, run.weights.weight_ih, bias)
+    sums = _multiply(data, run.weights.weight_ih.t(), bias)
     output = sums if gates == 1 else sums.new_empty(len(data), hidden)
     extra = sums.new_empty(len(data), hidden) if run.keep and gates > 1 else None
     final = tuple(part.clone(memory_format=torch.contiguous_format) for part in run.state)
@@ -103,7 +103,30 @@ def _backward(run: Run, output: Tensor, kept: list[Tensor], grad: Tensor, final:
     return Gone(from_input, from_state, before, carried)
 
 
-_LOOPS = Loops(_forward, _backward)
+def _multiply(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
+    """A b, and + bias on each row."""
+    library = loader.library()
+    assert library is not None, "refused before"
+    a, b = _strided(a), _strided(b)
+    c = a.new_empty(a.shape[0], b.shape[1])
+    threads = loader.threads()
+    scratch = a.new_empty(threads * library.functions.recurra_scratch_size())
+    product = loader.Product(
+        *(a.shape[0], b.shape[1], b.shape[0]),
+        *(a.data_ptr(), *a.stride(), b.data_ptr(), *b.stride()),
+        *(None if bias is None else bias.data_ptr(), c.data_ptr(), scratch.data_ptr(), threads, loader.team()),
+    )
+    library.functions.recurra_multiply(ctypes.byref(product))
+    return c
+
+
+def _strided(matrix: Tensor) -> Tensor:
+    """The matrix as it is, dense along one of its dimensions; a copy where it is not."""
+    matrix = matrix.resolve_neg()
+    return matrix if 1 in matrix.stride() else matrix.contiguous()
+
+
+_LOOPS = Loops(_forward, _backward, _multiply)
 
 
 def _biases(run: Run) -> tuple[Tensor | None, Tensor | None]:

@@ -17,7 +17,7 @@ import torch
 
 from recurra.errors import SettingsError, nearest
 
-__all__ = ["VARIANTS", "Library", "Task", "library", "threads", "why_not"]
+__all__ = ["VARIANTS", "Library", "Product", "Task", "library", "team", "threads", "why_not"]
 
 VARIANTS = ("avx512", "avx2", "plain")
 _FOLDER = Path(__file__).parent
@@ -40,6 +40,19 @@ class Task(ctypes.Structure):
         *((name, c_void_p) for name in ("last_h", "last_c", "grad")),
         ("grad_stride", c_int64),
         *((name, c_void_p) for name in ("carry_h", "carry_c", "from_input", "from_state", "before")),
+        ("team", _Team),
+    ]
+
+
+class Product(ctypes.Structure):
+    """`RecurraProduct` of recurrence.h, field by field."""
+
+    _fields_ = [
+        *((name, c_int64) for name in ("rows", "columns", "length")),
+        *(("a", c_void_p), ("a_row", c_int64), ("a_column", c_int64)),
+        *(("b", c_void_p), ("b_row", c_int64), ("b_column", c_int64)),
+        *((name, c_void_p) for name in ("bias", "c", "scratch")),
+        ("threads", c_int32),
         ("team", _Team),
     ]
 
@@ -94,9 +107,10 @@ def _open(variant: str) -> Library:
     functions = ctypes.CDLL(str(_path(variant)))
     functions.recurra_panel_size.argtypes = [c_int64, c_int32]
     functions.recurra_panel_size.restype = c_int64
-    for function in (functions.recurra_forward, functions.recurra_backward):
-        function.argtypes = [ctypes.POINTER(Task)]
-        function.restype = None
+    functions.recurra_scratch_size.restype = c_int64
+    for name, argument in (("forward", Task), ("backward", Task), ("multiply", Product)):
+        function = getattr(functions, f"recurra_{name}")
+        function.argtypes, function.restype = [ctypes.POINTER(argument)], None
     return Library(variant, functions)
 
 

@@ -11,70 +11,15 @@
 #include "recurrence.h"
 
 #include <algorithm>
-#include <atomic>
-#include <thread>
 
 #include "cells.h"
+#include "threads.h"
+#include "tile.h"
 #include "vectors.h"
 
 namespace {
 
-// ---------------------------------------------------------------------------------------------------- the product
-
-constexpr int MAX_COLUMNS = 4, MAX_ROWS = 8;
-
-// Rows of a tile of so many columns: as many as leave registers for the operands.
-constexpr int tile_rows(int columns) {
-  constexpr int many[] = {8, 8, 8, 6}, few[] = {8, 6, 4, 3};
-  return (REGISTERS == 32 ? many : few)[columns - 1];
-}
-
-// out[r][c] = sum over k of rows[r][k] * panel[k][c]
-template <int ROWS, int COLUMNS>
-void product(const float* const* rows, const float* panel, Index length, Vector* out) {
-  Vector sum[ROWS][COLUMNS] = {};
-  const float* x[ROWS];
-  each<ROWS>([&](auto r) { x[r] = rows[r]; });
-  for (Index k = 0; k < length; ++k, panel += COLUMNS * WIDTH) {
-    Vector w[COLUMNS];
-    each<COLUMNS>([&](auto c) { w[c] = load(panel + c * WIDTH); });
-    each<ROWS>([&](auto r) {
-      Vector value = splat(x[r][k]);
-      each<COLUMNS>([&](auto c) { sum[r][c] += value * w[c]; });
-    });
-  }
-  each<ROWS>([&](auto r) { each<COLUMNS>([&](auto c) { out[r * COLUMNS + c] = sum[r][c]; }); });
-}
-
-using Product = void (*)(const float* const*, const float*, Index, Vector*);
-
-template <int COLUMNS, int ROWS = 1>
-Product find_product(Index rows) {
-  if constexpr (ROWS < tile_rows(COLUMNS)) {
-    if (rows > ROWS) return find_product<COLUMNS, ROWS + 1>(rows);
-  }
-  return product<ROWS, COLUMNS>;
-}
-
-Product find_product(Index rows, Index columns) {
-  switch (columns) {
-    case 1: return find_product<1>(rows);
-    case 2: return find_product<2>(rows);
-    case 3: return find_product<3>(rows);
-    default: return find_product<4>(rows);
-  }
-}
-
-// ------------------------------------------------------------------------------------------------- blocks of units
-
-// The vectors of hidden units, divided as evenly as can be into blocks of at most `most`.
-struct Blocks {
-  Index vectors, count;
-
-  Blocks(Index units, Index most) : vectors((units + WIDTH - 1) / WIDTH), count((vectors + most - 1) / most) {}
-  Index begin(Index block) const { return vectors * block / count; }
-  Index size(Index block) const { return begin(block + 1) - begin(block); }
-};
+// ------------------------------------------------------------------------------------------------- packing
 
 template <class Cell>
 void pack_forward(const RecurraTask& task, Index first_vector, Index vectors) {
@@ -146,16 +91,6 @@ struct Share {
   Index rows(Index running) const { return row < running ? (running - row + stride - 1) / stride : 0; }
 };
 
-// Calls body(first, count) for tiles of rows of as even a height as can be.
-template <class Body>
-INLINE void for_tiles(Index rows, Index most, Body body) {
-  const Index tiles = (rows + most - 1) / most;
-  for (Index tile = 0; tile < tiles; ++tile) {
-    const Index first = rows * tile / tiles;
-    body(first, rows * (tile + 1) / tiles - first);
-  }
-}
-
 template <class Cell>
 void forward_step(const RecurraTask& task, const Step& step, const Share& share, const Blocks& blocks) {
   const Index units = task.units;
@@ -167,7 +102,7 @@ void forward_step(const RecurraTask& task, const Step& step, const Share& share,
       for (Index i = 0; i < count; ++i)
         before[i] = step.before(task.output, task.first_h, share.row + (first + i) * share.stride, units);
       Vector sums[MAX_ROWS * MAX_COLUMNS];
-      find_product(count, columns)(before, panel, units, sums);
+      find_product(count, columns)(before, 1, panel, units, sums);
       for (Index i = 0; i < count; ++i) {
         const Index row = share.row + (first + i) * share.stride;
         for (Index v = 0; v < vectors; ++v) {
@@ -205,7 +140,7 @@ void backward_state(const RecurraTask& task, const Step& step, const Share& shar
       for (Index i = 0; i < count; ++i)
         slopes[i] = task.from_state + (step.begin + share.row + (first + i) * share.stride) * length;
       Vector sums[MAX_ROWS * MAX_COLUMNS];
-      find_product(count, columns)(slopes, panel, length, sums);
+      find_product(count, columns)(slopes, 1, panel, length, sums);
       for (Index i = 0; i < count; ++i)
         for (Index c = 0; c < columns; ++c) {
           const Index unit = (first_vector + c) * WIDTH;
@@ -217,24 +152,6 @@ void backward_state(const RecurraTask& task, const Step& step, const Share& shar
 }
 
 // -------------------------------------------------------------------------------------------------------- threads
-
-class Barrier {
- public:
-  void wait(int members) {
-    if (members == 1) return;
-    const int round = round_.load(std::memory_order_relaxed);
-    if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == members) {
-      arrived_.store(0, std::memory_order_relaxed);
-      round_.store(round + 1, std::memory_order_release);
-      return;
-    }
-    for (int spins = 0; round_.load(std::memory_order_acquire) == round; ++spins)
-      if (spins > 4000) std::this_thread::yield();  // more threads than free cores
-  }
-
- private:
-  std::atomic<int> arrived_{0}, round_{0};
-};
 
 // How the threads share rows and units.
 struct Division {
@@ -303,20 +220,12 @@ struct Work {
                       blocks.count * (part + 1) / division.unit_parts};
     Way<Cell>::steps(task, share, blocks, barrier, division.unit_parts > 1 ? members : 1);
   }
-
-  static void body(void* work) {
-    auto& self = *static_cast<Work*>(work);
-    self.run(self.task.team.number(), self.task.team.size());
-  }
 };
 
 template <class Cell, template <class> class Way>
 void run(const RecurraTask& task) {
   Work<Cell, Way> work(task);
-  if (task.threads > 1 && task.team.parallel)
-    task.team.parallel(work.body, &work, unsigned(task.threads), 0);
-  else
-    work.run(0, 1);
+  run_on(task.team, task.threads, work);
 }
 
 template <template <class> class Way>
@@ -330,8 +239,6 @@ void run(const RecurraTask& task) {
 }
 
 }  // namespace
-
-#define EXPORT extern "C" __attribute__((visibility("default")))
 
 EXPORT std::int64_t recurra_panel_size(std::int64_t units, std::int32_t gates) {
   return (units + WIDTH - 1) / WIDTH * WIDTH * gates * units;

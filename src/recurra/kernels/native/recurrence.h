@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+#define EXPORT extern "C" __attribute__((visibility("default")))
+
 extern "C" {
 
 // How to run work on the threads of an OpenMP runtime that is already in the process: the addresses of its
@@ -43,6 +45,23 @@ struct RecurraTask {
   RecurraTeam team;
 };
 
+// c = a b, and + bias on each row. Strides in floats: of a and b from row to row and from column to column, one of each
+// pair is 1; c's rows are dense.
+struct RecurraProduct {
+  std::int64_t rows, columns, length;  // of c, of c, and what is summed over
+  const float* a;                      // [rows, length]
+  std::int64_t a_row, a_column;
+  const float* b;  // [length, columns]
+  std::int64_t b_row, b_column;
+  const float* bias;  // [columns] or null
+  float* c;           // [rows, columns]
+  float* scratch;     // threads * recurra_scratch_size() floats
+  std::int32_t threads;
+  RecurraTeam team;
+};
+
+std::int64_t recurra_scratch_size();
+void recurra_multiply(const RecurraProduct* product);
 std::int64_t recurra_panel_size(std::int64_t units, std::int32_t gates);  // floats, forward and backward
 void recurra_forward(const RecurraTask* task);
 void recurra_backward(const RecurraTask* task);
