@@ -21,14 +21,20 @@ class BuildNative(build_ext):
     """Libraries with a C interface: no Python in them, so no Python version in their names."""
 
     def get_ext_filename(self, fullname: str) -> str:
+        """Where a library lies in the package."""
         return str(Path(*fullname.split("."))) + ".so"
 
     def build_extension(self, ext: Extension) -> None:
-        shared, self.build_temp = self.build_temp, str(Path(self.build_temp) / ext.name)  # objects of its own
+        """Compile and link one library."""
+        shared, self.build_temp = (
+            self.build_temp,
+            str(Path(self.build_temp) / ext.name),
+        )  # the variants' objects have the same names
         super().build_extension(ext)
         self.build_temp = shared
 
     def get_export_symbols(self, ext: Extension) -> list[str]:
+        """None beside those that the source marks."""
         return []
 
 

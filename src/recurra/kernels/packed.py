@@ -24,7 +24,7 @@ from recurra.kernels.layout import Layout
 from recurra.kernels.recurrence import Gone, Loops, Run
 from recurra.kernels.weights import Weights
 
-__all__ = ["layer"]
+__all__ = ["layer", "refusal"]
 
 _sigmoid_backward, _tanh_backward = torch.ops.aten.sigmoid_backward, torch.ops.aten.tanh_backward  # grad, result
 
@@ -34,6 +34,11 @@ def layer(
 ) -> tuple[Tensor, list[State]]:
     """Run one layer in each of its directions; arguments and results as in :func:`recurra.kernels.reference.layer`."""
     return recurrence.layer(_LOOPS, cell, data, layout, weights, states)
+
+
+def refusal(cell: str, data: Tensor, weights: list[Weights]) -> str | None:
+    """Why this kernel cannot run a layer, or None when it can."""
+    return None if weights[0].weight_hr is None else "it has no projection"
 
 
 def _forward(run: Run, data: Tensor) -> tuple[Tensor, State, tuple[Tensor, ...]]:

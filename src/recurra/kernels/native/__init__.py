@@ -20,7 +20,7 @@ from recurra.kernels.native import loader
 from recurra.kernels.recurrence import Gone, Loops, Run
 from recurra.kernels.weights import Weights
 
-__all__ = ["layer", "refusal"]
+__all__ = ["layer", "refusal", "variant"]
 
 
 class _Loop(NamedTuple):
@@ -63,6 +63,12 @@ def refusal(cell: str, data: Tensor, weights: list[Weights]) -> str | None:
         if tensor.dtype != torch.float32 and not is_cast:
             return f"it computes in float32, not in {tensor.dtype}"
     return f"it is {loader.why_not()}" if loader.library() is None else None
+
+
+def variant() -> str | None:
+    """The instruction set that is used: avx512, avx2 or plain; None where nothing was built."""
+    library = loader.library()
+    return None if library is None else library.variant
 
 
 def _forward(run: Run, data: Tensor) -> tuple[Tensor, State, tuple[Tensor, ...]]:
@@ -108,6 +114,10 @@ def _multiply(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
     library = loader.library()
     assert library is not None, "refused before"
     a, b = _strided(a), _strided(b)
+    if a.shape[1] != b.shape[0]:
+        raise ShapeError(f"expected {b.shape[0]} columns to multiply by, got {a.shape[1]}")
+    if bias is not None:
+        _checked("bias", bias, (b.shape[1],))
     c = a.new_empty(a.shape[0], b.shape[1])
     threads = loader.threads()
     scratch = a.new_empty(threads * library.functions.recurra_scratch_size())
@@ -123,7 +133,15 @@ def _multiply(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
 def _strided(matrix: Tensor) -> Tensor:
     """The matrix as it is, dense along one of its dimensions; a copy where it is not."""
     matrix = matrix.resolve_neg()
-    return matrix if 1 in matrix.stride() else matrix.contiguous()
+    return _checked("matrix", matrix if 1 in matrix.stride() else matrix.contiguous(), tuple(matrix.shape))
+
+
+def _checked(name: str, tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """What can be read at its address as float32 of this shape."""
+    if tensor.shape != shape or tensor.dtype != torch.float32 or tensor.device.type != "cpu" or tensor.is_neg():
+        found = f"{tuple(tensor.shape)} of {tensor.dtype} on {tensor.device}"
+        raise ShapeError(f"{name}: expected {shape} of torch.float32 on cpu, got {found}")
+    return tensor
 
 
 _LOOPS = Loops(_forward, _backward, _multiply)
@@ -147,7 +165,9 @@ class _Call:
         loop, starts = _CELLS[run.cell], run.layout.starts
         rows, hidden = run.weights.weight_hh.shape
         if rows != CELLS[run.cell].gates * hidden or int(starts[-1]) != tokens:
-            raise ShapeError(f"W_hh {(rows, hidden)} and {tokens} tokens do not fit a layout of {int(starts[-1])} tokens")
+            raise ShapeError(
+                f"W_hh {(rows, hidden)} and {tokens} tokens do not fit a layout of {int(starts[-1])} tokens"
+            )
         library = loader.library()
         assert library is not None, "refused before"
         self.functions = library.functions
@@ -186,10 +206,7 @@ class _Call:
         self.task.grad_stride = grad.stride(0)
 
     def _give(self, name: str, tensor: Tensor, shape: tuple[int, ...]) -> None:
-        if tensor.shape != shape or tensor.dtype != torch.float32 or tensor.device.type != "cpu" or tensor.is_neg():
-            found = f"{tuple(tensor.shape)} of {tensor.dtype} on {tensor.device}"
-            raise ShapeError(f"{name}: expected {shape} of torch.float32 on cpu, got {found}")
-        setattr(self.task, name, tensor.data_ptr())
+        setattr(self.task, name, _checked(name, tensor, shape).data_ptr())
         self.held.append(tensor)
 
     def run(self, function: str) -> None:
