@@ -84,6 +84,7 @@ class Layout:
         lengths = self.sorted_lengths()[: self.batch_sizes[0] if self.batch_sizes else 0]
         return self.starts[lengths - 1] + torch.arange(len(lengths))
 
+    @cached_property
     def row_positions(self) -> tuple[Tensor, Tensor]:
         """The step and the original sequence of each packed row, [N] each."""
         sizes = torch.tensor(self.batch_sizes, dtype=torch.int64)
@@ -126,7 +127,7 @@ class Layout:
         return values if self.inverse is None else values.index_select(dim, self.inverse.to(values.device))
 
     def _flat_index(self, time: int, batch_first: bool) -> Tensor:
-        steps, sequences = self.row_positions()
+        steps, sequences = self.row_positions
         return sequences * time + steps if batch_first else steps * self.batch + sequences
 
 

@@ -11,6 +11,8 @@
 namespace {
 
 constexpr Index LENGTH = 256, VECTORS = 256 / WIDTH;  // of a piece of b: 256 KiB
+constexpr Index GROUP = 96, ROW = LENGTH + MAX_ROWS;  // rows of a that are repacked together, and the room for each
+constexpr Index SCRATCH = LENGTH * VECTORS * WIDTH + GROUP * ROW;
 
 struct Multiply {
   const RecurraProduct& task;
@@ -23,7 +25,7 @@ struct Multiply {
     const Index first_row = task.rows * row_part / down, last_row = task.rows * (row_part + 1) / down;
     const Index vectors = (task.columns + WIDTH - 1) / WIDTH;
     const Index first = vectors * column_part / across, last = vectors * (column_part + 1) / across;
-    float* panels = task.scratch + number * (LENGTH * VECTORS * WIDTH + MAX_ROWS * LENGTH);
+    float* panels = task.scratch + number * SCRATCH;
     for (Index vector = first; vector < last; vector += VECTORS)
       for (Index k = 0; k < task.length || k == 0; k += LENGTH)
         piece(first_row, last_row, vector, std::min(VECTORS, last - vector), k, panels);
@@ -36,36 +38,47 @@ struct Multiply {
     for (Index block = 0; block < blocks.count; ++block)
       pack(panels + blocks.begin(block) * WIDTH * length, (first_vector + blocks.begin(block)) * WIDTH,
            blocks.size(block) * WIDTH, k, length);
-    float* packed_rows = panels + LENGTH * VECTORS * WIDTH;
-    for_tiles(last_row - first_row, tile_rows(blocks.size(blocks.count - 1)), [&](Index first, Index count) {
-      const float* rows[MAX_ROWS] = {};
-      const Index step = take_rows(first_row + first, count, k, length, packed_rows, rows);
-      for (Index block = 0; block < blocks.count; ++block) {
-        const Index columns = blocks.size(block);
-        Vector sums[MAX_ROWS * MAX_COLUMNS];
-        find_product(count, columns)(rows, step, panels + blocks.begin(block) * WIDTH * length, length, sums);
+    float* packed = panels + LENGTH * VECTORS * WIDTH;
+    const Index most = tile_rows(blocks.size(blocks.count - 1));
+    for (Index group = first_row; group < last_row; group += GROUP) {
+      const Index rows = std::min(GROUP, last_row - group);
+      if (task.a_column != 1) pack_rows(packed, group, rows, most, k, length);
+      for_tiles(rows, most, [&](Index first, Index count) {
+        const float* a[MAX_ROWS] = {};
         for (Index r = 0; r < count; ++r)
-          for (Index c = 0; c < columns; ++c)
-            add(first_row + first + r, (first_vector + blocks.begin(block) + c) * WIDTH, k, sums[r * columns + c]);
-      }
-    });
+          a[r] = task.a_column == 1 ? task.a + (group + first + r) * task.a_row + k : packed + first * ROW + r;
+        for (Index block = 0; block < blocks.count; ++block) {
+          const Index begin = blocks.begin(block), columns = blocks.size(block);
+          Vector sums[MAX_ROWS * MAX_COLUMNS];
+          find_product(count, columns)(a, task.a_column == 1 ? 1 : count, panels + begin * WIDTH * length, length, sums);
+          for (Index r = 0; r < count; ++r)
+            for (Index c = 0; c < columns; ++c)
+              add(group + first + r, (first_vector + begin + c) * WIDTH, k, sums[r * columns + c]);
+        }
+      });
+    }
   }
 
-  // Where each row of a tile of a begins, and the distance of its elements; a tile that stands on its side is copied.
-  Index take_rows(Index row, Index count, Index k, Index length, float* packed, const float** rows) const {
-    const float* from = task.a + row * task.a_row + k * task.a_column;
-    if (task.a_column == 1) {
-      for (Index r = 0; r < count; ++r) rows[r] = from + r * task.a_row;
-      return 1;
+  // Rows of an a that stands on its side, to the order in which the tiles read them: [tile][k][row].
+  void pack_rows(float* to, Index group, Index rows, Index most, Index k, Index length) const {
+    struct {
+      Index first, count;
+    } tiles[GROUP];
+    Index number = 0;
+    for_tiles(rows, most, [&](Index first, Index count) { tiles[number++] = {first, count}; });
+    const bool inside = group + GROUP + MAX_ROWS <= task.rows;
+    for (Index i = 0; i < length; ++i) {
+      const float* from = task.a + group + (k + i) * task.a_column;
+      for (Index r = 0; r < GROUP; r += 16) __builtin_prefetch(from + 12 * task.a_column + r);  // a stride too long for the processor to foresee
+      for (Index t = 0; t < number; ++t) {
+        const auto [first, count] = tiles[t];
+        float* tile = to + first * ROW + i * count;
+        if (inside)  // copies of fixed size are faster; what is too much the next one overwrites
+          std::memcpy(tile, from + first, sizeof(float) * MAX_ROWS);
+        else
+          std::memcpy(tile, from + first, sizeof(float) * count);
+      }
     }
-    for (Index r = 0; r < count; ++r) rows[r] = packed + r;
-    const bool inside = row + MAX_ROWS <= task.rows;  // then a copy of fixed size, overwritten in part by the next one
-    for (Index i = 0; i < length; ++i, from += task.a_column)
-      if (inside)
-        std::memcpy(packed + i * count, from, sizeof(float) * MAX_ROWS);
-      else
-        std::memcpy(packed + i * count, from, sizeof(float) * count);
-    return count;
   }
 
   // to[i][column] = b[k + i][first + column], zero beyond the last column
@@ -94,7 +107,7 @@ struct Multiply {
 
 }  // namespace
 
-EXPORT std::int64_t recurra_scratch_size() { return LENGTH * VECTORS * WIDTH + MAX_ROWS * LENGTH; }
+EXPORT std::int64_t recurra_scratch_size() { return SCRATCH; }
 
 EXPORT void recurra_multiply(const RecurraProduct* product) {
   const Multiply work{*product};
