@@ -9,7 +9,7 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 NATIVE = Path("src/recurra/kernels/native")
-FLAGS = ["-std=c++17", "-O3", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden", "-Wall", "-Wextra"]
+FLAGS = ["-std=c++17", "-O3", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden", "-g0", "-Wall", "-Wextra"]
 X86 = {
     "avx512": ["-mavx512f", "-mavx512dq", "-mavx512vl", "-mavx512bw", "-mavx2", "-mfma"],
     "avx2": ["-mavx2", "-mfma"],
@@ -19,6 +19,12 @@ VARIANTS = {"plain": [], **(X86 if platform.machine().lower() in ("x86_64", "amd
 
 class BuildNative(build_ext):
     """Libraries with a C interface: no Python in them, so no Python version in their names."""
+
+    def run(self) -> None:
+        """Build what can be built, and say once if nothing could."""
+        super().run()
+        if not any(Path(output).exists() for output in self.get_outputs()):
+            self.warn("no C++ compiler that works: recurra is installed without its native kernels, and runs slower")
 
     def get_ext_filename(self, fullname: str) -> str:
         """Where a library lies in the package."""

@@ -89,18 +89,33 @@ def _load(wanted: str) -> Library | None:
         return None
     if wanted and wanted not in VARIANTS:
         raise SettingsError(f"RECURRA_NATIVE: unknown variant '{wanted}'{nearest(wanted, [*VARIANTS, 'none'])}")
-    if not _path("plain").exists():
+    usable = _usable()
+    if not usable:
         if wanted:
             raise SettingsError(f"RECURRA_NATIVE: '{wanted}' was not built; install recurra where there is a compiler")
         _log.warning("The native kernels were not built (no C++ compiler at install time); slower ones run instead.")
         return None
-    best = ctypes.CDLL(str(_path("plain"))).recurra_best_variant
-    best.restype = c_char_p
-    able = VARIANTS[VARIANTS.index(best().decode()) :]
-    usable = [variant for variant in able if _path(variant).exists()]
     if wanted and wanted not in usable:
         raise SettingsError(f"RECURRA_NATIVE: '{wanted}' does not run here (there are {', '.join(usable)})")
     return _open(wanted or usable[0])
+
+
+def _usable() -> list[str]:
+    """The variants that were built, from this source, and that this processor runs, the best first."""
+    if not _is_current("plain"):
+        return []
+    best = ctypes.CDLL(str(_path("plain"))).recurra_best_variant
+    best.restype = c_char_p
+    able = VARIANTS[VARIANTS.index(best().decode()) :]
+    return [variant for variant in able if _is_current(variant)]
+
+
+def _is_current(variant: str) -> bool:
+    """Whether a library is there and has the structures of this version; an old one may lie in a source tree."""
+    if not _path(variant).exists():
+        return False
+    interface = getattr(ctypes.CDLL(str(_path(variant))), "recurra_interface", lambda: 0)
+    return int(interface()) == ctypes.sizeof(Task) * 1000 + ctypes.sizeof(Product)
 
 
 def _open(variant: str) -> Library:

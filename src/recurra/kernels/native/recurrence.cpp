@@ -248,6 +248,8 @@ EXPORT void recurra_forward(const RecurraTask* task) { run<Forward>(*task); }
 
 EXPORT void recurra_backward(const RecurraTask* task) { run<Backward>(*task); }
 
+EXPORT std::int64_t recurra_interface() { return sizeof(RecurraTask) * 1000 + sizeof(RecurraProduct); }
+
 EXPORT const char* recurra_best_variant() {
 #if defined(__x86_64__)
   __builtin_cpu_init();

@@ -65,5 +65,6 @@ void recurra_multiply(const RecurraProduct* product);
 std::int64_t recurra_panel_size(std::int64_t units, std::int32_t gates);  // floats, forward and backward
 void recurra_forward(const RecurraTask* task);
 void recurra_backward(const RecurraTask* task);
+std::int64_t recurra_interface();    // sizes of the structures above, to tell a library of another version
 const char* recurra_best_variant();  // what this processor runs best: "avx512", "avx2" or "plain"
 }
