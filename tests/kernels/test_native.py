@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -70,7 +71,7 @@ def test_equals_torch_on_each_sequence_alone(bench, variant, pair, width, size, 
 @settings(max_examples=60, deadline=None, derandomize=True, database=None)
 @given(
     kind=st.sampled_from(["rnn_tanh", "lstm", "gru"]),
-    variant=st.sampled_from([variant for variant in loader.VARIANTS if runs_here(variant)]),
+    variant=st.sampled_from([variant for variant in loader.VARIANTS if runs_here(variant)] or ["plain"]),
     lengths=st.lists(st.integers(0, 6), min_size=1, max_size=20),
     width=st.integers(1, 40),
     size=st.integers(1, 70),
@@ -197,6 +198,26 @@ def test_inference_equals_training(bench, variant, pair):
         with torch.inference_mode():
             inferred = bench.run(ours, x, lengths=[2, 5, 4])
     assert all(torch.equal(a, b) and torch.equal(a, c) for a, b, c in zip(trained, plain, inferred))
+
+
+def test_called_from_several_python_threads_at_once(bench, pair):
+    ours, _ = pair(20, 70, bidirectional=True)
+    batches = [(torch.randn(9, 7, 20), torch.randint(0, 10, (7,)).tolist()) for _ in range(8)]
+    torch.set_num_threads(2)
+
+    def run(batch):
+        return everything(bench, ours, batch[0].clone().requires_grad_(), batch[1])
+
+    expected = [run(batch) for batch in batches]
+    with ThreadPoolExecutor(4) as pool:
+        for got, wanted in zip(pool.map(run, batches), expected):
+            bench.same(got, wanted)
+
+
+def test_forced_by_the_environment(bench, monkeypatch):
+    monkeypatch.setenv("RECURRA_KERNEL", "native")
+    layer, _ = bench.pair("gru", 3, 4, torch.float32)
+    assert explain(layer, torch.randn(5, 2, 3)) == [("native", "forced")]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
