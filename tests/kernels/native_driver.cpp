@@ -48,24 +48,31 @@ Floats results(const Case& at, const Floats& weight, const Floats& sums, const F
   std::vector<std::int64_t> starts{0};
   for (auto count : at.running) starts.push_back(starts.back() + count);
   const std::int64_t tokens = starts.back();
-  Floats panels(recurra_panel_size(units, gates)), kept(sums), extra(tokens * units), output(tokens * units);
+  Floats panels(recurra_panel_size(units, gates)), kept(sums), unkept(sums), extra(tokens * units), output(tokens * units);
   Floats h(state), c(state), carry_h(state), carry_c(state), from_input(tokens * gates * units);
   Floats from_state(at.cell == 3 ? from_input.size() : 0), before(tokens * units), bias(units, 0.1f);
   RecurraTask task{};
   task.steps = steps, task.batch = batch, task.units = units, task.starts = starts.data();
-  task.cell = at.cell, task.reverse = at.reverse, task.threads = at.threads, task.keep = 1;
+  task.cell = at.cell, task.reverse = at.reverse, task.threads = at.threads, task.keep = 0;
   task.team = {parallel, number, size};
   task.weight = weight.data(), task.panels = panels.data(), task.bias = bias.data();
-  task.first_h = state.data(), task.first_c = state.data();
-  task.gates = kept.data(), task.extra = extra.data(), task.output = gates == 1 ? kept.data() : output.data();
-  task.last_h = h.data(), task.last_c = c.data();
+  const bool is_lstm = at.cell == 2;  // null is what a cell does not use
+  task.first_h = state.data(), task.first_c = is_lstm ? state.data() : nullptr;
+  task.last_h = h.data(), task.last_c = is_lstm ? c.data() : nullptr;
+  task.gates = unkept.data(), task.output = gates == 1 ? unkept.data() : output.data();
   recurra_forward(&task);
-  task.grad = grads.data(), task.grad_stride = units, task.carry_h = carry_h.data(), task.carry_c = carry_c.data();
+  Floats inferred = task.output == output.data() ? output : unkept;
+  h = c = state;
+  task.keep = 1;
+  task.gates = kept.data(), task.output = gates == 1 ? kept.data() : output.data();
+  task.extra = gates == 1 ? nullptr : extra.data();
+  recurra_forward(&task);
+  task.grad = grads.data(), task.grad_stride = units, task.carry_h = carry_h.data(), task.carry_c = is_lstm ? carry_c.data() : nullptr;
   task.from_input = from_input.data(), task.from_state = at.cell == 3 ? from_state.data() : from_input.data();
   task.before = before.data();
   recurra_backward(&task);
   Floats all;
-  for (const Floats* part : {&kept, &output, &h, &c, &from_input, &from_state, &before, &carry_h, &carry_c})
+  for (const Floats* part : {&inferred, &kept, &output, &h, &c, &from_input, &from_state, &before, &carry_h, &carry_c})
     all.insert(all.end(), part->begin(), part->end());
   return all;
 }

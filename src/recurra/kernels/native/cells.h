@@ -4,22 +4,46 @@
 #include "recurrence.h"
 #include "vectors.h"
 
+// One step in the order of the direction: its rows, and those of the steps before and after it.
+struct Step {
+  Index begin, running, before_begin, before_running, after_running;
+
+  Step(const RecurraTask& task, Index number) {
+    const Index t = task.reverse ? task.steps - 1 - number : number, way = task.reverse ? -1 : 1;
+    begin = task.starts[t];
+    running = count(task, t);
+    before_begin = number > 0 ? task.starts[t - way] : 0;
+    before_running = number > 0 ? count(task, t - way) : 0;
+    after_running = number + 1 < task.steps ? count(task, t + way) : 0;
+  }
+
+  // The state of a row before this step: of the step before, or the first one where the sequence begins here.
+  const float* before(const float* history, const float* first, Index row, Index units) const {
+    return row < before_running ? history + (before_begin + row) * units : first + row * units;
+  }
+
+ private:
+  static Index count(const RecurraTask& task, Index t) { return task.starts[t + 1] - task.starts[t]; }
+};
+
 // Where one vector of hidden units of one token lies in each array.
 struct Place {
   const RecurraTask& task;
+  const Step& step;
+  Index row;
   Index unit;      // the first of these hidden units
   Index state;     // offset in [B, H] arrays
   Index token;     // offset in [N, H] arrays
   Index gates;     // offset in [N, G * H] arrays, of the first gate
   Index grad;      // offset in the gradient of the output
-  Index count;     // hidden units here, at most WIDTH
-  const float* before_h;
-  const float* before_c;
+  Index count;     // hidden units from here on
 
   INLINE Vector gate(int number) const { return load(task.gates + gates + number * task.units, count); }
   INLINE void keep_gate(int number, Vector x) const { store(task.gates + gates + number * task.units, x, count); }
   INLINE void from_input(int number, Vector x) const { store(task.from_input + gates + number * task.units, x, count); }
   INLINE void from_state(int number, Vector x) const { store(task.from_state + gates + number * task.units, x, count); }
+  INLINE Vector before_h() const { return load(step.before(task.output, task.first_h, row, task.units) + unit, count); }
+  INLINE Vector before_c() const { return load(step.before(task.extra, task.first_c, row, task.units) + unit, count); }
   INLINE Vector gradient() const { return load(task.carry_h + state, count) + load(task.grad + grad, count); }
 };
 
@@ -64,7 +88,7 @@ struct Lstm {
 
   static INLINE Vector backward(const Place& at) {
     Vector i = at.gate(0), f = at.gate(1), g = at.gate(2), o = at.gate(3);
-    Vector before = load(at.before_c, at.count), squashed = tanh(load(at.task.extra + at.token, at.count));
+    Vector before = at.before_c(), squashed = tanh(load(at.task.extra + at.token, at.count));
     float* carry = at.task.carry_c + at.state;
     Vector dh = at.gradient();
     Vector dc = load(carry, at.count) + dh * o * (1.0f - squashed * squashed);
@@ -90,14 +114,14 @@ struct Gru {
       at.keep_gate(0, r), at.keep_gate(1, z), at.keep_gate(2, n);
       store(at.task.extra + at.token, candidate, at.count);
     }
-    return n + z * (load(at.before_h, at.count) - n);
+    return n + z * (at.before_h() - n);
   }
 
   static INLINE Vector backward(const Place& at) {
     Vector r = at.gate(0), z = at.gate(1), n = at.gate(2);
     Vector dh = at.gradient();
     Vector dn = dh * (1.0f - z) * (1.0f - n * n);
-    Vector dz = dh * (load(at.before_h, at.count) - n) * z * (1.0f - z);
+    Vector dz = dh * (at.before_h() - n) * z * (1.0f - z);
     Vector dr = dn * load(at.task.extra + at.token, at.count) * r * (1.0f - r);
     at.from_input(0, dr), at.from_input(1, dz), at.from_input(2, dn);
     at.from_state(0, dr), at.from_state(1, dz), at.from_state(2, dn * r);

@@ -19,7 +19,7 @@
 
 namespace {
 
-// ------------------------------------------------------------------------------------------------- packing
+// -------------------------------------------------------------------------------------------------------- packing
 
 template <class Cell>
 void pack_forward(const RecurraTask& task, Index first_vector, Index vectors) {
@@ -48,40 +48,18 @@ void pack_backward(const RecurraTask& task, Index first_vector, Index vectors) {
 
 // ------------------------------------------------------------------------------------------------------- the steps
 
-// One step in the order of the direction: its rows, and those of the steps before and after it.
-struct Step {
-  Index begin, running, before_begin, before_running, after_running;
-
-  Step(const RecurraTask& task, Index number) {
-    const Index t = task.reverse ? task.steps - 1 - number : number, way = task.reverse ? -1 : 1;
-    begin = task.starts[t];
-    running = count(task, t);
-    before_begin = number > 0 ? task.starts[t - way] : 0;
-    before_running = number > 0 ? count(task, t - way) : 0;
-    after_running = number + 1 < task.steps ? count(task, t + way) : 0;
-  }
-
-  // The state of a row before this step: of the step before, or the first one where the sequence begins here.
-  const float* before(const float* history, const float* first, Index row, Index units) const {
-    return row < before_running ? history + (before_begin + row) * units : first + row * units;
-  }
-
- private:
-  static Index count(const RecurraTask& task, Index t) { return task.starts[t + 1] - task.starts[t]; }
-};
-
 template <class Cell>
 Place place(const RecurraTask& task, const Step& step, Index row, Index unit) {
   const Index units = task.units, token = step.begin + row;
   return {task,
+          step,
+          row,
           unit,
           row * units + unit,
           token * units + unit,
           token * units * Cell::GATES + unit,
           token * task.grad_stride + unit,
-          units - unit,
-          step.before(task.output, task.first_h, row, units) + unit,
-          step.before(task.extra, task.first_c, row, units) + unit};
+          units - unit};
 }
 
 // What one thread does: the sequences row, row + stride, ... and a range of blocks of units.
@@ -124,7 +102,7 @@ void backward_gates(const RecurraTask& task, const Step& step, const Share& shar
     for (Index unit = blocks.begin(share.first_block) * WIDTH; unit < end; unit += WIDTH) {
       const Place at = place<Cell>(task, step, row, unit);
       store(task.carry_h + at.state, Cell::backward(at), at.count);
-      store(task.before + at.token, load(at.before_h, at.count), at.count);
+      store(task.before + at.token, at.before_h(), at.count);
     }
 }
 
