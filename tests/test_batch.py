@@ -73,7 +73,9 @@ def test_epochs_and_seeds_differ():
         for epoch in range(3)
     }
     assert len(drawn) == 9
-    neighbours = [{frozenset(batch.tolist()) for batch in shuffled_batches(lengths, 8, 0, epoch)} for epoch in range(2)]
+    neighbours = [
+        {frozenset(batch.tolist()) for batch in shuffled_batches(lengths, 8, 0, epoch)} for epoch in range(2)
+    ]
     assert len(neighbours[0] & neighbours[1]) < len(neighbours[0]) / 2  # other company, not only another order
 
 

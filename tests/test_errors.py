@@ -120,7 +120,9 @@ def test_long_texts_are_cut_only_if_asked_and_said(
         (["--valid-share", "0.6", "--test-share", "0.5"], "expected a sum below 1, found 0.6 + 0.5"),
     ],
 )
-def test_settings_that_cannot_be(options: list[str], message: str, reviews_csv: Path, tmp_path: Path, cli: Cli) -> None:
+def test_settings_that_cannot_be(
+    options: list[str], message: str, reviews_csv: Path, tmp_path: Path, cli: Cli
+) -> None:
     result = cli("train", "classify", reviews_csv, "--out", tmp_path / "m", *options)
     assert message in result.stderr
     assert (result.exit_code, result.stdout, list(tmp_path.iterdir())) == (2, "", [])
@@ -142,9 +144,7 @@ main()
 
 
 @pytest.mark.parametrize(
-    ("limit", "what"),
-    [(400, "config.json"), (100, ""), (5000, "model.safetensors")],
-    ids=["settings", "data", "weights"],
+    ("limit", "what"), [(400, "config.json"), (100, ""), (5000, "model.safetensors")], ids=["settings", "data", "weights"]
 )
 def test_a_file_that_cannot_be_written(limit: int, what: str) -> None:
     pass
@@ -153,11 +153,7 @@ def test_a_file_that_cannot_be_written(limit: int, what: str) -> None:
 def test_standard_output_that_is_full(tiny_model: Path, command: list[str], environment: dict[str, str]) -> None:
     with open("/dev/full", "wb") as full:
         ended = subprocess.run(
-            [*command, "predict", str(tiny_model), "good"],
-            stdout=full,
-            stderr=subprocess.PIPE,
-            env=environment,
-            text=True,
+            [*command, "predict", str(tiny_model), "good"], stdout=full, stderr=subprocess.PIPE, env=environment, text=True
         )
     assert ended.returncode == 5
     assert ended.stderr.startswith("error: standard output: the disk is full")

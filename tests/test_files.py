@@ -48,9 +48,7 @@ def test_a_full_disk_leaves_the_old_file(name: str, tmp_path: Path, monkeypatch:
     place = tmp_path / "a.txt"
     write_text(place, "old")
     fail_with(errno.ENOSPC, monkeypatch, name)
-    with pytest.raises(
-        OutputError, match=r"a\.txt: the disk is full \([\d,]+ MiB free\); make room or write elsewhere"
-    ):
+    with pytest.raises(OutputError, match=r"a\.txt: the disk is full \([\d,]+ MiB free\); make room or write elsewhere"):
         write_text(place, "new")
     assert (place.read_text(), entries(tmp_path)) == ("old", ["a.txt"])
 

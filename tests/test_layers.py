@@ -68,12 +68,7 @@ def test_imports_point_up(path: Path) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    [
-        "from recurra.train import train",
-        "from recurra import train",
-        "import recurra.train",
-        "from recurra import check",
-    ],
+    ["from recurra.train import train", "from recurra import train", "import recurra.train", "from recurra import check"],
 )
 def test_an_import_that_points_down_is_found(line: str) -> None:
     assert len(faults(ROOT / "check.py", f"def late() -> None:\n    {line}\n")) == (0 if "check" in line else 1)

@@ -53,7 +53,7 @@ def test_words_and_their_apostrophes(text, expected):
 
 
 def test_words_of_a_long_text_are_those_of_a_plain_expression():
-    text = 'Nobody\'s perfect -- but "this" (2nd) film, with its plot-holes, came close: 9/10!' * 3
+    text = "Nobody's perfect -- but \"this\" (2nd) film, with its plot-holes, came close: 9/10!" * 3
     expected = re.findall(r"\w+(?:'\w+)*|[^\w\s]", text)
     vocabulary = build(text, lowercase=False)
     assert pieces(vocabulary, text) == expected

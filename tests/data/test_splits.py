@@ -168,9 +168,7 @@ def test_the_same_file_twice(write: Write, tmp_path: Path) -> None:
 def test_a_share_of_what_the_data_have_is_refused(write: Write) -> None:
     path = write("a.csv", many() + "")
     valid = write("v.csv", many(20, start=200))
-    with pytest.raises(
-        SettingsError, match=r"'valid_share' \(0.2\) would have no effect: the data have their own valid"
-    ):
+    with pytest.raises(SettingsError, match=r"'valid_share' \(0.2\) would have no effect: the data have their own valid"):
         split(path, valid=str(valid), valid_share=0.2)
     assert len(split(path, valid=str(valid), test_share=0.2).test or []) == 20
 
