@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+# compiled by the install
+NATIVE := setup.py $(wildcard src/recurra/kernels/native/*.cpp src/recurra/kernels/native/*.h)
 
 .PHONY: demo test test-slow check bench clean
 
@@ -31,13 +33,13 @@ $(VENV)/torch: constraints.txt
 	$(PIP) torch
 	touch $@
 
-$(VENV)/runtime: $(VENV)/torch pyproject.toml
+$(VENV)/runtime: $(VENV)/torch pyproject.toml $(NATIVE)
 	$(PIP) -e .
 	touch $@
 
-$(VENV)/dev: $(VENV)/torch pyproject.toml
+$(VENV)/dev: $(VENV)/torch pyproject.toml $(NATIVE)
 	$(PIP) -e '.[dev]'
 	touch $@ $(VENV)/runtime
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) src/recurra/kernels/native/*.so build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -27,7 +27,7 @@ class Bench:
     """Everything that a parity test needs."""
 
     kinds = tuple(KINDS)
-    kernels = ("reference", "packed", "library")
+    kernels = ("reference", "packed", "library", "native")  # the native one is for float32, and hands on the rest
 
     def pair(self, kind: str, width: int, size: int, dtype: torch.dtype = torch.float64, **options: Any) -> Any:
         """A layer of recurra and one of torch.nn with the same weights."""

@@ -15,7 +15,7 @@ def batches(draw: st.DrawFn) -> dict:
     batch = draw(st.integers(1, 5))
     return {
         "kind": draw(st.sampled_from(["rnn_tanh", "rnn_relu", "lstm", "gru"])),
-        "kernel": draw(st.sampled_from(["reference", "packed", "library"])),
+        "kernel": draw(st.sampled_from(["reference", "packed", "library", "native"])),
         "lengths": draw(st.lists(st.integers(0, 7), min_size=batch, max_size=batch)),
         "extra": draw(st.integers(0, 2)),
         "width": draw(st.integers(1, 5)),

@@ -10,6 +10,7 @@ sequences that still run at a step are always the first rows of that step.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -56,6 +57,11 @@ class Layout:
             return cls(running.tolist(), len(lengths), None, None)
         return cls(running.tolist(), len(lengths), order, order.argsort())
 
+    @cached_property
+    def starts(self) -> Tensor:
+        """[T + 1], the packed row at which each step begins, and N."""
+        return torch.tensor([0, *self.batch_sizes]).cumsum(0)
+
     @property
     def tokens(self) -> int:
         """N, the number of packed rows."""
@@ -76,9 +82,9 @@ class Layout:
     def last_rows(self) -> Tensor:
         """The packed row of the last step of each sequence that is not empty, in sorted order."""
         lengths = self.sorted_lengths()[: self.batch_sizes[0] if self.batch_sizes else 0]
-        starts = torch.tensor([0, *self.batch_sizes]).cumsum(0)
-        return starts[lengths - 1] + torch.arange(len(lengths))
+        return self.starts[lengths - 1] + torch.arange(len(lengths))
 
+    @cached_property
     def row_positions(self) -> tuple[Tensor, Tensor]:
         """The step and the original sequence of each packed row, [N] each."""
         sizes = torch.tensor(self.batch_sizes, dtype=torch.int64)
@@ -121,7 +127,7 @@ class Layout:
         return values if self.inverse is None else values.index_select(dim, self.inverse.to(values.device))
 
     def _flat_index(self, time: int, batch_first: bool) -> Tensor:
-        steps, sequences = self.row_positions()
+        steps, sequences = self.row_positions
         return sequences * time + steps if batch_first else steps * self.batch + sequences
 
 

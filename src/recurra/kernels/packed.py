@@ -6,26 +6,25 @@ previous step; everything else is one operation over all N valid tokens:
 
     forward    one product W_ih x for all tokens        then, at each step: one product W_hh h and the gates
     backward   the local derivatives of all gates       then, at each step: one product and their scaling
-               at the end one product each for dW_ih, dW_hh and dx
-
-A second derivative is taken through :mod:`recurra.kernels.reference`.
+               at the end one product each for dW_ih, dW_hh and dx (recurra/kernels/recurrence.py)
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from recurra.kernels import reference
+from recurra.kernels import recurrence
 from recurra.kernels.cells import State
 from recurra.kernels.layout import Layout
+from recurra.kernels.recurrence import Gone, Loops, Run
 from recurra.kernels.weights import Weights
 
-__all__ = ["layer"]
+__all__ = ["layer", "refusal"]
 
 _Tensors = list[Tensor]
 _sigmoid_backward, _tanh_backward = torch.ops.aten.sigmoid_backward, torch.ops.aten.tanh_backward  # grad, result
@@ -35,78 +34,29 @@ def layer(
     cell: str, data: Tensor, layout: Layout, weights: list[Weights], states: list[State]
 ) -> tuple[Tensor, list[State]]:
     """Run one layer in each of its directions; arguments and results as in :func:`recurra.kernels.reference.layer`."""
-    if not layout.batch_sizes:
-        return reference.layer(cell, data, layout, weights, states)
-    runs = []
-    for weight, state, backwards in zip(weights, states, (False, True)):
-        output, *final = _Recurrence.apply(  # type: ignore[no-untyped-call]
-            cell, layout, backwards, data, weight.weight_ih, weight.weight_hh, weight.bias_ih, weight.bias_hh, *state
-        )
-        runs.append((output, tuple(final)))
-    outputs = [output for output, _ in runs]
-    return torch.cat(outputs, dim=-1) if len(outputs) > 1 else outputs[0], [final for _, final in runs]
+    return recurrence.layer(_LOOPS, cell, data, layout, weights, states)
 
 
-class _Recurrence(torch.autograd.Function):
-    """One direction of one layer: (data, weights, initial state) -> (output, final state)."""
-
-    @staticmethod
-    # under autocast this runs in float32: a state carried over many steps in bfloat16 drifts
-    @torch.amp.custom_fwd(device_type="cpu", cast_inputs=torch.float32)  # type: ignore[untyped-decorator]
-    def forward(
-        ctx: Any,
-        cell: str,
-        layout: Layout,
-        backwards: bool,
-        data: Tensor,
-        weight_ih: Tensor,
-        weight_hh: Tensor,
-        bias_ih: Tensor | None,
-        bias_hh: Tensor | None,
-        *state: Tensor,
-    ) -> tuple[Tensor, ...]:
-        weights = Weights(weight_ih, weight_hh, bias_ih, bias_hh)
-        output, kept = _PACKED[cell].forward(data, weights, state, _Steps(layout, backwards))
-        ctx.cell, ctx.layout, ctx.backwards, ctx.states = cell, layout, backwards, len(state)
-        ctx.save_for_backward(data, weight_ih, weight_hh, bias_ih, bias_hh, *state, output, *kept)
-        histories = (output, *kept[1 : len(state)])  # an LSTM keeps the cell states second
-        return output, *(_final(h, s, layout, backwards) for h, s in zip(histories, state))
-
-    @staticmethod
-    @torch.amp.custom_bwd(device_type="cpu")  # type: ignore[untyped-decorator]
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        saved = ctx.saved_tensors  # read once: a checkpoint hands its tensors out only once
-        inputs = saved[: 5 + ctx.states]
-        if torch.is_grad_enabled():  # asked for with create_graph=True
-            return None, None, None, *_differentiable_backward(ctx, inputs, grads)
-        data, weight_ih, weight_hh, bias_ih, bias_hh, *state = inputs
-        output, *kept = saved[5 + ctx.states :]
-        steps = _Steps(ctx.layout, ctx.backwards)
-        carried = [grad.clone() for grad in grads[1:]]
-        from_input, from_state = _PACKED[ctx.cell].backward(weight_hh, state, output, kept, grads[0], carried, steps)
-        h_before = steps.before(output, state[0])
-        return (
-            None,
-            None,
-            None,
-            from_input @ weight_ih if ctx.needs_input_grad[3] else None,
-            from_input.t() @ data,
-            from_state.t() @ h_before,
-            None if bias_ih is None else from_input.sum(0),
-            None if bias_hh is None else from_state.sum(0),
-            *carried,
-        )
+def refusal(cell: str, data: Tensor, weights: list[Weights]) -> str | None:
+    """Why this kernel cannot run a layer, or None when it can."""
+    return None if weights[0].weight_hr is None else "it has no projection"
 
 
-def _differentiable_backward(ctx: Any, inputs: tuple[Tensor, ...], grads: tuple[Tensor, ...]) -> list[Tensor | None]:
-    """The same gradients by autograd over the plain loop, so that they can be differentiated again."""
-    # aliases: where one input depends on another, as a carried state on the weights, only the paths inside count here
-    inputs = tuple(tensor if tensor is None else tensor.view_as(tensor) for tensor in inputs)
-    weights = Weights(*inputs[1:5])
-    output, final = reference.direction(ctx.cell, inputs[0], ctx.layout, weights, tuple(inputs[5:]), ctx.backwards)
-    wanted = [tensor for tensor, needed in zip(inputs, ctx.needs_input_grad[3:]) if needed]
-    found = iter(torch.autograd.grad((output, *final), wanted, grads, create_graph=True, allow_unused=True))
-    return [next(found) if needed else None for needed in ctx.needs_input_grad[3:]]
+def _forward(run: Run, data: Tensor) -> tuple[Tensor, State, tuple[Tensor, ...]]:
+    output, kept = _PACKED[run.cell].forward(data, run.weights, run.state, _Steps(run.layout, run.backwards))
+    histories = (output, *kept[1 : len(run.state)])  # an LSTM keeps the cell states second
+    final = tuple(_final(h, s, run.layout, run.backwards) for h, s in zip(histories, run.state))
+    return output, final, kept
+
+
+def _backward(run: Run, output: Tensor, kept: list[Tensor], grad: Tensor, final: tuple[Tensor, ...]) -> Gone:
+    steps = _Steps(run.layout, run.backwards)
+    carried = [gradient.clone() for gradient in final]
+    slopes = _PACKED[run.cell].backward(run.weights.weight_hh, run.state, output, kept, grad, carried, steps)
+    return Gone(*slopes, steps.before(output, run.state[0]), tuple(carried))
+
+
+_LOOPS = Loops(_forward, _backward)
 
 
 class _Steps:

@@ -1,0 +1,214 @@
+"""The recurrence at the machine's limit: the loop over time in C++ (recurrence.cpp), called on data pointers.
+
+The library knows nothing of torch. The products over all tokens stay with torch; see
+:mod:`recurra.kernels.recurrence`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from recurra.errors import ShapeError
+from recurra.kernels import packed, recurrence
+from recurra.kernels.cells import CELLS, State
+from recurra.kernels.layout import Layout
+from recurra.kernels.native import loader
+from recurra.kernels.recurrence import Gone, Loops, Run
+from recurra.kernels.weights import Weights
+
+__all__ = ["layer", "refusal", "variant"]
+
+
+class _Loop(NamedTuple):
+    """One row of the table: a cell's number in recurrence.cpp, and whether its last gate takes W_hh h apart.
+
+    Then that gate has a bias of its own in the loop, and the gradients of W_ih x and W_hh h differ.
+    """
+
+    number: int
+    apart: bool = False
+
+
+_CELLS = {"rnn_tanh": _Loop(0), "rnn_relu": _Loop(1), "lstm": _Loop(2), "gru": _Loop(3, apart=True)}
+
+
+def layer(
+    cell: str, data: Tensor, layout: Layout, weights: list[Weights], states: list[State]
+) -> tuple[Tensor, list[State]]:
+    """Run one layer in each of its directions; arguments and results as in :func:`recurra.kernels.reference.layer`.
+
+    What :func:`refusal` refuses goes to :mod:`recurra.kernels.packed`.
+    """
+    if refusal(cell, data, weights):
+        return packed.layer(cell, data, layout, weights, states)
+    return recurrence.layer(_LOOPS, cell, data, layout, weights, states)
+
+
+def refusal(cell: str, data: Tensor, weights: list[Weights]) -> str | None:
+    """Why this kernel cannot run a layer, or None when it can."""
+    if cell not in _CELLS:
+        return f"it does not know the cell {cell}"
+    if weights[0].weight_hr is not None:
+        return "it has no projection"
+    for tensor in (data, *(part for weight in weights for part in weight if part is not None)):
+        if type(tensor) not in (Tensor, torch.nn.Parameter) or tensor.layout != torch.strided:
+            return f"it takes plain dense tensors, not {type(tensor).__name__} ({tensor.layout})"
+        if tensor.device.type != "cpu":
+            return f"it runs on the CPU, not on {tensor.device.type}"
+        is_cast = torch.is_autocast_enabled("cpu") and tensor.dtype in (torch.bfloat16, torch.float16)
+        if tensor.dtype != torch.float32 and not is_cast:
+            return f"it computes in float32, not in {tensor.dtype}"
+    return f"it is {loader.why_not()}" if loader.library() is None else None
+
+
+def variant() -> str | None:
+    """The instruction set that is used: avx512, avx2 or plain; None where nothing was built."""
+    library = loader.library()
+    return None if library is None else library.variant
+
+
+def _forward(run: Run, data: Tensor) -> tuple[Tensor, State, tuple[Tensor, ...]]:
+    hidden, gates = run.weights.weight_hh.shape[1], CELLS[run.cell].gates
+    bias, own_bias = _biases(run)
+    sums = _multiply(data, run.weights.weight_ih.t(), bias)
+    output = sums if gates == 1 else sums.new_empty(len(data), hidden)
+    extra = sums.new_empty(len(data), hidden) if run.keep and gates > 1 else None
+    final = tuple(part.clone(memory_format=torch.contiguous_format) for part in run.state)
+    call = _Call(run, len(data))
+    call.give("gates", sums, len(data), gates * hidden)
+    call.give("bias", own_bias, hidden)
+    call.give("extra", extra, len(data), hidden)
+    call.give("output", output, len(data), hidden)
+    for name, part in zip("hc", final):
+        call.give(f"last_{name}", part, run.layout.batch, hidden)
+    call.run("recurra_forward")
+    return output, final, () if extra is None else (sums, extra)
+
+
+def _backward(run: Run, output: Tensor, kept: list[Tensor], grad: Tensor, final: tuple[Tensor, ...]) -> Gone:
+    hidden, gates, tokens = run.weights.weight_hh.shape[1], CELLS[run.cell].gates, len(output)
+    from_input = output.new_empty(tokens, gates * hidden)
+    from_state = torch.empty_like(from_input) if _CELLS[run.cell].apart else from_input
+    before = torch.empty_like(output)
+    carried = tuple(part.clone(memory_format=torch.contiguous_format) for part in final)
+    call = _Call(run, tokens)
+    for name, part in zip(("gates", "extra"), kept):
+        call.give(name, part, tokens, part.shape[1])
+    call.give("output", output, tokens, hidden)
+    call.give_grad(grad, tokens, hidden)
+    for name, part in zip("hc", carried):
+        call.give(f"carry_{name}", part, run.layout.batch, hidden)
+    call.give("from_input", from_input, tokens, gates * hidden)
+    call.give("from_state", from_state, tokens, gates * hidden)
+    call.give("before", before, tokens, hidden)
+    call.run("recurra_backward")
+    return Gone(from_input, from_state, before, carried)
+
+
+def _multiply(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
+    """A b, and + bias on each row."""
+    library = loader.library()
+    assert library is not None, "refused before"
+    a, b = _strided(a), _strided(b)
+    if a.shape[1] != b.shape[0]:
+        raise ShapeError(f"expected {b.shape[0]} columns to multiply by, got {a.shape[1]}")
+    if bias is not None:
+        _checked("bias", bias, (b.shape[1],))
+    c = a.new_empty(a.shape[0], b.shape[1])
+    threads = loader.threads()
+    scratch = a.new_empty(threads * library.functions.recurra_scratch_size())
+    product = loader.Product(
+        *(a.shape[0], b.shape[1], b.shape[0]),
+        *(a.data_ptr(), *a.stride(), b.data_ptr(), *b.stride()),
+        *(None if bias is None else bias.data_ptr(), c.data_ptr(), scratch.data_ptr(), threads, loader.team()),
+    )
+    library.functions.recurra_multiply(ctypes.byref(product))
+    return c
+
+
+def _strided(matrix: Tensor) -> Tensor:
+    """The matrix as it is, dense along one of its dimensions; a copy where it is not."""
+    matrix = matrix.resolve_neg()
+    return _checked("matrix", matrix if 1 in matrix.stride() else matrix.contiguous(), tuple(matrix.shape))
+
+
+def _checked(name: str, tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """What can be read at its address as float32 of this shape."""
+    if tensor.shape != shape or tensor.dtype != torch.float32 or tensor.device.type != "cpu" or tensor.is_neg():
+        found = f"{tuple(tensor.shape)} of {tensor.dtype} on {tensor.device}"
+        raise ShapeError(f"{name}: expected {shape} of torch.float32 on cpu, got {found}")
+    return tensor
+
+
+_LOOPS = Loops(_forward, _backward, _multiply)
+
+
+def _biases(run: Run) -> tuple[Tensor | None, Tensor | None]:
+    """What to add to W_ih x before the loop, and what the loop adds to its last gate's W_hh h."""
+    bias_ih, bias_hh = run.weights.bias_ih, run.weights.bias_hh
+    if bias_ih is None or bias_hh is None:
+        return None, None
+    if not _CELLS[run.cell].apart:
+        return bias_ih + bias_hh, None
+    first = len(bias_hh) - run.weights.weight_hh.shape[1]
+    return torch.cat([bias_ih[:first] + bias_hh[:first], bias_ih[first:]]), bias_hh[first:]
+
+
+class _Call:
+    """The arguments of one call, each checked before its address is taken, and kept alive until the call is over."""
+
+    def __init__(self, run: Run, tokens: int) -> None:
+        loop, starts = _CELLS[run.cell], run.layout.starts
+        rows, hidden = run.weights.weight_hh.shape
+        if rows != CELLS[run.cell].gates * hidden or int(starts[-1]) != tokens:
+            raise ShapeError(
+                f"W_hh {(rows, hidden)} and {tokens} tokens do not fit a layout of {int(starts[-1])} tokens"
+            )
+        library = loader.library()
+        assert library is not None, "refused before"
+        self.functions = library.functions
+        self.task = loader.Task(
+            steps=len(run.layout.batch_sizes),
+            batch=run.layout.batch,
+            units=hidden,
+            starts=starts.data_ptr(),
+            cell=loop.number,
+            reverse=run.backwards,
+            threads=loader.threads(),
+            keep=run.keep,
+            team=loader.team(),
+        )
+        self.held: list[Tensor] = [starts]
+        self.give("weight", run.weights.weight_hh.resolve_neg().contiguous(), rows, hidden)
+        panels = self.functions.recurra_panel_size(hidden, CELLS[run.cell].gates)
+        self.give("panels", run.weights.weight_hh.new_empty(panels), panels)
+        for name, part in zip("hc", run.state):
+            self.give(f"first_{name}", part.resolve_neg().contiguous(), run.layout.batch, hidden)
+
+    def give(self, name: str, tensor: Tensor | None, *shape: int) -> None:
+        """Pass a dense float32 tensor of this shape, or none."""
+        if tensor is None:
+            return
+        if not tensor.is_contiguous():
+            raise ShapeError(f"{name}: expected a contiguous tensor, got strides {tensor.stride()}")
+        self._give(name, tensor, shape)
+
+    def give_grad(self, grad: Tensor, tokens: int, hidden: int) -> None:
+        """Pass the gradient of the output, which may be some columns of a wider one."""
+        grad = grad.resolve_neg()
+        if grad.stride(1) != 1 or grad.stride(0) < hidden:
+            grad = grad.contiguous()
+        self._give("grad", grad, (tokens, hidden))
+        self.task.grad_stride = grad.stride(0)
+
+    def _give(self, name: str, tensor: Tensor, shape: tuple[int, ...]) -> None:
+        setattr(self.task, name, _checked(name, tensor, shape).data_ptr())
+        self.held.append(tensor)
+
+    def run(self, function: str) -> None:
+        """Call a function of the library; other Python threads run meanwhile."""
+        getattr(self.functions, function)(ctypes.byref(self.task))

@@ -1,0 +1,130 @@
+// The equations of recurra/kernels/cells.py for one vector of hidden units of one token, forward and backward.
+#pragma once
+
+#include "recurrence.h"
+#include "vectors.h"
+
+// One step in the order of the direction: its rows, and those of the steps before and after it.
+struct Step {
+  Index begin, running, before_begin, before_running, after_running;
+
+  Step(const RecurraTask& task, Index number) {
+    const Index t = task.reverse ? task.steps - 1 - number : number, way = task.reverse ? -1 : 1;
+    begin = task.starts[t];
+    running = count(task, t);
+    before_begin = number > 0 ? task.starts[t - way] : 0;
+    before_running = number > 0 ? count(task, t - way) : 0;
+    after_running = number + 1 < task.steps ? count(task, t + way) : 0;
+  }
+
+  // The state of a row before this step: of the step before, or the first one where the sequence begins here.
+  const float* before(const float* history, const float* first, Index row, Index units) const {
+    return row < before_running ? history + (before_begin + row) * units : first + row * units;
+  }
+
+ private:
+  static Index count(const RecurraTask& task, Index t) { return task.starts[t + 1] - task.starts[t]; }
+};
+
+// Where one vector of hidden units of one token lies in each array.
+struct Place {
+  const RecurraTask& task;
+  const Step& step;
+  Index row;
+  Index unit;      // the first of these hidden units
+  Index state;     // offset in [B, H] arrays
+  Index token;     // offset in [N, H] arrays
+  Index gates;     // offset in [N, G * H] arrays, of the first gate
+  Index grad;      // offset in the gradient of the output
+  Index count;     // hidden units from here on
+
+  INLINE Vector gate(int number) const { return load(task.gates + gates + number * task.units, count); }
+  INLINE void keep_gate(int number, Vector x) const { store(task.gates + gates + number * task.units, x, count); }
+  INLINE void from_input(int number, Vector x) const { store(task.from_input + gates + number * task.units, x, count); }
+  INLINE void from_state(int number, Vector x) const { store(task.from_state + gates + number * task.units, x, count); }
+  INLINE Vector before_h() const { return load(step.before(task.output, task.first_h, row, task.units) + unit, count); }
+  INLINE Vector before_c() const { return load(step.before(task.extra, task.first_c, row, task.units) + unit, count); }
+  INLINE Vector gradient() const { return load(task.carry_h + state, count) + load(task.grad + grad, count); }
+};
+
+// Each cell:  GATES, and BLOCK, how many vectors of units stand side by side in a forward tile.
+// forward     takes what the state gives to each gate, returns h. backward stores the gradients of the gates and
+//             returns the part of the gradient of the state before that does not go through W_hh.
+
+template <bool RELU>
+struct Rnn {
+  static constexpr int GATES = 1, BLOCK = 4;
+
+  static INLINE Vector forward(const Place& at, const Vector* from_state) {
+    Vector x = at.gate(0) + from_state[0];
+    if constexpr (!RELU) return tanh(x);
+    return x < 0.0f ? Vector{} : x;
+  }
+
+  static INLINE Vector backward(const Place& at) {
+    Vector dh = at.gradient(), h = load(at.task.output + at.token, at.count);
+    at.from_input(0, RELU ? (h > 0.0f ? dh : Vector{}) : dh * (1.0f - h * h));
+    return Vector{};
+  }
+};
+
+struct Lstm {
+  static constexpr int GATES = 4, BLOCK = 1;
+
+  static INLINE Vector forward(const Place& at, const Vector* from_state) {
+    Vector i = sigmoid(at.gate(0) + from_state[0]);
+    Vector f = sigmoid(at.gate(1) + from_state[1]);
+    Vector g = tanh(at.gate(2) + from_state[2]);
+    Vector o = sigmoid(at.gate(3) + from_state[3]);
+    float* state = at.task.last_c + at.state;
+    Vector c = f * load(state, at.count) + i * g;
+    store(state, c, at.count);
+    if (at.task.keep) {
+      at.keep_gate(0, i), at.keep_gate(1, f), at.keep_gate(2, g), at.keep_gate(3, o);
+      store(at.task.extra + at.token, c, at.count);
+    }
+    return o * tanh(c);
+  }
+
+  static INLINE Vector backward(const Place& at) {
+    Vector i = at.gate(0), f = at.gate(1), g = at.gate(2), o = at.gate(3);
+    Vector before = at.before_c(), squashed = tanh(load(at.task.extra + at.token, at.count));
+    float* carry = at.task.carry_c + at.state;
+    Vector dh = at.gradient();
+    Vector dc = load(carry, at.count) + dh * o * (1.0f - squashed * squashed);
+    at.from_input(0, dc * g * i * (1.0f - i));
+    at.from_input(1, dc * before * f * (1.0f - f));
+    at.from_input(2, dc * i * (1.0f - g * g));
+    at.from_input(3, dh * squashed * o * (1.0f - o));
+    store(carry, dc * f, at.count);
+    return Vector{};
+  }
+};
+
+struct Gru {
+  static constexpr int GATES = 3, BLOCK = 1;
+
+  static INLINE Vector forward(const Place& at, const Vector* from_state) {
+    Vector r = sigmoid(at.gate(0) + from_state[0]);
+    Vector z = sigmoid(at.gate(1) + from_state[1]);
+    Vector candidate = from_state[2];
+    if (at.task.bias) candidate += load(at.task.bias + at.unit, at.count);
+    Vector n = tanh(at.gate(2) + r * candidate);
+    if (at.task.keep) {
+      at.keep_gate(0, r), at.keep_gate(1, z), at.keep_gate(2, n);
+      store(at.task.extra + at.token, candidate, at.count);
+    }
+    return n + z * (at.before_h() - n);
+  }
+
+  static INLINE Vector backward(const Place& at) {
+    Vector r = at.gate(0), z = at.gate(1), n = at.gate(2);
+    Vector dh = at.gradient();
+    Vector dn = dh * (1.0f - z) * (1.0f - n * n);
+    Vector dz = dh * (at.before_h() - n) * z * (1.0f - z);
+    Vector dr = dn * load(at.task.extra + at.token, at.count) * r * (1.0f - r);
+    at.from_input(0, dr), at.from_input(1, dz), at.from_input(2, dn);
+    at.from_state(0, dr), at.from_state(1, dz), at.from_state(2, dn * r);
+    return dh * z;
+  }
+};

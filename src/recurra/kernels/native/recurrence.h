@@ -1,0 +1,70 @@
+// The plain C interface: one direction of one recurrent layer over packed rows (recurra/kernels/layout.py).
+//
+// Dimensions: T steps, B sequences, N tokens, H units, G gates. All arrays are dense, row-major float32.
+#pragma once
+
+#include <cstdint>
+
+#define EXPORT extern "C" __attribute__((visibility("default")))
+
+extern "C" {
+
+// How to run work on the threads of an OpenMP runtime that is already in the process: the addresses of its
+// GOMP_parallel, omp_get_thread_num and omp_get_num_threads; null for none.
+struct RecurraTeam {
+  void (*parallel)(void (*body)(void*), void* data, unsigned threads, unsigned flags);
+  int (*number)();
+  int (*size)();
+};
+
+struct RecurraTask {
+  std::int64_t steps, batch, units;
+  const std::int64_t* starts;  // [T + 1] the row at which each step begins; the last is N
+  std::int32_t cell;           // 0 rnn_tanh, 1 rnn_relu, 2 lstm, 3 gru
+  std::int32_t reverse;        // 1: from each sequence's end to its beginning
+  std::int32_t threads;
+  std::int32_t keep;           // forward: 1 to keep in gates and extra what the backward needs
+  const float* weight;         // [G * H, H]
+  float* panels;               // scratch, of recurra_panel_size floats
+  const float* bias;           // [H] gru: b_hh of its gate n; may be null
+  const float* first_h;        // [B, H] initial state
+  const float* first_c;        // [B, H] lstm
+  float* gates;                // [N, G * H] forward: what the input gives to the gates, then (keep) the gates; rnn: unused by the backward
+  float* extra;                // [N, H] lstm: c; gru: W_hn h + b_hn; null when not kept
+  float* output;               // [N, H]; of rnn it may be the same array as gates
+  float* last_h;               // [B, H] forward: final state, filled by the caller with the initial one
+  float* last_c;               // [B, H] lstm
+  // backward only
+  const float* grad;           // [N, H] gradient of the output; rows grad_stride floats apart
+  std::int64_t grad_stride;
+  float* carry_h;              // [B, H] gradient of the final state, which becomes that of the initial state
+  float* carry_c;              // [B, H] lstm
+  float* from_input;           // [N, G * H] gradient of W_ih x
+  float* from_state;           // [N, G * H] gradient of W_hh h; the same array as from_input unless gru
+  float* before;               // [N, H] the state before each token
+  RecurraTeam team;
+};
+
+// c = a b, and + bias on each row. Strides in floats: of a and b from row to row and from column to column, one of each
+// pair is 1; c's rows are dense.
+struct RecurraProduct {
+  std::int64_t rows, columns, length;  // of c, of c, and what is summed over
+  const float* a;                      // [rows, length]
+  std::int64_t a_row, a_column;
+  const float* b;  // [length, columns]
+  std::int64_t b_row, b_column;
+  const float* bias;  // [columns] or null
+  float* c;           // [rows, columns]
+  float* scratch;     // threads * recurra_scratch_size() floats
+  std::int32_t threads;
+  RecurraTeam team;
+};
+
+std::int64_t recurra_scratch_size();
+void recurra_multiply(const RecurraProduct* product);
+std::int64_t recurra_panel_size(std::int64_t units, std::int32_t gates);  // floats, forward and backward
+void recurra_forward(const RecurraTask* task);
+void recurra_backward(const RecurraTask* task);
+std::int64_t recurra_interface();    // sizes of the structures above, to tell a library of another version
+const char* recurra_best_variant();  // what this processor runs best: "avx512", "avx2" or "plain"
+}
