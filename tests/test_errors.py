@@ -5,6 +5,7 @@ What the messages say about data is tested more finely in tests/data.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
@@ -136,12 +137,15 @@ def test_options_that_no_file_needs(tiny_model: Path, cli: Cli) -> None:
     assert (result.exit_code, result.stdout) == (2, "")
 
 
-@pytest.fixture
-def largest_file() -> Iterator[Callable[[int], None]]:
-    """Set the size beyond which this process cannot write a file, and set it back in the end."""
+@contextlib.contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """Let this process write no file beyond a size; the test's own report may be one, so only while the block runs."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize(
@@ -150,12 +154,11 @@ def largest_file() -> Iterator[Callable[[int], None]]:
     ids=["ids", "weights"],
 )
 def test_no_room_for_a_file_of_a_run(
-    size: int, named: str, reviews_csv: Path, tmp_path: Path, cli: Cli, small_options: list[str],
-    largest_file: Callable[[int], None],
-) -> None:  # fmt: skip
+    size: int, named: str, reviews_csv: Path, tmp_path: Path, cli: Cli, small_options: list[str]
+) -> None:
     arguments = ["train", "classify", reviews_csv, "--out", tmp_path / "m", *small_options, "--hidden-size", "16"]
-    largest_file(size)
-    result = cli(*arguments)
+    with largest_file(size):
+        result = cli(*arguments)
     assert f"{named}: cannot be written: File too large\n" in result.stderr
     assert (result.exit_code, list(tmp_path.iterdir())) == (5, [])
 

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from scipy.special import softmax
-from sklearn.linear_model import LogisticRegression
 
 __all__ = ["BagOfWords", "Sequences", "majority_probabilities"]
 
@@ -60,6 +59,8 @@ class BagOfWords:
 
         Of more than 100,000 examples so many are drawn with the seed.
         """
+        from sklearn.linear_model import LogisticRegression  # a second's work, for which predictions need not wait
+
         assert train.labels is not None
         assert valid.labels is not None
         chosen, of_valid = (_drawn(len(part.starts) - 1, seed) for part in (train, valid))
