@@ -127,10 +127,21 @@ def write_model(
             "examples": torch.tensor(baseline.examples),
         },
     )
-    write_text(folder / "history.jsonl", "".join(json.dumps(record) + "\n" for record in history))
+    write_history(folder, history)
     write_text(folder / "README.md", card)
     hashes = {name: _sha256(folder / name) for name in _HASHED}
     write_text(folder / "metrics.json", json.dumps({**metrics, "files": hashes}, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_history(folder: Path, history: list[dict[str, Any]]) -> None:
+    """Write `history.jsonl`."""
+    write_text(folder / "history.jsonl", "".join(json.dumps(record) + "\n" for record in history))
+
+
+def read_history(folder: Path) -> list[dict[str, Any]]:
+    """Read what :func:`write_history` wrote; nothing where the file is not there."""
+    path = folder / "history.jsonl"
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
 
 
 def read_model(path: str | Path) -> SavedModel:

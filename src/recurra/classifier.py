@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from recurra.card import model_card
-from recurra.checkpoint import is_replaceable, read_model, write_model
+from recurra.checkpoint import SavedModel, is_replaceable, read_history, read_model, write_model
 from recurra.config import CellName, PoolingName, make_run_config
 from recurra.data import Texts
 from recurra.data.memory import splits_in_memory, texts_in_memory
@@ -225,14 +224,13 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         with tempfile.TemporaryDirectory() as folder:
             for name, content in state["files"].items():
                 Path(folder, name).write_bytes(content)
-            self._adopt(Path(folder))
+            self._adopt(read_model(folder))
         self.classes_ = state["classes"]
 
-    def _adopt(self, folder: Path) -> None:
-        saved = read_model(folder)
+    def _adopt(self, saved: SavedModel) -> None:
         self.task_, self._baseline, self._interrupted = saved.task, saved.baseline, False
         self._metrics = saved.metrics
-        self.history_ = _read_history(folder)
+        self.history_ = read_history(saved.path)
         self.classes_ = np.array(saved.task.classes)
 
     def _options(self) -> dict[str, Any]:
@@ -252,8 +250,7 @@ def load(path: str | Path) -> Classifier:
     Raises:
         ModelDirectoryError: the directory is missing, unfinished, foreign, damaged, or of a newer version.
     """
-    folder = Path(path)
-    saved = read_model(folder)
+    saved = read_model(path)
     known = Classifier().get_params(deep=False)
     settings = saved.task.config
     flat = {
@@ -262,10 +259,5 @@ def load(path: str | Path) -> Classifier:
     if flat["vectors"] is not None:  # they have set the size, which must not be told beside them
         flat["embedding_size"] = known["embedding_size"]
     model = Classifier(**{name: flat[name] for name in known})
-    model._adopt(folder)
+    model._adopt(saved)
     return model
-
-
-def _read_history(folder: Path) -> list[dict[str, Any]]:
-    path = folder / "history.jsonl"
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
 import platform
@@ -25,7 +24,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from recurra.card import interval
-from recurra.checkpoint import SavedModel, is_replaceable, read_model
+from recurra.checkpoint import SavedModel, is_replaceable, read_history, read_model
 from recurra.config import make_run_config
 from recurra.data import Texts
 from recurra.data.bundled import reviews_path
@@ -155,8 +154,7 @@ def _scored(name: str, saved: SavedModel, test: _TestSet, seconds: float) -> Mod
     """Score the model as it was saved."""
     examples = saved.task.encode(Texts.from_lists(test.texts, test.labels))
     found = evaluate(saved.task, examples, saved.baseline)
-    lines = (saved.path / "history.jsonl").read_text(encoding="utf-8").splitlines()
-    history = [json.loads(line) for line in lines]
+    history = read_history(saved.path)
     return ModelRun(name, saved.task.config, saved.metrics, history, found.scores, found.probabilities, seconds)
 
 

@@ -22,6 +22,7 @@ from recurra.checkpoint import (
     is_replaceable,
     is_unfinished_run,
     read_last,
+    write_history,
     write_last,
     write_model,
     write_settings,
@@ -150,7 +151,7 @@ class RunDirectory:
         if records[-1]["best"]:
             write_weights(self.partial / "model.safetensors", task.network.state_dict())
         write_last(self.partial / "last.safetensors", task, optimizer, records)
-        write_text(self.partial / "history.jsonl", "".join(json.dumps(record) + "\n" for record in records))
+        write_history(self.partial, records)
         self._worth_keeping = True
 
     def read_last(self) -> LastState | None:

@@ -113,7 +113,7 @@ def train(task: Task, run: RunDirectory | None = None, callbacks: Sequence[Callb
     epochs = settings.epochs or enough_epochs(steps)
     if settings.patience is not None and settings.patience >= epochs - 1:
         raise SettingsError(f"option 'patience' ({settings.patience}) would have no effect: there are {epochs} epochs")
-    rate = partial(_learning_rate, settings, epochs * steps)
+    rate = partial(_learning_rate, settings, epochs, steps)
     for callback in callbacks:
         callback.on_start(epochs, steps)
     try:
@@ -161,16 +161,16 @@ def _train_epoch(
     network: Any,
     optimizer: Any,
     epoch: int,
-    rate: Callable[[int], float],
+    rate: Callable[[int, int], float],
     callbacks: Sequence[Callback],
 ) -> dict[str, float]:
-    settings, steps = task.config.train, task.steps()
+    settings = task.config.train
     torch.manual_seed(settings.seed * 100_003 + epoch)
     network.train()
     started, tokens, losses, norms = time.perf_counter(), 0, [], []
     for step, batch in enumerate(task.batches(epoch)):
         for group in optimizer.param_groups:
-            group["lr"] = rate((epoch - 1) * steps + step)
+            group["lr"] = rate(epoch, step)
         loss = task.loss(network, batch.to(fabric.device))
         optimizer.zero_grad()
         fabric.backward(loss)
@@ -226,9 +226,9 @@ def _stops_early(progress: Progress, settings: TrainConfig) -> bool:
     return len(scores) - 1 - scores.index(max(scores)) >= settings.patience
 
 
-def _learning_rate(settings: TrainConfig, steps: int, step: int) -> float:
-    """The learning rate of a step of a run of so many steps, counted from 0."""
-    done = step / steps
+def _learning_rate(settings: TrainConfig, epochs: int, steps: int, epoch: int, step: int) -> float:
+    """The learning rate of a step, counted from 0, of an epoch, counted from 1, of so many steps."""
+    done = ((epoch - 1) * steps + step) / (epochs * steps)
     shares = {"constant": 1.0, "linear": 1 - done, "cosine": 0.5 * (1 + math.cos(math.pi * done))}
     return settings.learning_rate * shares[settings.schedule]
 
