@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from sklearn.base import clone
 
 import recurra
@@ -34,14 +33,6 @@ SMALL: dict[str, Any] = {
 TEXTS = ["good film", "bad film", "so so film", "good plot", "bad plot", "so so plot"] * 4
 NUMBERS = [2, 10, 1] * 8
 NEW = ["good", "bad", "so so", "", "unseen words", "a good bad film"]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from sklearn.base import clone, is_classifier
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import VotingClassifier
@@ -33,14 +32,6 @@ SMALL: dict[str, Any] = {
 }
 TEXTS = ["good film", "bad film", "good plot", "bad plot", "a good one", "a bad one"] * 4
 LABELS = ["p", "n"] * 12
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def small(**options: Any) -> Classifier:

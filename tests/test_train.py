@@ -32,14 +32,6 @@ SMALL = {
 WORDS = ["good", "bad", "film", "plot", "not", "so", "a"]
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def make(kind: type[Classify] = Classify, **options: object) -> Classify:
     rng = np.random.default_rng(0)
     texts = [" ".join(rng.choice(WORDS, rng.integers(1, 7))) for _ in range(22)]

@@ -24,14 +24,6 @@ KINDS = [(c, p) for c in ("lstm", "gru", "rnn", "rnn_relu") for p in ("final", "
 KINDS += [("feedforward", p) for p in ("mean", "max", "attention")]
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def make(texts: list[str] = TEXTS, labels: list[str] = LABELS, **options: object) -> Classify:
     train = Texts.from_lists(texts, labels, name="training")
     valid = Texts.from_lists(["good", "bad film", "so unseen"], ["pos", "neg", "pos"])
