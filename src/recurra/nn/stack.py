@@ -162,7 +162,7 @@ class Recurrent(RecurrentRun):
             return below + output
         bias = getattr(self, f"bias_gate_l{layer}", None)
         gate = torch.sigmoid(nn.functional.linear(below, getattr(self, f"weight_gate_l{layer}"), bias))
-        return torch.lerp(below, output, gate)
+        return below + gate * (output - below)  # no lerp: under autocast the three differ in dtype
 
     def _finish(self, data: Tensor, layout: Layout) -> Tensor:
         return drop_by_sequence(data, layout, self.output_dropout) if self.training and self.output_dropout else data
