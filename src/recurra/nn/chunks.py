@@ -73,7 +73,8 @@ def truncated(
     if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
         raise SettingsError(f"steps: expected a positive integer, got {steps!r}")
     if not isinstance(layer, RecurrentRun):
-        raise SettingsError(f"layer: expected RNN, LSTM or GRU of recurra.nn, got {type(layer).__name__}")
+        given = f"{type(layer).__name__} of {type(layer).__module__}"
+        raise SettingsError(f"layer: expected RNN, LSTM or GRU of recurra.nn, got {given}")
     if layer.bidirectional:
         raise SettingsError(
             "layer: the second net of a bidirectional layer reads from the end, so that no chunk can be run before "
