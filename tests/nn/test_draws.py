@@ -108,6 +108,18 @@ def test_weight_dropout_drops_weights_and_leaves_the_parameters(kind):
         assert dropped == pytest.approx(0.3 if "weight_hh" in name else 0, abs=0.03), name
 
 
+def test_weight_dropout_draws_nothing_for_the_parameters():
+    torch.manual_seed(1)
+    plain = LSTM(3, 4)
+    torch.manual_seed(1)
+    dropped = LSTM(3, 4, weight_dropout=0.5)
+    assert all(torch.equal(a, b) for a, b in zip(plain.parameters(), dropped.parameters()))
+    after = torch.get_rng_state()
+    torch.manual_seed(1)
+    LSTM(3, 4)
+    assert torch.equal(torch.get_rng_state(), after)
+
+
 def test_weight_dropout_is_one_draw_for_a_call_and_another_for_the_next():
     layer = remembering(weight_dropout=0.3)
     state = torch.ones(1, 2, SIZE)

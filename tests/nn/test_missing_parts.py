@@ -199,6 +199,18 @@ def test_under_autocast(cell):
     assert (output.float() - exact).norm() < 0.1 * exact.norm()
 
 
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("cell", CELLS)
+def test_nothing_to_read(cell, training):
+    layer = make(cell, **ALL).train(training)
+    for shape, lengths in (((0, 2, 3), None), ((5, 0, 3), None), ((5, 0, 3), []), ((5, 2, 3), [0, 0])):
+        output, state = layer(torch.randn(shape, dtype=torch.float64), lengths=lengths)
+        h_n = state[0] if isinstance(state, tuple) else state
+        assert torch.equal(output, torch.zeros(*shape[:2], 8, dtype=torch.float64))
+        assert torch.equal(h_n, layer.h_0.unsqueeze(1).expand(4, shape[1], 4))
+        (output.sum() + h_n.sum()).backward()
+
+
 def test_second_derivatives_pass_through_every_option():
     torch.manual_seed(2)
     layer = make("lstm", 2, 2, **ALL)

@@ -124,16 +124,17 @@ class Recurrent(RecurrentRun):
         """
         for name, parameter in self.named_parameters():
             draw_parameter(name, parameter, self.init, self.hidden_size)
-        forget_bias = 1.0 if self.forget_bias is None and self.init == "careful" else self.forget_bias
-        for end in (end for layer in range(self.num_layers) for end in self._ends(layer)):
-            weights = self._weights(end)
-            if weights.bias_ih is None or weights.bias_hh is None:
-                continue
-            if self.init == "chrono":
-                assert self.chrono_steps is not None
-                set_chrono_bias(self.cell, weights.bias_ih, self.chrono_steps)
-            elif self.cell == "lstm" and forget_bias is not None:
-                set_forget_bias(weights.bias_ih, weights.bias_hh, forget_bias)
+        if self.bias:
+            for layer in range(self.num_layers):
+                for end in self._ends(layer):
+                    self._set_gate_biases(getattr(self, f"bias_ih_{end}"), getattr(self, f"bias_hh_{end}"))
+
+    def _set_gate_biases(self, bias_ih: Tensor, bias_hh: Tensor) -> None:
+        if self.init == "chrono":
+            assert self.chrono_steps is not None
+            set_chrono_bias(self.cell, bias_ih, self.chrono_steps)
+        elif self.cell == "lstm" and (self.forget_bias is not None or self.init == "careful"):
+            set_forget_bias(bias_ih, bias_hh, 1.0 if self.forget_bias is None else self.forget_bias)
 
     def _weights(self, end: str) -> Weights:
         weights = super()._weights(end)
