@@ -61,20 +61,21 @@ INLINE Vector zoned(Vector x, Vector before, Vector share) {
   return share < 0.5f ? x + share * way : before - (1.0f - share) * way;
 }
 
-// Each cell:  GATES, BLOCK, how many vectors of units stand side by side in a forward tile, and whether it is PROJECTED.
+// Each cell:  GATES, and BLOCK, how many vectors of units stand side by side in a forward tile.
+// NOISY       whether there may be a mask or zoneout: the plain cell pays nothing for them. PROJECTED: whether h is.
 // forward     takes what the state gives to each gate, returns h before projection and zoneout.
 // backward    takes the gradient of that, stores the gradients of the gates and returns the part of the gradient of the
 //             state before that does not go through W_hh.
 
-template <bool RELU>
+template <bool RELU, bool IS_NOISY>
 struct Rnn {
   static constexpr int GATES = 1, BLOCK = 4;
-  static constexpr bool PROJECTED = false;
+  static constexpr bool NOISY = IS_NOISY, PROJECTED = false;
 
   static INLINE Vector forward(const Place& at, const Vector* from_state) {
     Vector x = at.gate(0) + from_state[0];
     Vector h = RELU ? (x < 0.0f ? Vector{} : x) : tanh(x);
-    if (at.task.gates != at.task.output) at.keep_gate(0, h);
+    if (NOISY && at.task.zoneout_h) at.keep_gate(0, h);
     return h;
   }
 
@@ -85,10 +86,10 @@ struct Rnn {
   }
 };
 
-template <bool IS_PROJECTED>
+template <bool IS_NOISY, bool IS_PROJECTED>
 struct Lstm {
   static constexpr int GATES = 4, BLOCK = 1;
-  static constexpr bool PROJECTED = IS_PROJECTED;
+  static constexpr bool NOISY = IS_NOISY, PROJECTED = IS_PROJECTED;
 
   static INLINE Vector forward(const Place& at, const Vector* from_state) {
     Vector i = sigmoid(at.gate(0) + from_state[0]);
@@ -97,7 +98,7 @@ struct Lstm {
     Vector o = sigmoid(at.gate(3) + from_state[3]);
     float* state = at.task.last_c + at.state;
     Vector before = load(state, at.count), c = f * before + i * g, h = o * tanh(c);
-    if (at.task.zoneout_c) c = zoned(c, before, at.share_c());
+    if (NOISY && at.task.zoneout_c) c = zoned(c, before, at.share_c());
     store(state, c, at.count);
     if (at.task.keep) {
       at.keep_gate(0, i), at.keep_gate(1, f), at.keep_gate(2, g), at.keep_gate(3, o);
@@ -110,7 +111,7 @@ struct Lstm {
     Vector i = at.gate(0), f = at.gate(1), g = at.gate(2), o = at.gate(3);
     float* carry = at.task.carry_c + at.state;
     Vector before = at.before_c(), c = load(at.task.extra + at.token, at.count), dc = load(carry, at.count), stays{};
-    if (at.task.zoneout_c) {  // c was kept after zoneout
+    if (NOISY && at.task.zoneout_c) {  // c was kept after zoneout
       c = f * before + i * g;
       stays = dc * at.share_c();
       dc -= stays;
@@ -122,14 +123,15 @@ struct Lstm {
     at.from_input(1, dc * before * f * (1.0f - f));
     at.from_input(2, dc * i * (1.0f - g * g));
     at.from_input(3, dh * squashed * o * (1.0f - o));
-    store(carry, at.task.zoneout_c ? dc * f + stays : dc * f, at.count);
+    store(carry, NOISY && at.task.zoneout_c ? dc * f + stays : dc * f, at.count);
     return Vector{};
   }
 };
 
+template <bool IS_NOISY>
 struct Gru {
   static constexpr int GATES = 3, BLOCK = 1;
-  static constexpr bool PROJECTED = false;
+  static constexpr bool NOISY = IS_NOISY, PROJECTED = false;
 
   static INLINE Vector forward(const Place& at, const Vector* from_state) {
     Vector r = sigmoid(at.gate(0) + from_state[0]);

@@ -79,7 +79,7 @@ struct Forward {
     if constexpr (Cell::PROJECTED)
       for (Index block = part.h.first; block < part.h.last; ++block)
         pack_forward(task.project, task.project_panels, 1, task.size, task.units, h.begin(block), h.size(block));
-    if (!task.mask) return;
+    if (!Cell::NOISY || !task.mask) return;
     for (Index row = part.row; row < task.batch; row += part.stride)
       for (Index i = row * task.size; i < (row + 1) * task.size; ++i) task.first_fed[i] = task.first_h[i] * task.mask[i];
   }
@@ -157,14 +157,19 @@ void run(const RecurraTask& task) {
   run_on(task.team, task.threads, work);
 }
 
-template <template <class> class Way>
+template <template <class> class Way, bool NOISY>
 void run(const RecurraTask& task) {
   switch (task.cell) {
-    case 0: return run<Rnn<false>, Way>(task);
-    case 1: return run<Rnn<true>, Way>(task);
-    case 2: return task.project ? run<Lstm<true>, Way>(task) : run<Lstm<false>, Way>(task);
-    case 3: return run<Gru, Way>(task);
+    case 0: return run<Rnn<false, NOISY>, Way>(task);
+    case 1: return run<Rnn<true, NOISY>, Way>(task);
+    case 2: return task.project ? run<Lstm<true, true>, Way>(task) : run<Lstm<NOISY, false>, Way>(task);
+    case 3: return run<Gru<NOISY>, Way>(task);
   }
+}
+
+template <template <class> class Way>
+void run(const RecurraTask& task) {
+  task.mask || task.zoneout_h || task.zoneout_c ? run<Way, true>(task) : run<Way, false>(task);
 }
 
 }  // namespace
