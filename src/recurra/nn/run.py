@@ -35,6 +35,7 @@ class RecurrentRun(nn.Module):
     dropout: float
     bidirectional: bool
     proj_size: int
+    weight_ih_l0: Tensor
 
     @property
     def num_directions(self) -> int:
@@ -75,7 +76,7 @@ class RecurrentRun(nn.Module):
             weights = [self._weights(end) for end in self._ends(layer)]
             noises = [self._noise(below, layout) for _ in weights]
             output, final = run_layer(self.cell, below, layout, weights, initial, noises)
-            data = self._connect(layer, below, output)
+            data = self._connect(layer, data, output)
             finals += final
         return self._finish(data, layout), tuple(torch.stack(parts) for parts in zip(*finals))
 
@@ -88,7 +89,7 @@ class RecurrentRun(nn.Module):
         return NO_NOISE
 
     def _connect(self, layer: int, below: Tensor, output: Tensor) -> Tensor:
-        """What a layer gives, of what it read and what its recurrence made of it."""
+        """What a layer gives, of what came from below and what its recurrence made of it."""
         return output
 
     def _finish(self, data: Tensor, layout: Layout | Padded) -> Tensor:
@@ -165,20 +166,18 @@ class RecurrentRun(nn.Module):
             raise ShapeError(
                 f"input: expected a last dimension of {self.input_size} (input_size), got {data.shape[-1]}"
             )
-        parameter = self._weights("l0").weight_ih
-        if data.dtype != parameter.dtype and not torch.is_autocast_enabled(data.device.type):
-            raise ShapeError(f"input: expected {parameter.dtype} as the parameters are, got {data.dtype}")
+        if data.dtype != self.weight_ih_l0.dtype and not torch.is_autocast_enabled(data.device.type):
+            raise ShapeError(f"input: expected {self.weight_ih_l0.dtype} as the parameters are, got {data.dtype}")
 
     def _sorted_state(self, state: tuple[Tensor, ...] | None, layout: Layout | Padded, batched: bool) -> State | None:
         if state is None:
             return None
-        parameter = self._weights("l0").weight_ih
         full = []
         for name, given, size in zip(("h_0", "c_0"), state, self._state_sizes()):
             if not isinstance(given, Tensor):
                 raise ShapeError(f"{name}: expected a tensor, got {type(given).__name__}")
-            if given.dtype != parameter.dtype and not torch.is_autocast_enabled(given.device.type):
-                raise ShapeError(f"{name}: expected {parameter.dtype} as the parameters are, got {given.dtype}")
+            if given.dtype != self.weight_ih_l0.dtype and not torch.is_autocast_enabled(given.device.type):
+                raise ShapeError(f"{name}: expected {self.weight_ih_l0.dtype} as the parameters are, got {given.dtype}")
             values = given.unsqueeze(1) if not batched and given.dim() == 2 else given
             shape = (self.num_layers * self.num_directions, layout.batch, size)
             if values.shape != shape:
