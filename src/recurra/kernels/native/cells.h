@@ -48,14 +48,15 @@ struct Place {
 };
 
 // Each cell:  GATES, and BLOCK, how many vectors of units stand side by side in a forward tile.
-// forward     takes what the state gives to each gate, returns h. backward stores the gradients of the gates and
+// forward     takes what the state gives to each gate, returns h; At is Place, or the like of it. backward stores the gradients of the gates and
 //             returns the part of the gradient of the state before that does not go through W_hh.
 
 template <bool RELU>
 struct Rnn {
   static constexpr int GATES = 1, BLOCK = 4;
 
-  static INLINE Vector forward(const Place& at, const Vector* from_state) {
+  template <class At>
+  static INLINE Vector forward(const At& at, const Vector* from_state) {
     Vector x = at.gate(0) + from_state[0];
     if constexpr (!RELU) return tanh(x);
     return x < 0.0f ? Vector{} : x;
@@ -71,7 +72,8 @@ struct Rnn {
 struct Lstm {
   static constexpr int GATES = 4, BLOCK = 1;
 
-  static INLINE Vector forward(const Place& at, const Vector* from_state) {
+  template <class At>
+  static INLINE Vector forward(const At& at, const Vector* from_state) {
     Vector i = sigmoid(at.gate(0) + from_state[0]);
     Vector f = sigmoid(at.gate(1) + from_state[1]);
     Vector g = tanh(at.gate(2) + from_state[2]);
@@ -104,7 +106,8 @@ struct Lstm {
 struct Gru {
   static constexpr int GATES = 3, BLOCK = 1;
 
-  static INLINE Vector forward(const Place& at, const Vector* from_state) {
+  template <class At>
+  static INLINE Vector forward(const At& at, const Vector* from_state) {
     Vector r = sigmoid(at.gate(0) + from_state[0]);
     Vector z = sigmoid(at.gate(1) + from_state[1]);
     Vector candidate = from_state[2];
