@@ -7,11 +7,14 @@ import warnings
 from typing import Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from recurra.errors import SettingsError
 from recurra.kernels.cells import CELLS
+from recurra.nn import streaming
 from recurra.nn.run import RecurrentRun
+from recurra.nn.streaming import Precision
+from recurra.nn.uncompiled import uncompiled
 
 __all__ = ["Recurrent"]
 
@@ -83,6 +86,41 @@ class Recurrent(RecurrentRun):
                 nn.init.zeros_(parameter)
                 if self.cell == "lstm" and name.startswith("bias_ih"):
                     nn.init.ones_(parameter[self.hidden_size : 2 * self.hidden_size])
+
+    @uncompiled
+    def step(
+        self, x_t: Tensor, state: Tensor | tuple[Tensor, ...] | None = None, precision: Precision = "float32"
+    ) -> tuple[Tensor, Tensor | tuple[Tensor, ...]]:
+        """Run one time step of one or a few sequences; step after step gives what the whole sequence gives.
+
+        The weights are packed at the first call, and again when a parameter was replaced or changed in place, except
+        through its ``.data``, of which torch tells nobody. What the native kernel cannot run goes through the ordinary
+        forward; so does, for its gradients, an input or a state that requires them. No other call has gradients.
+
+        Args:
+            x_t: [B, I], or [I] for one sequence.
+            state: of the form that the layer returns, [L, B, H] or [L, H]; zeros when None. It is not changed.
+            precision: of the weights: ``"float32"``, or ``"bfloat16"`` or ``"int8"`` to read a half or a quarter of the
+                bytes; see :class:`recurra.kernels.native.step.PackedStack`.
+
+        Returns:
+            The output [B, H] or [H] of the last layer, and the new state.
+
+        Raises:
+            SettingsError: the layer is bidirectional, or the precision is unknown or has no kernel here.
+            ShapeError: tensors that do not fit together.
+
+        >>> lstm, state = recurra.nn.LSTM(4, 8), None
+        >>> for x_t in torch.randn(5, 1, 4):
+        ...     output, state = lstm.step(x_t, state)
+        >>> output.shape
+        torch.Size([1, 8])
+        """
+        if self.bidirectional:
+            raise SettingsError("step: a bidirectional layer reads from the end, which a stream has not reached yet")
+        given = (state,) if isinstance(state, Tensor) else state
+        output, final = streaming.step(self, x_t, given, precision)
+        return output, final if len(final) > 1 else final[0]
 
     def flatten_parameters(self) -> None:
         """Do nothing; code written for `torch.nn` may call it."""

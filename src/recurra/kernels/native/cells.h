@@ -48,8 +48,9 @@ struct Place {
 };
 
 // Each cell:  GATES, and BLOCK, how many vectors of units stand side by side in a forward tile.
-// forward     takes what the state gives to each gate, returns h; At is Place, or the like of it. backward stores the gradients of the gates and
-//             returns the part of the gradient of the state before that does not go through W_hh.
+// forward     takes what the state gives to each gate, returns h; At is a Place, or what stands for one in step.cpp.
+// backward    stores the gradients of the gates and returns the part of the gradient of the state before that does not
+//             go through W_hh.
 
 template <bool RELU>
 struct Rnn {

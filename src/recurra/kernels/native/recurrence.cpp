@@ -13,6 +13,7 @@
 #include <algorithm>
 
 #include "cells.h"
+#include "step.h"
 #include "threads.h"
 #include "tile.h"
 #include "vectors.h"
@@ -226,7 +227,9 @@ EXPORT void recurra_forward(const RecurraTask* task) { run<Forward>(*task); }
 
 EXPORT void recurra_backward(const RecurraTask* task) { run<Backward>(*task); }
 
-EXPORT std::int64_t recurra_interface() { return sizeof(RecurraTask) * 1000 + sizeof(RecurraProduct); }
+EXPORT std::int64_t recurra_interface() {
+  return (sizeof(RecurraTask) * 1000 + sizeof(RecurraProduct)) * 1000 + sizeof(RecurraStack);
+}
 
 EXPORT const char* recurra_best_variant() {
 #if defined(__x86_64__)

@@ -1,0 +1,127 @@
+"""Streaming: one time step at a time, at the latency of reading the weights once."""
+
+from __future__ import annotations
+
+import weakref
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from recurra.errors import SettingsError, ShapeError
+from recurra.kernels import native
+from recurra.kernels.cells import State
+from recurra.kernels.native.step import PRECISIONS, PackedStack, Precision
+from recurra.kernels.noise import NO_NOISE
+from recurra.nn.run import RecurrentRun
+
+__all__ = ["Precision", "step"]
+
+_PARTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+
+
+class _Packed(NamedTuple):
+    """The packed weights of a layer, what they were made of, and why there are none.
+
+    Attributes:
+        made_of: address and version of each parameter, and whether the layer was in training.
+        alive: the parameters; when one dies, its address may come to belong to another.
+        stack: None where the native kernel cannot run the layer.
+        refusal: why it cannot.
+    """
+
+    made_of: list[int]
+    alive: list[weakref.ref[Tensor]]
+    stack: PackedStack | None
+    refusal: str
+
+
+# Beside the modules, not on them: a copied, pickled or saved module leaves its packed weights behind.
+_packed: weakref.WeakKeyDictionary[RecurrentRun, dict[str, _Packed]] = weakref.WeakKeyDictionary()
+
+
+def step(layer: RecurrentRun, x: Tensor, state: State | None, precision: Precision) -> tuple[Tensor, State]:
+    """Run one time step; arguments and results as in :meth:`recurra.nn.stack.Recurrent.step`, states as tuples."""
+    packed = _find(layer, precision)
+    stack, refusal = packed.stack, packed.refusal
+    if stack is not None:
+        if state is None:
+            state = tuple(x.new_zeros(stack.layers, *x.shape[:-1], stack.units) for _ in range(stack.states))
+        if torch.is_grad_enabled() and (x.requires_grad or any(part.requires_grad for part in state)):
+            refusal = "it has no gradients: call it under torch.no_grad()"
+        elif stack.takes(x, state) and not torch._C._are_functorch_transforms_active():
+            return stack.step(x, state)
+        else:
+            refusal = "it takes plain dense float32 tensors on the CPU, [B, I] or [I], and a state that fits them"
+    if precision != "float32":
+        raise SettingsError(f"precision: '{precision}' needs the native kernel, but {refusal}; use 'float32'")
+    return _ordinary(layer, x, state)
+
+
+def _find(layer: RecurrentRun, precision: Precision) -> _Packed:
+    """The packed weights of a layer, made anew where its parameters changed."""
+    of_layer = _packed.get(layer)
+    packed = of_layer.get(precision) if of_layer else None
+    made_of = _made_of(layer)
+    if packed is not None and made_of == packed.made_of:
+        return packed
+    stack, refusal = _pack(layer, precision)
+    alive = [weakref.ref(parameter, lambda _: made_of.clear()) for parameter in layer._parameters.values() if parameter is not None]
+    packed = _Packed(made_of, alive, stack, refusal)
+    _packed.setdefault(layer, {})[precision] = packed
+    return packed
+
+
+def _made_of(layer: RecurrentRun) -> list[int]:
+    found: list[int] = [layer.training]
+    add = found.append
+    try:
+        for parameter in layer._parameters.values():
+            add(parameter.data_ptr())
+            add(parameter._version)
+    except (AttributeError, RuntimeError):  # none, or of a kind that the kernel refuses
+        add(-1)
+    return found
+
+
+def _pack(layer: RecurrentRun, precision: Precision) -> tuple[PackedStack | None, str]:
+    if precision not in PRECISIONS:
+        raise SettingsError(f"precision: expected one of {', '.join(PRECISIONS)}, got {precision!r}")
+    refusal = _refusal(layer)
+    if refusal:
+        return None, refusal
+    with torch.no_grad():
+        return PackedStack(layer.cell, [layer._weights(end) for end in _ends(layer)], precision), ""
+
+
+def _refusal(layer: RecurrentRun) -> str | None:
+    """Why the native kernel cannot run a layer's steps."""
+    if layer.training and layer.dropout and layer.num_layers > 1:
+        return "the layer drops out, in training"
+    expected = {f"{part}_{end}" for end in _ends(layer) for part in _PARTS[: 4 if layer.bias else 2]}
+    strange = expected ^ layer._parameters.keys()
+    if strange:
+        return f"it knows the parameters of torch.nn alone, not {', '.join(sorted(strange))}"
+    for end in _ends(layer):
+        weights = layer._weights(end)
+        for part in weights[:4]:
+            if part is not None and (part.dtype != torch.float32 or part.is_inference()):
+                return f"its weights are float32 that tell of their changes, not {part.dtype}"
+        refused = native.refusal(layer.cell, weights.weight_ih, [weights], [NO_NOISE])
+        if refused:
+            return refused
+    return None
+
+
+def _ends(layer: RecurrentRun) -> list[str]:
+    return [f"l{number}" for number in range(layer.num_layers)]
+
+
+def _ordinary(layer: RecurrentRun, x: Tensor, state: State | None) -> tuple[Tensor, State]:
+    """The same through the layer's own forward, over a sequence of one step."""
+    if x.dim() not in (1, 2):
+        raise ShapeError(f"x_t: expected [B, I] or [I], one time step, got {tuple(x.shape)}")
+    time = 1 if layer.batch_first and x.dim() == 2 else 0
+    output, final = layer._run(x.unsqueeze(time), state, None)
+    assert isinstance(output, Tensor)
+    return output.squeeze(time), final
