@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from recurra.errors import SettingsError, ShapeError
 from recurra.kernels import native
@@ -42,31 +43,38 @@ _packed: weakref.WeakKeyDictionary[RecurrentRun, dict[str, _Packed]] = weakref.W
 
 def step(layer: RecurrentRun, x: Tensor, state: State | None, precision: Precision) -> tuple[Tensor, State]:
     """Run one time step; arguments and results as in :meth:`recurra.nn.stack.Recurrent.step`, states as tuples."""
-    packed = _find(layer, precision)
+    of_layer = _packed.get(layer)
+    packed = of_layer.get(precision) if of_layer else None
+    if packed is None or packed.made_of != _made_of(layer):
+        packed = _pack_anew(layer, precision)
     stack, refusal = packed.stack, packed.refusal
     if stack is not None:
         if state is None:
-            state = tuple(x.new_zeros(stack.layers, *x.shape[:-1], stack.units) for _ in range(stack.states))
-        if torch.is_grad_enabled() and (x.requires_grad or any(part.requires_grad for part in state)):
+            state = tuple(x.new_zeros(stack.layers, *x.shape[:-1], stack.units) for _ in range(1 + stack.has_c))
+        if _is_tracked(x, state):
             refusal = "it has no gradients: call it under torch.no_grad()"
-        elif stack.takes(x, state) and not torch._C._are_functorch_transforms_active():
-            return stack.step(x, state)
         else:
+            result = stack.step(x, state)
+            if result is not None:
+                return result
             refusal = "it takes plain dense float32 tensors on the CPU, [B, I] or [I], and a state that fits them"
     if precision != "float32":
         raise SettingsError(f"precision: '{precision}' needs the native kernel, but {refusal}; use 'float32'")
     return _ordinary(layer, x, state)
 
 
-def _find(layer: RecurrentRun, precision: Precision) -> _Packed:
-    """The packed weights of a layer, made anew where its parameters changed."""
-    of_layer = _packed.get(layer)
-    packed = of_layer.get(precision) if of_layer else None
+def _is_tracked(x: Tensor, state: State) -> bool:
+    """Whether derivatives are wanted, backward or forward."""
+    if forward_ad._current_level >= 0:
+        return True
+    return torch.is_grad_enabled() and (x.requires_grad or any([part.requires_grad for part in state]))
+
+
+def _pack_anew(layer: RecurrentRun, precision: Precision) -> _Packed:
     made_of = _made_of(layer)
-    if packed is not None and made_of == packed.made_of:
-        return packed
     stack, refusal = _pack(layer, precision)
-    alive = [weakref.ref(parameter, lambda _: made_of.clear()) for parameter in layer._parameters.values() if parameter is not None]
+    parameters = [parameter for parameter in layer._parameters.values() if parameter is not None]
+    alive = [weakref.ref(parameter, lambda _: made_of.clear()) for parameter in parameters]
     packed = _Packed(made_of, alive, stack, refusal)
     _packed.setdefault(layer, {})[precision] = packed
     return packed

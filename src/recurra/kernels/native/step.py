@@ -41,7 +41,7 @@ class PackedStack:
             raise SettingsError(f"precision: unknown '{precision}'{nearest(precision, PRECISIONS)} ({PRECISIONS})")
         library = loader.library()
         assert library is not None, "refused before"
-        self.layers, self.states = len(layers), CELLS[cell].states
+        self.layers, self.has_c = len(layers), CELLS[cell].states == 2
         self.units, self.width = layers[0].weight_hh.shape[1], layers[0].weight_ih.shape[1]
         self._stack = loader.Stack(
             *(self.layers, self.width, self.units, CELL_NUMBERS[cell], PRECISIONS.index(precision)),
@@ -56,51 +56,46 @@ class PackedStack:
         self._step = library.functions.recurra_step
         self._address = ctypes.addressof(self._stack)
 
-    def takes(self, x: Tensor, state: State) -> bool:
-        """Whether :meth:`step` can read these: plain dense float32 tensors on the CPU, of the right shapes."""
-        rows = x.shape[:-1]
-        shape = (self.layers, *rows, self.units)
-        return (
-            len(rows) < 2
-            and x.shape[-1] == self.width
-            and len(state) == self.states
-            and all(part.shape == shape for part in state)
-            and all(map(_is_readable, (x, *state)))
-        )
-
-    def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+    def step(self, x: Tensor, state: State) -> tuple[Tensor, State] | None:
         """Run one step, with no regard to gradients.
 
         Args:
-            x: [B, I] or [I], such as :meth:`takes` lets pass.
+            x: [B, I] or [I].
             state: tensors [L, B, H] or [L, H].
 
         Returns:
-            The output [B, H] or [H] of the last layer, and the new state; both are new tensors.
+            The output [B, H] or [H] of the last layer, and the new state, all of them new tensors; None for what is not
+            plain dense float32 of these shapes on the CPU.
         """
-        new = torch.empty
-        sizes = x.shape[:-1]
-        output = new(*sizes, self.units)
-        next_h = new(self.layers, *sizes, self.units)
-        batch, threads = sizes[0] if sizes else 1, loader.threads()
-        pointers = x.data_ptr(), state[0].data_ptr()
-        if self.states == 1:
-            self._step(self._address, batch, threads, *pointers, None, next_h.data_ptr(), None, output.data_ptr())
+        *sizes, width = x.shape
+        shape = (self.layers, *sizes, self.units)
+        h, c = state if len(state) == 2 else (state[0], None)
+        x_at, h_at = _address(x), _address(h)
+        if not (x_at and h_at) or width != self.width or len(sizes) > 1 or h.shape != shape or (c is None) is self.has_c:
+            return None
+        output, next_h = x.new_empty(*sizes, self.units), torch.empty_like(h)
+        call = self._address, sizes[0] if sizes else 1, loader.threads(), x_at, h_at
+        if c is None:
+            self._step(*call, None, next_h.data_ptr(), None, output.data_ptr())
             return output, (next_h,)
-        next_c = new(self.layers, *sizes, self.units)
-        self._step(
-            *(self._address, batch, threads, *pointers, state[1].data_ptr()),
-            *(next_h.data_ptr(), next_c.data_ptr(), output.data_ptr()),
-        )
+        c_at = _address(c)
+        if not c_at or c.shape != shape:
+            return None
+        next_c = torch.empty_like(c)
+        self._step(*call, c_at, next_h.data_ptr(), next_c.data_ptr(), output.data_ptr())
         return output, (next_h, next_c)
 
 
-def _is_readable(tensor: Tensor) -> bool:
-    return (
-        type(tensor) is Tensor
-        and tensor.is_cpu
-        and tensor.dtype is torch.float32
-        and tensor.layout is torch.strided
-        and tensor.is_contiguous()
-        and not tensor.is_neg()
-    )
+def _address(tensor: Tensor) -> int:
+    """Where a plain dense float32 tensor on the CPU begins; 0 for any other, and for an empty one."""
+    if (
+        type(tensor) is not Tensor
+        or tensor.dtype is not torch.float32
+        or not (tensor.is_cpu and tensor.is_contiguous())
+        or tensor.is_neg()
+    ):
+        return 0
+    try:
+        return tensor.data_ptr()
+    except RuntimeError:  # one without memory of its own, as inside a transform of torch.func
+        return 0
