@@ -320,7 +320,7 @@ def test_packed_weights_are_not_saved_copied_or_kept():
     del copied, copies
     gc.collect()
     assert [ref() for ref in gone] == [None, None]
-    assert len(streaming._packed) == count - (2 if native.variant() or True else 0)
+    assert len(streaming._packed) == count - 2
 
 
 @torch.no_grad()
@@ -419,6 +419,7 @@ def test_without_the_native_kernels(kind, monkeypatch):
         ours.step(x[0], None, "bfloat16")
 
 
+@pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
 def test_a_projection_goes_through_the_ordinary_forward():
     ours, theirs = make("lstm", 3, 9, num_layers=2, proj_size=4)
     x = torch.randn(4, 2, 3)
@@ -450,7 +451,7 @@ def test_inputs_that_require_gradients_get_them(kind):
     ours_grad = torch.autograd.grad(stream(ours, x)[0].square().sum(), x)[0]
     assert_same((ours_grad,), (torch.autograd.grad(whole(theirs, x)[0].square().sum(), x)[0],))
     assert_same([p.grad for p in ours.parameters()], [p.grad for p in theirs.parameters()])
-    with pytest.raises(SettingsError, match=r"it has no gradients: call it under torch.no_grad\(\)"):
+    with pytest.raises(SettingsError, match="it has no gradients"):
         ours.step(x[0], None, "int8")
     with torch.no_grad():
         ours.step(x[0])
@@ -528,8 +529,8 @@ def test_inference_mode(kind):
     ("call", "said"),
     [
         (lambda layer: layer.step(torch.randn(2, 5)), r"expected a last dimension of 4 \(input_size\), got 5"),
-        (lambda layer: layer.step(torch.randn(3, 2, 4)), r"x_t: expected \[B, I\] or \[I\], one time step, got"),
-        (lambda layer: layer.step(torch.randn(())), r"x_t: expected \[B, I\] or \[I\], one time step, got \(\)"),
+        (lambda layer: layer.step(torch.randn(3, 2, 4)), r"x_t: expected a tensor \[B, I\] or \[I\], one time step, got"),
+        (lambda layer: layer.step(torch.randn(())), r"x_t: expected a tensor .*, one time step, got \(\)"),
         (lambda layer: layer.step(torch.randn(2, 4).double()), "expected torch.float32 as the parameters are"),
         (lambda layer: layer.step(torch.randn(2, 4).long()), "expected torch.float32 as the parameters are"),
         (lambda layer: layer.step(torch.randn(2, 4), (torch.zeros(1, 2, 9),) * 2), r"h_0: expected \(1, 2, 18\)"),
@@ -539,8 +540,8 @@ def test_inference_mode(kind):
             r"c_0: expected \(1, 2, 18\)",
         ),
         (lambda layer: layer.step(torch.randn(2, 4), (torch.zeros(1, 2, 18), None)), "c_0: expected a tensor"),
-        (lambda layer: layer.step(torch.randn(2, 4), torch.zeros(1, 2, 18)), r"state: expected a pair \(h, c\)"),
-        (lambda layer: layer.step([1.0] * 4), "x_t: expected a tensor, got list"),
+        (lambda layer: layer.step(torch.randn(2, 4), torch.zeros(1, 2, 18)), "state: expected h and c, got 1 tensors"),
+        (lambda layer: layer.step([1.0] * 4), "x_t: expected a tensor .* got list"),
     ],
 )
 def test_what_does_not_fit_is_an_error(call, said):
@@ -553,7 +554,7 @@ def test_settings_that_make_no_sense():
     layer, _ = make("gru", 4, 18)
     with pytest.raises(SettingsError, match="precision: expected one of float32, bfloat16, int8, got 'int4'"):
         layer.step(torch.randn(4), None, "int4")
-    with pytest.raises(ShapeError, match="state: expected a tensor h, got a tuple of 2"):
+    with pytest.raises(ShapeError, match="state: expected h, got 2 tensors"):
         layer.step(torch.randn(4), (torch.zeros(1, 18), torch.zeros(1, 18)))
     both, _ = make("gru", 4, 18, bidirectional=True)
     with pytest.raises(SettingsError, match="a bidirectional layer reads from the end, which a stream has not reached"):

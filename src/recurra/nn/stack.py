@@ -118,8 +118,7 @@ class Recurrent(RecurrentRun):
         """
         if self.bidirectional:
             raise SettingsError("step: a bidirectional layer reads from the end, which a stream has not reached yet")
-        given = (state,) if isinstance(state, Tensor) else state
-        output, final = streaming.step(self, x_t, given, precision)
+        output, final = streaming.step(self, x_t, state, precision)
         return output, final if len(final) > 1 else final[0]
 
     def flatten_parameters(self) -> None:

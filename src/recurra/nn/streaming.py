@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -11,7 +12,7 @@ from torch.autograd import forward_ad
 
 from recurra.errors import SettingsError, ShapeError
 from recurra.kernels import native
-from recurra.kernels.cells import State
+from recurra.kernels.cells import CELLS, State
 from recurra.kernels.native.step import PRECISIONS, PackedStack, Precision
 from recurra.kernels.noise import NO_NOISE
 from recurra.nn.run import RecurrentRun
@@ -41,8 +42,14 @@ class _Packed(NamedTuple):
 _packed: weakref.WeakKeyDictionary[RecurrentRun, dict[str, _Packed]] = weakref.WeakKeyDictionary()
 
 
-def step(layer: RecurrentRun, x: Tensor, state: State | None, precision: Precision) -> tuple[Tensor, State]:
-    """Run one time step; arguments and results as in :meth:`recurra.nn.stack.Recurrent.step`, states as tuples."""
+def step(
+    layer: RecurrentRun, x: Tensor, given: Tensor | State | None, precision: Precision
+) -> tuple[Tensor, State]:
+    """Run one time step; as :meth:`recurra.nn.stack.Recurrent.step`, but the new state is always a tuple."""
+    if not isinstance(x, Tensor) or x.dim() not in (1, 2):
+        found = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
+        raise ShapeError(f"x_t: expected a tensor [B, I] or [I], one time step, got {found}")
+    state = given if given is None or isinstance(given, tuple) else _as_tuple(given)
     of_layer = _packed.get(layer)
     packed = of_layer.get(precision) if of_layer else None
     if packed is None or packed.made_of != _made_of(layer):
@@ -50,24 +57,25 @@ def step(layer: RecurrentRun, x: Tensor, state: State | None, precision: Precisi
     stack, refusal = packed.stack, packed.refusal
     if stack is not None:
         if state is None:
-            state = tuple(x.new_zeros(stack.layers, *x.shape[:-1], stack.units) for _ in range(1 + stack.has_c))
-        if _is_tracked(x, state):
-            refusal = "it has no gradients: call it under torch.no_grad()"
-        else:
-            result = stack.step(x, state)
-            if result is not None:
-                return result
-            refusal = "it takes plain dense float32 tensors on the CPU, [B, I] or [I], and a state that fits them"
+            zeros = x.new_zeros(stack.layers, *x.shape[:-1], stack.units)
+            state = (zeros, zeros) if stack.has_c else (zeros,)
+        result = stack.step(x, state) if forward_ad._current_level < 0 else None
+        if result is not None:
+            return result
+        refusal = "it has no gradients" if _is_tracked(x, state) else "it takes dense float32 tensors on the CPU"
     if precision != "float32":
         raise SettingsError(f"precision: '{precision}' needs the native kernel, but {refusal}; use 'float32'")
     return _ordinary(layer, x, state)
 
 
+def _as_tuple(state: Tensor | Sequence[Tensor]) -> State:
+    return (state,) if isinstance(state, Tensor) else tuple(state)
+
+
 def _is_tracked(x: Tensor, state: State) -> bool:
-    """Whether derivatives are wanted, backward or forward."""
-    if forward_ad._current_level >= 0:
-        return True
-    return torch.is_grad_enabled() and (x.requires_grad or any([part.requires_grad for part in state]))
+    """Whether derivatives may be wanted, forward or backward."""
+    tracked = [tensor for tensor in (x, *state) if isinstance(tensor, Tensor) and tensor.requires_grad]
+    return forward_ad._current_level >= 0 or (torch.is_grad_enabled() and bool(tracked))
 
 
 def _pack_anew(layer: RecurrentRun, precision: Precision) -> _Packed:
@@ -127,8 +135,9 @@ def _ends(layer: RecurrentRun) -> list[str]:
 
 def _ordinary(layer: RecurrentRun, x: Tensor, state: State | None) -> tuple[Tensor, State]:
     """The same through the layer's own forward, over a sequence of one step."""
-    if x.dim() not in (1, 2):
-        raise ShapeError(f"x_t: expected [B, I] or [I], one time step, got {tuple(x.shape)}")
+    names = ("h", "c")[: CELLS[layer.cell].states]
+    if state is not None and len(state) != len(names):
+        raise ShapeError(f"state: expected {' and '.join(names)}, got {len(state)} tensors")
     time = 1 if layer.batch_first and x.dim() == 2 else 0
     output, final = layer._run(x.unsqueeze(time), state, None)
     assert isinstance(output, Tensor)

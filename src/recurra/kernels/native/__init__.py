@@ -178,6 +178,8 @@ class _Call:
             raise ShapeError(
                 f"W_hh {(rows, hidden)} and {tokens} tokens do not fit a layout of {int(starts[-1])} tokens"
             )
+        if len(run.state) != CELLS[run.cell].states:
+            raise ShapeError(f"state: expected {CELLS[run.cell].states} tensors for {run.cell}, got {len(run.state)}")
         library = loader.library()
         assert library is not None, "refused before"
         self.functions = library.functions

@@ -57,7 +57,7 @@ class PackedStack:
         self._address = ctypes.addressof(self._stack)
 
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State] | None:
-        """Run one step, with no regard to gradients.
+        """Run one step, without gradients.
 
         Args:
             x: [B, I] or [I].
@@ -65,34 +65,35 @@ class PackedStack:
 
         Returns:
             The output [B, H] or [H] of the last layer, and the new state, all of them new tensors; None for what is not
-            plain dense float32 of these shapes on the CPU.
+            plain dense float32 of these shapes on the CPU, or wants gradients.
         """
+        if len(state) != (2 if self.has_c else 1):
+            return None
+        x_at, h_at, c_at = _address(x), _address(state[0]), _address(state[-1])  # without c, h stands in for it
+        if not x_at or not h_at or not c_at:
+            return None
         *sizes, width = x.shape
         shape = (self.layers, *sizes, self.units)
-        h, c = state if len(state) == 2 else (state[0], None)
-        x_at, h_at = _address(x), _address(h)
-        if not (x_at and h_at) or width != self.width or len(sizes) > 1 or h.shape != shape or (c is None) is self.has_c:
+        if width != self.width or len(sizes) > 1 or state[0].shape != shape or state[-1].shape != shape:
             return None
-        output, next_h = x.new_empty(*sizes, self.units), torch.empty_like(h)
+        output, next_h = x.new_empty(*sizes, self.units), torch.empty_like(state[0])
         call = self._address, sizes[0] if sizes else 1, loader.threads(), x_at, h_at
-        if c is None:
+        if not self.has_c:
             self._step(*call, None, next_h.data_ptr(), None, output.data_ptr())
             return output, (next_h,)
-        c_at = _address(c)
-        if not c_at or c.shape != shape:
-            return None
-        next_c = torch.empty_like(c)
+        next_c = torch.empty_like(next_h)
         self._step(*call, c_at, next_h.data_ptr(), next_c.data_ptr(), output.data_ptr())
         return output, (next_h, next_c)
 
 
 def _address(tensor: Tensor) -> int:
-    """Where a plain dense float32 tensor on the CPU begins; 0 for any other, and for an empty one."""
+    """Where a plain dense float32 tensor on the CPU begins; 0 for any other, an empty one, and one to differentiate."""
     if (
         type(tensor) is not Tensor
         or tensor.dtype is not torch.float32
         or not (tensor.is_cpu and tensor.is_contiguous())
         or tensor.is_neg()
+        or (tensor.requires_grad and torch.is_grad_enabled())
     ):
         return 0
     try:
