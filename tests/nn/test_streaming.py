@@ -373,7 +373,9 @@ def test_fork_after_threads_were_used():
 def test_chunks_with_carried_state_equal_the_whole(kind, batch_first):
     ours, theirs = make(kind, 3, 18, num_layers=2, batch_first=batch_first)
     x = torch.randn(9, 4, 3)
-    expected, final, *_ = (lambda output, state: (output, *parts(state)))(*theirs(x.transpose(0, 1) if batch_first else x))
+    expected, final, *_ = (lambda output, state: (output, *parts(state)))(
+        *theirs(x.transpose(0, 1) if batch_first else x)
+    )
     state, outputs = None, []
     for chunk in x.split([2, 1, 5, 1]):
         output, state = ours(chunk.transpose(0, 1) if batch_first else chunk, state)
@@ -405,7 +407,7 @@ def test_float64_goes_through_the_ordinary_forward(kind):
     x = torch.randn(4, 2, 3, dtype=torch.float64)
     with torch.no_grad():
         assert_same(stream(ours, x), whole(theirs, x), 1e-12)
-        with pytest.raises(SettingsError, match="'int8' needs the native kernel, but .*float64; use 'float32'"):
+        with pytest.raises(SettingsError, match=r"'int8' needs the native kernel, but .*float64; use 'float32'"):
             ours.step(x[0], None, "int8")
 
 
@@ -475,12 +477,15 @@ def test_strange_tensors_give_the_right_answer(kind):
         assert ours.step(torch.empty(0, 4))[0].shape == (0, 18)
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script.*:DeprecationWarning")  # torch's own, from forward_ad
 def test_functional_calls_and_transforms(kind):
     """A transform replaces tensors by its own, which have no memory to read."""
     ours, theirs = make(kind, 4, 18)
     x = torch.randn(5, 2, 4)
     with torch.no_grad():
-        assert_same((torch.vmap(lambda one: ours.step(one)[0])(x),), (whole(theirs, x.reshape(1, 10, 4))[0].view(5, 2, 18),))
+        assert_same(
+            (torch.vmap(lambda one: ours.step(one)[0])(x),), (whole(theirs, x.reshape(1, 10, 4))[0].view(5, 2, 18),)
+        )
         doubled = {name: 2 * parameter for name, parameter in theirs.named_parameters()}
         expected, _ = torch.func.functional_call(theirs, doubled, (x[:1],))
         ours.step(x[0])
@@ -529,7 +534,10 @@ def test_inference_mode(kind):
     ("call", "said"),
     [
         (lambda layer: layer.step(torch.randn(2, 5)), r"expected a last dimension of 4 \(input_size\), got 5"),
-        (lambda layer: layer.step(torch.randn(3, 2, 4)), r"x_t: expected a tensor \[B, I\] or \[I\], one time step, got"),
+        (
+            lambda layer: layer.step(torch.randn(3, 2, 4)),
+            r"x_t: expected a tensor \[B, I\] or \[I\], one time",
+        ),
         (lambda layer: layer.step(torch.randn(())), r"x_t: expected a tensor .*, one time step, got \(\)"),
         (lambda layer: layer.step(torch.randn(2, 4).double()), "expected torch.float32 as the parameters are"),
         (lambda layer: layer.step(torch.randn(2, 4).long()), "expected torch.float32 as the parameters are"),

@@ -110,7 +110,8 @@ class Recurrent(RecurrentRun):
             SettingsError: the layer is bidirectional, or the precision is unknown or has no kernel here.
             ShapeError: tensors that do not fit together.
 
-        >>> lstm, state = recurra.nn.LSTM(4, 8), None
+        >>> from recurra.nn import LSTM
+        >>> lstm, state = LSTM(4, 8), None
         >>> for x_t in torch.randn(5, 1, 4):
         ...     output, state = lstm.step(x_t, state)
         >>> output.shape

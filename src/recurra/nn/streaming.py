@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd import forward_ad
 
 from recurra.errors import SettingsError, ShapeError
@@ -33,7 +33,7 @@ class _Packed(NamedTuple):
     """
 
     made_of: list[int]
-    alive: list[weakref.ref[Tensor]]
+    alive: list[weakref.ref[nn.Parameter]]
     stack: PackedStack | None
     refusal: str
 
@@ -42,9 +42,7 @@ class _Packed(NamedTuple):
 _packed: weakref.WeakKeyDictionary[RecurrentRun, dict[str, _Packed]] = weakref.WeakKeyDictionary()
 
 
-def step(
-    layer: RecurrentRun, x: Tensor, given: Tensor | State | None, precision: Precision
-) -> tuple[Tensor, State]:
+def step(layer: RecurrentRun, x: Tensor, given: Tensor | State | None, precision: Precision) -> tuple[Tensor, State]:
     """Run one time step; as :meth:`recurra.nn.stack.Recurrent.step`, but the new state is always a tuple."""
     if not isinstance(x, Tensor) or x.dim() not in (1, 2):
         found = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
@@ -93,9 +91,9 @@ def _made_of(layer: RecurrentRun) -> list[int]:
     add = found.append
     try:
         for parameter in layer._parameters.values():
-            add(parameter.data_ptr())
-            add(parameter._version)
-    except (AttributeError, RuntimeError):  # none, or of a kind that the kernel refuses
+            add(parameter.data_ptr())  # type: ignore[union-attr]
+            add(parameter._version)  # type: ignore[union-attr]
+    except (AttributeError, RuntimeError):  # None, or of a kind that the kernel refuses
         add(-1)
     return found
 
