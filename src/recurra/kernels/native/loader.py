@@ -64,6 +64,7 @@ class Stack(ctypes.Structure):
         *((name, c_int64) for name in ("layers", "width", "units")),
         *((name, c_int32) for name in ("cell", "precision")),
         ("panels", c_void_p),
+        ("turn", c_int64),
         ("team", _Team),
     ]
 

@@ -157,10 +157,13 @@ struct StepCall {
   float *next_h, *next_c, *output;
 };
 
+// Every other step takes the blocks in the other direction: what the step before read last is still in the second-level
+// cache, where a loop in one direction would have pushed out each panel just before it comes round.
 template <class Cell, class Format>
 struct StepWork {
   const RecurraStack& stack;
   const StepCall& call;
+  bool backwards;
   Barrier barrier;
 
   void run(int number, int members) {
@@ -170,9 +173,9 @@ struct StepWork {
       const Panels<Cell, Format> panels(stack, layer);
       x.prepare(layer ? call.next_h + (layer - 1) * state : call.x, call.batch, panels.width);
       h.prepare(call.h + layer * state, call.batch, stack.units);
-      const Index count = panels.blocks.count;
-      for (Index block = count * number / members; block < count * (number + 1) / members; ++block)
-        step_block(panels, layer, block, x, h);
+      const Index first = panels.blocks.count * number / members, last = panels.blocks.count * (number + 1) / members;
+      for (Index block = first; block < last; ++block)
+        step_block(panels, layer, backwards ? first + last - 1 - block : block, x, h);
       if (layer + 1 < stack.layers) barrier.wait(members);
     }
   }
@@ -265,13 +268,14 @@ EXPORT void recurra_pack_layer(const RecurraStack* stack, std::int64_t layer, co
   });
 }
 
-EXPORT void recurra_step(const RecurraStack* stack, std::int64_t batch, std::int32_t threads, const float* x, const float* h,
+EXPORT void recurra_step(RecurraStack* stack, std::int64_t batch, std::int32_t threads, const float* x, const float* h,
                          const float* c, float* next_h, float* next_c, float* output) {
   const StepCall call{batch, threads, x, h, c, next_h, next_c, output};
+  const bool backwards = __atomic_fetch_xor(&stack->turn, 1, __ATOMIC_RELAXED);  // several threads may step at once
   with_types(*stack, [&](auto cell, auto format) {
     using Cell = decltype(cell);
     using Format = decltype(format);
-    StepWork<Cell, Format> work{*stack, call, {}};
+    StepWork<Cell, Format> work{*stack, call, backwards, {}};
     run_on(stack->team, members<Cell, Format>(*stack, call), work);
   });
 }

@@ -13,6 +13,7 @@ struct RecurraStack {
   std::int32_t cell;                  // as in RecurraTask
   std::int32_t precision;             // of the weights: 0 float32, 1 bfloat16, 2 int8 with a scale for each row
   std::int32_t* panels;               // of recurra_stack_size words
+  std::int64_t turn;                  // 0 or 1, changed by each step: from which end it begins
   RecurraTeam team;
 };
 
@@ -28,6 +29,6 @@ std::int64_t recurra_stack_size(const RecurraStack* stack);
 void recurra_pack_layer(const RecurraStack* stack, std::int64_t layer, const RecurraParameters* parameters);
 
 // x [B, I], state h and c [L, B, H], state after the step next_h and next_c [L, B, H], output [B, H]; c of an LSTM only.
-void recurra_step(const RecurraStack* stack, std::int64_t batch, std::int32_t threads, const float* x, const float* h,
+void recurra_step(RecurraStack* stack, std::int64_t batch, std::int32_t threads, const float* x, const float* h,
                   const float* c, float* next_h, float* next_c, float* output);
 }
