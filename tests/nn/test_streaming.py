@@ -19,8 +19,9 @@ import recurra.nn
 from recurra.errors import SettingsError, ShapeError
 from recurra.kernels import native
 from recurra.kernels.native import loader
-from recurra.kernels.native.step import PRECISIONS
+from recurra.kernels.native.stream import PRECISIONS
 from recurra.nn import streaming
+from recurra.nn.options import DEFAULTS
 
 KINDS = {
     "rnn_tanh": ("RNN", {"nonlinearity": "tanh"}),
@@ -439,7 +440,7 @@ def test_dropout_drops_in_training_and_not_in_evaluation():
     got = ours.step(x[0])[0]
     assert not torch.allclose(got, ours.step(x[0])[0])
     assert got.shape == expected[0][0].shape
-    with pytest.raises(SettingsError, match="the layer drops out, in training"):
+    with pytest.raises(SettingsError, match="the layer has dropout"):
         ours.step(x[0], None, "int8")
     assert_same(stream(ours.eval(), x), whole(theirs.eval(), x))
 
@@ -512,12 +513,54 @@ def test_functional_calls_and_transforms(kind):
 @torch.no_grad()
 def test_compiled_code_may_step():
     ours, theirs = make("lstm", 4, 18)
-    compiled = torch.compile(lambda x, state: ours.step(2 * x, state), backend="eager")
     x = torch.randn(3, 2, 4)
-    state = None
-    for x_t in x:
-        output, state = compiled(x_t, state)
-    assert_same((output,), (whole(theirs, 2 * x)[0][-1],))
+    for precision, tolerance in (("float32", 1e-5), ("int8", 1e-2)):
+        compiled = torch.compile(lambda x, state, p=precision: ours.step(2 * x, state, p), backend="eager")
+        state = None
+        for x_t in x:
+            output, state = compiled(x_t, state)
+        assert_same((output,), (whole(theirs, 2 * x)[0][-1],), tolerance)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"zoneout": 0.1},
+        {"layer_norm": True},
+        {"connections": "residual"},
+        {"connections": "highway"},
+        {"learn_initial_state": True},
+        {"input_dropout": 0.5},
+        {"weight_dropout": 0.5},
+        {"forget_bias": 2.0},
+        {"init": "chrono", "chrono_steps": 9},
+    ],
+)
+def test_what_torch_has_not_steps_as_the_whole_does(options):
+    layer = recurra.nn.LSTM(3, 18, num_layers=2, **options).eval()
+    if layer.learn_initial_state:
+        layer.h_0.normal_()
+        layer.c_0.normal_()
+    for x in (torch.randn(4, 2, 3), torch.randn(4, 3)):
+        assert_same(stream(layer, x), whole(layer, x))
+
+
+def test_every_option_is_known_to_streaming():
+    """A new option that steps know nothing of would be left out in silence."""
+    without_effect = {"forget_bias", "chrono_steps", "learn_initial_state", "layer_norm"}  # or seen in the parameters
+    assert {*streaming._ALWAYS, *streaming._IN_TRAINING} | without_effect == {*DEFAULTS, "dropout"}
+
+
+@torch.no_grad()
+def test_an_option_that_is_changed_later_counts():
+    layer = recurra.nn.LSTM(3, 18, num_layers=2).eval()
+    x = torch.randn(4, 2, 3)
+    before = stream(layer, x)
+    layer.zoneout = 0.4
+    after = stream(layer, x)
+    assert (before[0] - after[0]).abs().max() > 1e-3
+    assert_same(after, whole(layer, x))
 
 
 @torch.inference_mode()

@@ -5,7 +5,7 @@
 //   [what the input is weighted with | the state][columns][lane]      b_ih, b_hh, then the scales of the rows of W_ih, W_hh
 //   [k][columns][lane]                                                words of W_ih (formats.h), then of W_hh
 // Threads share the units, and meet after each layer.
-#include "step.h"
+#include "stream.h"
 
 #include <vector>
 
@@ -147,6 +147,9 @@ StepProduct<Format> find_step_product(Index rows, Index vectors) {
 struct StepPlace : Place {
   const Vector* from_input;
 
+  INLINE StepPlace(const RecurraTask& task, const Step& step, Index row, Index unit, Index place, const Vector* from_input)
+      : Place{task, step, row, unit, task.units, place, place, 0, 0, task.units - unit}, from_input(from_input) {}
+
   INLINE Vector gate(int number) const { return from_input[number]; }
 };
 
@@ -206,14 +209,14 @@ struct StepWork {
     const Index units = stack.units, place = row * units + unit, offset = layer * call.batch * units, count = units - unit;
     const Index starts[] = {0, call.batch};
     RecurraTask task{};
-    task.steps = 1, task.batch = call.batch, task.units = units, task.starts = starts;
+    task.steps = 1, task.batch = call.batch, task.units = task.size = units, task.starts = starts;
     task.first_h = call.h + offset;
     if (call.c) {
       task.last_c = call.next_c + offset;
       store(task.last_c + place, load(call.c + offset + place, count), count);
     }
     const Step step(task, 0);
-    const StepPlace at{{task, step, row, unit, place, place, 0, 0, count}, from_input};
+    const StepPlace at(task, step, row, unit, place, from_input);
     const Vector h = Cell::forward(at, from_state);
     store(call.next_h + offset + place, h, count);
     if (layer + 1 == stack.layers) store(call.output + place, h, count);
@@ -235,10 +238,10 @@ void with_format(const RecurraStack& stack, Body body) {
 template <class Body>
 void with_types(const RecurraStack& stack, Body body) {
   switch (stack.cell) {
-    case 0: return with_format<Rnn<false>>(stack, body);
-    case 1: return with_format<Rnn<true>>(stack, body);
-    case 2: return with_format<Lstm>(stack, body);
-    case 3: return with_format<Gru>(stack, body);
+    case 0: return with_format<Rnn<false, false>>(stack, body);
+    case 1: return with_format<Rnn<true, false>>(stack, body);
+    case 2: return with_format<Lstm<false, false>>(stack, body);
+    case 3: return with_format<Gru<false>>(stack, body);
   }
 }
 

@@ -1,4 +1,4 @@
-"""One time step of a stack of recurrent layers in one native call, over weights packed once (step.cpp)."""
+"""One time step of a stack of recurrent layers in one native call, over weights packed once (stream.cpp)."""
 
 from __future__ import annotations
 
