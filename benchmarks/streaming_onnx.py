@@ -48,7 +48,8 @@ def write_onnx(layer: nn.RNNBase, path: Path) -> None:
         pieces = [f"next_{state}_{number}" for number in range(layer.num_layers)]
         nodes.append(helper.make_node("Concat", pieces, [f"next_{state}"], axis=0))
     sizes = {"x": [1, "B", layer.input_size], "y": [1, "B", layer.hidden_size]}
-    sizes |= dict.fromkeys([*names, *(f"next_{state}" for state in names)], [layer.num_layers, "B", layer.hidden_size])
+    states = [*names, *(f"next_{state}" for state in names)]
+    sizes |= {state: [layer.num_layers, "B", layer.hidden_size] for state in states}
     values = {name: helper.make_tensor_value_info(name, TensorProto.FLOAT, size) for name, size in sizes.items()}
     inputs, outputs = ["x", *names], ["y", *(f"next_{state}" for state in names)]
     graph = helper.make_graph(nodes, "step", [values[n] for n in inputs], [values[n] for n in outputs], initial)
