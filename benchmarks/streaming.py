@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -64,6 +65,7 @@ class Problem:
         self.steps["onnxruntime int8"] = self._onnx(onnx_step(path.with_suffix(".int8.onnx"), threads))
 
     def zero_state(self) -> State:
+        """The state before the first step, as torch's layers take it."""
         zeros = torch.zeros(self.size.layers, 1, self.size.hidden)
         return (zeros, zeros) if self.size.kind == "LSTM" else zeros
 
@@ -119,13 +121,13 @@ class Problem:
             cell.load_state_dict({name: getattr(self.theirs, f"{name}_l{number}") for name in cell.state_dict()})
 
         def step(x_t: Tensor, state: State) -> tuple[Tensor, State]:
-            if isinstance(state, Tensor | tuple) and not isinstance(state, _Cells):
-                state = _Cells(zip(*state) if isinstance(state, tuple) else state)
+            if not isinstance(state, list):  # the first one; then each cell has its own
+                state = list(zip(*state)) if isinstance(state, tuple) else list(state)
             states = []
             for cell, own in zip(cells, state):
                 states.append(cell(x_t, own))
                 x_t = states[-1][0] if isinstance(own, tuple) else states[-1]
-            return x_t, _Cells(states)
+            return x_t, states
 
         return step
 
@@ -139,10 +141,6 @@ class Problem:
         return step
 
 
-class _Cells(list[Any]):
-    """The states of cells, one for each layer."""
-
-
 def _reading(values: Tensor) -> Callable[[], object]:
     def run() -> None:
         for _ in range(BATCH):
@@ -151,7 +149,7 @@ def _reading(values: Tensor) -> Callable[[], object]:
     return run
 
 
-def measure(size: Size, threads: int, rounds: int, folder: Path) -> tuple[list[str], dict[str, float]]:
+def measure(size: Size, threads: int, rounds: int, seconds: float, folder: Path) -> tuple[list[str], dict[str, float]]:
     """Measure one row of the table; also the errors."""
     torch.set_num_threads(threads)
     problem = Problem(size, folder, threads)
@@ -159,7 +157,8 @@ def measure(size: Size, threads: int, rounds: int, folder: Path) -> tuple[list[s
     runs = problem.runs()
     for run in runs.values():
         run()
-    times = {name: 1e6 * median / BATCH for name, median in medians(interleaved(runs, rounds)).items()}
+    taken_all = interleaved(runs, rounds, seconds)
+    times = {name: 1e6 * median / BATCH for name, median in medians(taken_all).items()}
     print(
         f"{size}, {threads} threads: " + ", ".join(f"{name} {taken:.1f}" for name, taken in times.items()), flush=True
     )
@@ -172,6 +171,7 @@ def measure(size: Size, threads: int, rounds: int, folder: Path) -> tuple[list[s
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=200, help=f"times that each way takes {BATCH} steps")
+    parser.add_argument("--seconds", type=float, default=60, help="begin no further round of a row after so long")
     parser.add_argument("--threads", default="1,2", help="numbers of threads, with commas")
     parser.add_argument("--out", type=Path, help="Markdown file to write")
     arguments = parser.parse_args()
@@ -179,7 +179,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for size in SIZES:
             for threads in map(int, arguments.threads.split(",")):
-                row, errors = measure(size, threads, arguments.rounds, Path(folder))
+                row, errors = measure(size, threads, arguments.rounds, arguments.seconds, Path(folder))
                 rows.append(row)
             error_rows.append([str(size), *(f"{error:.1e}" for error in errors.values())])
             names = list(errors)
@@ -188,7 +188,9 @@ def main() -> None:
     report(
         [
             "# One step of one sequence",
-            f"{machine()}. Microseconds, medians of {arguments.rounds} interleaved rounds of {BATCH} steps; I = H.",
+            f"{machine()}, onnxruntime {version('onnxruntime')}. Microseconds, medians of up to {arguments.rounds} "
+            f"interleaved rounds of {BATCH} steps; I = H. The int8 of onnxruntime is its dynamic quantisation, which "
+            "leaves a GRU in float32.",
             markdown_table(header, rows),
             f"Largest error of {STEPS} outputs, relative to the largest output, against float64:",
             markdown_table(["layer", *names], error_rows),

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
+import onnxruntime  # type: ignore[import-untyped]
 from onnx import TensorProto, helper, numpy_helper
-from onnxruntime.quantization import QuantType, quantize_dynamic
+from onnxruntime.quantization import QuantType, quantize_dynamic  # type: ignore[import-untyped]
 from torch import Tensor, nn
 
 __all__ = ["onnx_step", "write_onnx", "write_quantised"]
@@ -30,7 +30,7 @@ def write_onnx(layer: nn.RNNBase, path: Path) -> None:
         weights = _weights(layer, kind, number)
         initial += [numpy_helper.from_array(value, f"{name}{number}") for name, value in weights.items()]
         states = [f"{state}_{number}" for state in names]
-        options = {"linear_before_reset": 1} if kind == "GRU" else {}
+        options: dict[str, Any] = {"linear_before_reset": 1} if kind == "GRU" else {}
         nodes.append(
             helper.make_node(
                 kind,
@@ -47,9 +47,10 @@ def write_onnx(layer: nn.RNNBase, path: Path) -> None:
     for state in names:
         pieces = [f"next_{state}_{number}" for number in range(layer.num_layers)]
         nodes.append(helper.make_node("Concat", pieces, [f"next_{state}"], axis=0))
-    sizes = {"x": [1, "B", layer.input_size], "y": [1, "B", layer.hidden_size]}
+    sizes: dict[str, list[str | int | None]] = {"x": [1, "B", layer.input_size], "y": [1, "B", layer.hidden_size]}
     states = [*names, *(f"next_{state}" for state in names)]
-    sizes |= {state: [layer.num_layers, "B", layer.hidden_size] for state in states}
+    for state in states:
+        sizes[state] = [layer.num_layers, "B", layer.hidden_size]
     values = {name: helper.make_tensor_value_info(name, TensorProto.FLOAT, size) for name, size in sizes.items()}
     inputs, outputs = ["x", *names], ["y", *(f"next_{state}" for state in names)]
     graph = helper.make_graph(nodes, "step", [values[n] for n in inputs], [values[n] for n in outputs], initial)

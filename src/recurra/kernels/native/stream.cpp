@@ -123,9 +123,12 @@ void product(const Inputs<Format>& inputs, Index first, const std::int32_t* pane
 template <class Format>
 using StepProduct = void (*)(const Inputs<Format>&, Index, const std::int32_t*, Index, const float*, const float*, Vector*);
 
+// Few rows are what a step is for, so that tiles need not be as high as for whole sequences.
+constexpr int step_rows(Index columns) { return std::min(4, tile_rows(columns)); }
+
 template <class Format, int COLUMNS, int ROWS = 1>
 StepProduct<Format> find_step_product(Index rows) {
-  if constexpr (ROWS < tile_rows(COLUMNS)) {
+  if constexpr (ROWS < step_rows(COLUMNS)) {
     if (rows > ROWS) return find_step_product<Format, COLUMNS, ROWS + 1>(rows);
   }
   return product<Format, ROWS, COLUMNS>;
@@ -190,7 +193,7 @@ struct StepWork {
     const std::int32_t* panel = panels.block(block);
     const float* head = reinterpret_cast<const float*>(panel);
     const Index input_words = words(panels.width, Format::WEIGHTS), state_words = words(stack.units, Format::WEIGHTS);
-    for_tiles(call.batch, tile_rows(columns), [&](Index first, Index count) {
+    for_tiles(call.batch, step_rows(columns), [&](Index first, Index count) {
       Vector from_input[MAX_ROWS * MAX_COLUMNS], from_state[MAX_ROWS * MAX_COLUMNS];
       const auto product = find_step_product<Cell, Format>(count, vectors);
       const std::int32_t* body = panel + HEAD * line;
