@@ -109,8 +109,8 @@ def _backward(run: Run, output: Tensor, kept: list[Tensor], grad: Tensor, final:
     return Gone(from_input, from_state, before, carried)
 
 
-def _multiply(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
-    """A b, and + bias on each row."""
+def _multiply(a: Tensor, b: Tensor, bias: Tensor | None = None, bfloat16: bool = False) -> Tensor:
+    """A b, and + bias on each row; with `bfloat16` of A and b rounded to it."""
     library = loader.library()
     assert library is not None, "refused before"
     a, b = _strided(a), _strided(b)
@@ -124,7 +124,7 @@ def _multiply(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
     product = loader.Product(
         *(a.shape[0], b.shape[1], b.shape[0]),
         *(a.data_ptr(), *a.stride(), b.data_ptr(), *b.stride()),
-        *(None if bias is None else bias.data_ptr(), c.data_ptr(), scratch.data_ptr(), threads, loader.team()),
+        *(None if bias is None else bias.data_ptr(), c.data_ptr(), scratch.data_ptr(), threads, bfloat16, loader.team()),
     )
     library.functions.recurra_multiply(ctypes.byref(product))
     return c

@@ -80,7 +80,7 @@ void forward_step(const RecurraTask& task, const Step& step, const Share& share,
       for (Index i = 0; i < count; ++i)
         before[i] = step.before(task.output, task.first_h, share.row + (first + i) * share.stride, units);
       Vector sums[MAX_ROWS * MAX_COLUMNS];
-      find_product(count, columns)(before, 1, panel, units, sums);
+      find_product<float>(count, columns)(before, 1, panel, units, sums);
       for (Index i = 0; i < count; ++i) {
         const Index row = share.row + (first + i) * share.stride;
         for (Index v = 0; v < vectors; ++v) {
@@ -118,7 +118,7 @@ void backward_state(const RecurraTask& task, const Step& step, const Share& shar
       for (Index i = 0; i < count; ++i)
         slopes[i] = task.from_state + (step.begin + share.row + (first + i) * share.stride) * length;
       Vector sums[MAX_ROWS * MAX_COLUMNS];
-      find_product(count, columns)(slopes, 1, panel, length, sums);
+      find_product<float>(count, columns)(slopes, 1, panel, length, sums);
       for (Index i = 0; i < count; ++i)
         for (Index c = 0; c < columns; ++c) {
           const Index unit = (first_vector + c) * WIDTH;
@@ -228,11 +228,16 @@ EXPORT void recurra_backward(const RecurraTask* task) { run<Backward>(*task); }
 
 EXPORT std::int64_t recurra_interface() { return sizeof(RecurraTask) * 1000 + sizeof(RecurraProduct); }
 
+EXPORT std::int32_t recurra_bfloat16() { return RECURRA_BFLOAT16; }
+
 EXPORT const char* recurra_best_variant() {
 #if defined(__x86_64__)
   __builtin_cpu_init();
   const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq")) return "avx512";
+  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+                      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw");
+  if (avx512 && __builtin_cpu_supports("avx512bf16")) return "avx512bf16";
+  if (avx512) return "avx512";
   if (avx2) return "avx2";
 #endif
   return "plain";

@@ -24,8 +24,11 @@ struct RecurraTask {
   std::int32_t reverse;        // 1: from each sequence's end to its beginning
   std::int32_t threads;
   std::int32_t keep;           // forward: 1 to keep in gates and extra what the backward needs
+  std::int32_t bfloat16;       // 1: what enters a product is rounded to bfloat16, in pairs
   const float* weight;         // [G * H, H]
   float* panels;               // scratch, of recurra_panel_size floats
+  void* fed;                   // scratch, bfloat16: forward [N, (H + 1) / 2] pairs, the state; backward [B, G * ((H + 1) / 2)], gradients of gates
+  void* first_fed;             // scratch, bfloat16, forward: [B, (H + 1) / 2] pairs, the initial state
   const float* bias;           // [H] gru: b_hh of its gate n; may be null
   const float* first_h;        // [B, H] initial state
   const float* first_c;        // [B, H] lstm
@@ -57,6 +60,7 @@ struct RecurraProduct {
   float* c;           // [rows, columns]
   float* scratch;     // threads * recurra_scratch_size() floats
   std::int32_t threads;
+  std::int32_t bfloat16;  // 1: a and b are rounded to bfloat16
   RecurraTeam team;
 };
 
@@ -65,6 +69,7 @@ void recurra_multiply(const RecurraProduct* product);
 std::int64_t recurra_panel_size(std::int64_t units, std::int32_t gates);  // floats, forward and backward
 void recurra_forward(const RecurraTask* task);
 void recurra_backward(const RecurraTask* task);
+std::int32_t recurra_bfloat16();     // 1 where this library has products of bfloat16
 std::int64_t recurra_interface();    // sizes of the structures above, to tell a library of another version
-const char* recurra_best_variant();  // what this processor runs best: "avx512", "avx2" or "plain"
+const char* recurra_best_variant();  // what this processor runs best: "avx512bf16", "avx512", "avx2" or "plain"
 }
