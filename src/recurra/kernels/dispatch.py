@@ -69,7 +69,7 @@ def choose(cell: str, data: Tensor, layout: Layout, weights: list[Weights]) -> C
         return _choose_freely(cell, data, layout, weights)
     refused = _REFUSALS[forced](cell, data, weights) if _known(forced) in _REFUSALS else None
     if refused is None:
-        return Choice(forced, "forced")
+        return _with_precision(Choice(forced, "forced"), cell, data)
     choice = _choose_freely(cell, data, layout, weights)
     return Choice(choice.kernel, f"the {forced} kernel was forced, but {refused}; {choice.why}")
 
@@ -85,8 +85,13 @@ def _choose_freely(cell: str, data: Tensor, layout: Layout, weights: list[Weight
         return Choice("library", "all lengths equal and H >= 512: oneDNN is the fastest")
     refused = native.refusal(cell, data, weights)
     if refused is None:
-        return Choice("native", f"compiled for this processor ({native.variant()})")
+        return _with_precision(Choice("native", f"compiled for this processor ({native.variant()})"), cell, data)
     return Choice("packed", f"torch operations with backpropagation through time by hand; native: {refused}")
+
+
+def _with_precision(choice: Choice, cell: str, data: Tensor) -> Choice:
+    note = native.precision(cell, data).note if choice.kernel == "native" else ""
+    return choice._replace(why=f"{choice.why}, {note}") if note else choice
 
 
 def explain(

@@ -7,6 +7,7 @@ The library knows nothing of torch. The products over all tokens stay with torch
 from __future__ import annotations
 
 import ctypes
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -20,7 +21,7 @@ from recurra.kernels.native import loader
 from recurra.kernels.recurrence import Gone, Loops, Run
 from recurra.kernels.weights import Weights
 
-__all__ = ["layer", "refusal", "variant"]
+__all__ = ["Precision", "layer", "precision", "refusal", "variant"]
 
 
 class _Loop(NamedTuple):
@@ -45,7 +46,13 @@ def layer(
     """
     if refusal(cell, data, weights):
         return packed.layer(cell, data, layout, weights, states)
-    return recurrence.layer(_LOOPS, cell, data, layout, weights, states)
+    loops = _LOOPS[precision(cell, data).bfloat16]
+    if data.dtype == torch.float32 or torch.is_autocast_enabled("cpu"):
+        return recurrence.layer(loops, cell, data, layout, weights, states)
+    wide = [Weights(*(part if part is None else part.float() for part in weight)) for weight in weights]
+    initial = [tuple(part.float() for part in state) for state in states]
+    output, finals = recurrence.layer(loops, cell, data.float(), layout, wide, initial)
+    return output.to(data.dtype), [tuple(part.to(data.dtype) for part in final) for final in finals]
 
 
 def refusal(cell: str, data: Tensor, weights: list[Weights]) -> str | None:
@@ -59,10 +66,33 @@ def refusal(cell: str, data: Tensor, weights: list[Weights]) -> str | None:
             return f"it takes plain dense tensors, not {type(tensor).__name__} ({tensor.layout})"
         if tensor.device.type != "cpu":
             return f"it runs on the CPU, not on {tensor.device.type}"
-        is_cast = torch.is_autocast_enabled("cpu") and tensor.dtype in (torch.bfloat16, torch.float16)
-        if tensor.dtype != torch.float32 and not is_cast:
-            return f"it computes in float32, not in {tensor.dtype}"
+        is_cast = torch.is_autocast_enabled("cpu") and tensor.dtype == torch.float16
+        if tensor.dtype not in (torch.float32, torch.bfloat16) and not is_cast:
+            return f"it computes in float32 or bfloat16, not in {tensor.dtype}"
     return f"it is {loader.why_not()}" if loader.library() is None else None
+
+
+class Precision(NamedTuple):
+    """Whether what enters a product is rounded to bfloat16, and what to say of it where that was asked for.
+
+    Sums, gates, states and gradients are float32 in either case.
+    """
+
+    bfloat16: bool
+    note: str = ""
+
+
+def precision(cell: str, data: Tensor) -> Precision:
+    """The precision of a layer's products: bfloat16 where the data or autocast ask for it, and it serves."""
+    library = loader.library()
+    asked = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else data.dtype
+    if asked != torch.bfloat16 or library is None:
+        return Precision(False)
+    if cell == "rnn_relu":  # nothing bounds its state, so that the errors of the steps multiply
+        return Precision(False, "float32 products: a relu network loses its accuracy in bfloat16")
+    if not library.bfloat16:
+        return Precision(False, f"float32 products: {library.variant} has none of bfloat16")
+    return Precision(True, "bfloat16 products")
 
 
 def variant() -> str | None:
@@ -71,14 +101,18 @@ def variant() -> str | None:
     return None if library is None else library.variant
 
 
-def _forward(run: Run, data: Tensor) -> tuple[Tensor, State, tuple[Tensor, ...]]:
+def _forward(run: Run, data: Tensor, bfloat16: bool) -> tuple[Tensor, State, tuple[Tensor, ...]]:
     hidden, gates = run.weights.weight_hh.shape[1], CELLS[run.cell].gates
     bias, own_bias = _biases(run)
-    sums = _multiply(data, run.weights.weight_ih.t(), bias)
+    sums = _multiply(data, run.weights.weight_ih.t(), bias, bfloat16=bfloat16)
     output = sums if gates == 1 else sums.new_empty(len(data), hidden)
     extra = sums.new_empty(len(data), hidden) if run.keep and gates > 1 else None
     final = tuple(part.clone(memory_format=torch.contiguous_format) for part in run.state)
-    call = _Call(run, len(data))
+    call = _Call(run, len(data), bfloat16)
+    if bfloat16:
+        pairs = (hidden + 1) // 2
+        call.give("fed", sums.new_empty(len(data), pairs), len(data), pairs)
+        call.give("first_fed", sums.new_empty(run.layout.batch, pairs), run.layout.batch, pairs)
     call.give("gates", sums, len(data), gates * hidden)
     call.give("bias", own_bias, hidden)
     call.give("extra", extra, len(data), hidden)
@@ -89,13 +123,18 @@ def _forward(run: Run, data: Tensor) -> tuple[Tensor, State, tuple[Tensor, ...]]
     return output, final, () if extra is None else (sums, extra)
 
 
-def _backward(run: Run, output: Tensor, kept: list[Tensor], grad: Tensor, final: tuple[Tensor, ...]) -> Gone:
+def _backward(
+    run: Run, output: Tensor, kept: list[Tensor], grad: Tensor, final: tuple[Tensor, ...], bfloat16: bool
+) -> Gone:
     hidden, gates, tokens = run.weights.weight_hh.shape[1], CELLS[run.cell].gates, len(output)
     from_input = output.new_empty(tokens, gates * hidden)
     from_state = torch.empty_like(from_input) if _CELLS[run.cell].apart else from_input
     before = torch.empty_like(output)
     carried = tuple(part.clone(memory_format=torch.contiguous_format) for part in final)
-    call = _Call(run, tokens)
+    call = _Call(run, tokens, bfloat16)
+    if bfloat16:
+        pairs = gates * ((hidden + 1) // 2)
+        call.give("fed", output.new_empty(run.layout.batch, pairs), run.layout.batch, pairs)
     for name, part in zip(("gates", "extra"), kept):
         call.give(name, part, tokens, part.shape[1])
     call.give("output", output, tokens, hidden)
@@ -109,7 +148,7 @@ def _backward(run: Run, output: Tensor, kept: list[Tensor], grad: Tensor, final:
     return Gone(from_input, from_state, before, carried)
 
 
-def _multiply(a: Tensor, b: Tensor, bias: Tensor | None = None, bfloat16: bool = False) -> Tensor:
+def _multiply(a: Tensor, b: Tensor, bias: Tensor | None = None, *, bfloat16: bool) -> Tensor:
     """A b, and + bias on each row; with `bfloat16` of A and b rounded to it."""
     library = loader.library()
     assert library is not None, "refused before"
@@ -144,7 +183,10 @@ def _checked(name: str, tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
     return tensor
 
 
-_LOOPS = Loops(_forward, _backward, _multiply)
+_LOOPS = {
+    rounded: Loops(*(partial(part, bfloat16=rounded) for part in (_forward, _backward, _multiply)))
+    for rounded in (False, True)
+}
 
 
 def _biases(run: Run) -> tuple[Tensor | None, Tensor | None]:
@@ -161,7 +203,7 @@ def _biases(run: Run) -> tuple[Tensor | None, Tensor | None]:
 class _Call:
     """The arguments of one call, each checked before its address is taken, and kept alive until the call is over."""
 
-    def __init__(self, run: Run, tokens: int) -> None:
+    def __init__(self, run: Run, tokens: int, bfloat16: bool) -> None:
         loop, starts = _CELLS[run.cell], run.layout.starts
         rows, hidden = run.weights.weight_hh.shape
         if rows != CELLS[run.cell].gates * hidden or int(starts[-1]) != tokens:
@@ -180,6 +222,7 @@ class _Call:
             reverse=run.backwards,
             threads=loader.threads(),
             keep=run.keep,
+            bfloat16=bfloat16,
             team=loader.team(),
         )
         self.held: list[Tensor] = [starts]

@@ -18,8 +18,9 @@ struct Step {
   }
 
   // The state of a row before this step: of the step before, or the first one where the sequence begins here.
-  const float* before(const float* history, const float* first, Index row, Index units) const {
-    return row < before_running ? history + (before_begin + row) * units : first + row * units;
+  template <class Word>
+  const Word* before(const Word* history, const Word* first, Index row, Index length) const {
+    return row < before_running ? history + (before_begin + row) * length : first + row * length;
   }
 
  private:
@@ -42,6 +43,7 @@ struct Place {
   INLINE void keep_gate(int number, Vector x) const { store(task.gates + gates + number * task.units, x, count); }
   INLINE void from_input(int number, Vector x) const { store(task.from_input + gates + number * task.units, x, count); }
   INLINE void from_state(int number, Vector x) const { store(task.from_state + gates + number * task.units, x, count); }
+  INLINE Vector from_state(int number) const { return load(task.from_state + gates + number * task.units, count); }
   INLINE Vector before_h() const { return load(step.before(task.output, task.first_h, row, task.units) + unit, count); }
   INLINE Vector before_c() const { return load(step.before(task.extra, task.first_c, row, task.units) + unit, count); }
   INLINE Vector gradient() const { return load(task.carry_h + state, count) + load(task.grad + grad, count); }

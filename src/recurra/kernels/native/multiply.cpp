@@ -72,7 +72,7 @@ struct Multiply {
     Index number = 0;
     for_tiles(rows, most, [&](Index first, Index count) { tiles[number++] = {first, count}; });
     Word room[GROUP + MAX_ROWS] = {};
-    const bool inside = PER_WORD<Word> > 1 || group + GROUP + MAX_ROWS <= task.rows;
+    const bool inside = ROUNDED<Word> || group + GROUP + MAX_ROWS <= task.rows;
     for (Index i = 0; i < words<Word>(numbers); ++i) {
       const Index left = numbers - i * PER_WORD<Word>;
       const float* from = task.a + group + (k + i * PER_WORD<Word>) * task.a_column;

@@ -17,9 +17,12 @@ struct Pair {
   std::uint16_t first, second;
 };
 
+template <class Word>
+constexpr bool ROUNDED = std::is_same_v<Word, Pair>;
+
 // Numbers in a word, and words for so many numbers; what is over in the last word is zero.
 template <class Word>
-constexpr Index PER_WORD = std::is_same_v<Word, Pair> ? 2 : 1;
+constexpr Index PER_WORD = ROUNDED<Word> ? 2 : 1;
 template <class Word>
 constexpr Index words(Index numbers) {
   return (numbers + PER_WORD<Word> - 1) / PER_WORD<Word>;
