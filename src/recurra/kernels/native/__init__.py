@@ -134,7 +134,7 @@ def _backward(
     call = _Call(run, tokens, bfloat16)
     if bfloat16:
         pairs = gates * ((hidden + 1) // 2)
-        call.give("fed", output.new_empty(run.layout.batch, pairs), run.layout.batch, pairs)
+        call.give("fed", output.new_empty(2, run.layout.batch, pairs), 2, run.layout.batch, pairs)
     for name, part in zip(("gates", "extra"), kept):
         call.give(name, part, tokens, part.shape[1])
     call.give("output", output, tokens, hidden)

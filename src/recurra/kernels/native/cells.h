@@ -6,9 +6,9 @@
 
 // One step in the order of the direction: its rows, and those of the steps before and after it.
 struct Step {
-  Index begin, running, before_begin, before_running, after_running;
+  Index number, begin, running, before_begin, before_running, after_running;
 
-  Step(const RecurraTask& task, Index number) {
+  Step(const RecurraTask& task, Index number) : number(number) {
     const Index t = task.reverse ? task.steps - 1 - number : number, way = task.reverse ? -1 : 1;
     begin = task.starts[t];
     running = count(task, t);

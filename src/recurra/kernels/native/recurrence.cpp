@@ -82,11 +82,12 @@ auto first_fed(const RecurraTask& task) {
   else return task.first_h;
 }
 
-// What enters the product of a step back: the gradients of the gates of a row.
+// What enters the product of a step back: the gradients of the gates of a row. The rounded ones lie in two places in
+// turn: a thread may be at the gates of a step while another is still at the product of the step after it.
 template <class Cell, class Word>
 Word* slopes(const RecurraTask& task, const Step& step, Index row) {
   const Index length = Cell::GATES * words<Word>(task.units);
-  if constexpr (ROUNDED<Word>) return static_cast<Word*>(task.fed) + row * length;
+  if constexpr (ROUNDED<Word>) return static_cast<Word*>(task.fed) + (step.number % 2 * task.batch + row) * length;
   else return task.from_state + (step.begin + row) * length;
 }
 

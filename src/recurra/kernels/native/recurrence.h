@@ -27,7 +27,7 @@ struct RecurraTask {
   std::int32_t bfloat16;       // 1: what enters a product is rounded to bfloat16, in pairs
   const float* weight;         // [G * H, H]
   float* panels;               // scratch, of recurra_panel_size floats
-  void* fed;                   // scratch, bfloat16: forward [N, (H + 1) / 2] pairs, the state; backward [B, G * ((H + 1) / 2)], gradients of gates
+  void* fed;                   // scratch, bfloat16: forward [N, (H + 1) / 2] pairs, the state; backward [2, B, G * ((H + 1) / 2)], gradients of gates
   void* first_fed;             // scratch, bfloat16, forward: [B, (H + 1) / 2] pairs, the initial state
   const float* bias;           // [H] gru: b_hh of its gate n; may be null
   const float* first_h;        // [B, H] initial state
