@@ -248,7 +248,8 @@ def test_float32_products_where_bfloat16_does_not_serve(bench, kind, monkeypatch
             (choice,) = explain(layer, x, [5, 2])
     got = run(bench, layer, x, [5, 2])
     assert choice == ("native", f"forced, float32 products: {said}")
-    assert all(torch.equal(a, b) for a, b in zip(got, [*expected, *bench.gradients(expected, [x, *layer.parameters()])]))
+    gradients = bench.gradients(expected, [x, *layer.parameters()])
+    assert all(torch.equal(a, b) for a, b in zip(got, [*expected, *gradients]))
 
 
 @pytest.mark.skipif(native.variant() is None, reason="the native kernels were not built here")

@@ -1,12 +1,13 @@
 """The recurrence at the machine's limit: the loop over time in C++ (recurrence.cpp), called on data pointers.
 
-The library knows nothing of torch. The products over all tokens stay with torch; see
+The library knows nothing of torch. How forward, backward and the products over all tokens fit together stands in
 :mod:`recurra.kernels.recurrence`.
 """
 
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -14,14 +15,15 @@ import torch
 from torch import Tensor
 
 from recurra.errors import ShapeError
-from recurra.kernels import packed, recurrence
+from recurra.kernels import recurrence
 from recurra.kernels.cells import CELLS, State
 from recurra.kernels.layout import Layout
 from recurra.kernels.native import loader
+from recurra.kernels.noise import NO_NOISE, Noise
 from recurra.kernels.recurrence import Gone, Loops, Run
 from recurra.kernels.weights import Weights
 
-__all__ = ["Precision", "layer", "precision", "refusal", "variant"]
+__all__ = ["LOOPS", "LOOPS_BFLOAT16", "Precision", "layer", "precision", "refusal", "variant"]
 
 
 class _Loop(NamedTuple):
@@ -38,27 +40,34 @@ _CELLS = {"rnn_tanh": _Loop(0), "rnn_relu": _Loop(1), "lstm": _Loop(2), "gru": _
 
 
 def layer(
-    cell: str, data: Tensor, layout: Layout, weights: list[Weights], states: list[State]
+    cell: str,
+    data: Tensor,
+    layout: Layout,
+    weights: Sequence[Weights],
+    states: Sequence[State],
+    noises: Sequence[Noise] = (NO_NOISE, NO_NOISE),
 ) -> tuple[Tensor, list[State]]:
     """Run one layer in each of its directions; arguments and results as in :func:`recurra.kernels.reference.layer`.
 
-    What :func:`refusal` refuses goes to :mod:`recurra.kernels.packed`.
+    What :func:`refusal` refuses is not for it.
     """
-    if refusal(cell, data, weights):
-        return packed.layer(cell, data, layout, weights, states)
-    loops = _LOOPS[precision(cell, data).bfloat16]
+    loops = LOOPS_BFLOAT16 if precision(cell, data).bfloat16 else LOOPS
     if data.dtype == torch.float32 or torch.is_autocast_enabled("cpu"):
-        return recurrence.layer(loops, cell, data, layout, weights, states)
-    wide = [Weights(*(part if part is None else part.float() for part in weight)) for weight in weights]
+        return recurrence.layer(loops, cell, data, layout, weights, states, noises)
+    wide = [Weights._make(part if part is None else part.float() for part in weight) for weight in weights]
     initial = [tuple(part.float() for part in state) for state in states]
-    output, finals = recurrence.layer(loops, cell, data.float(), layout, wide, initial)
+    output, finals = recurrence.layer(loops, cell, data.float(), layout, wide, initial, noises)
     return output.to(data.dtype), [tuple(part.to(data.dtype) for part in final) for final in finals]
 
 
-def refusal(cell: str, data: Tensor, weights: list[Weights]) -> str | None:
+def refusal(cell: str, data: Tensor, weights: Sequence[Weights], noises: Sequence[Noise]) -> str | None:
     """Why this kernel cannot run a layer, or None when it can."""
     if cell not in _CELLS:
         return f"it does not know the cell {cell}"
+    if weights[0].gain_ih is not None:
+        return "it has no layer norm"
+    if any(noises):
+        return "it has no noise inside the loop"
     if weights[0].weight_hr is not None:
         return "it has no projection"
     for tensor in (data, *(part for weight in weights for part in weight if part is not None)):
@@ -163,7 +172,8 @@ def _multiply(a: Tensor, b: Tensor, bias: Tensor | None = None, *, bfloat16: boo
     product = loader.Product(
         *(a.shape[0], b.shape[1], b.shape[0]),
         *(a.data_ptr(), *a.stride(), b.data_ptr(), *b.stride()),
-        *(None if bias is None else bias.data_ptr(), c.data_ptr(), scratch.data_ptr(), threads, bfloat16, loader.team()),
+        *(None if bias is None else bias.data_ptr(), c.data_ptr(), scratch.data_ptr()),
+        *(threads, bfloat16, loader.team()),
     )
     library.functions.recurra_multiply(ctypes.byref(product))
     return c
@@ -183,10 +193,10 @@ def _checked(name: str, tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
     return tensor
 
 
-_LOOPS = {
-    rounded: Loops(*(partial(part, bfloat16=rounded) for part in (_forward, _backward, _multiply)))
-    for rounded in (False, True)
-}
+LOOPS, LOOPS_BFLOAT16 = (
+    Loops(partial(_forward, bfloat16=yes), partial(_backward, bfloat16=yes), partial(_multiply, bfloat16=yes))
+    for yes in (False, True)
+)
 
 
 def _biases(run: Run) -> tuple[Tensor | None, Tensor | None]:
