@@ -35,7 +35,7 @@ Floats drawn(std::int64_t count) {
 }
 
 struct Case {
-  int cell, reverse, threads;
+  int cell, reverse, threads, bfloat16;
   std::int64_t units;
   std::vector<std::int64_t> running;
 };
@@ -51,9 +51,12 @@ Floats results(const Case& at, const Floats& weight, const Floats& sums, const F
   Floats panels(recurra_panel_size(units, gates)), kept(sums), unkept(sums), extra(tokens * units), output(tokens * units);
   Floats h(state), c(state), carry_h(state), carry_c(state), from_input(tokens * gates * units);
   Floats from_state(at.cell == 3 ? from_input.size() : 0), before(tokens * units), bias(units, 0.1f);
+  const std::int64_t pairs = at.bfloat16 ? (units + 1) / 2 : 0;
+  Floats fed(tokens * pairs), first_fed(batch * pairs), fed_back(2 * batch * gates * pairs);
   RecurraTask task{};
   task.steps = steps, task.batch = batch, task.units = units, task.starts = starts.data();
   task.cell = at.cell, task.reverse = at.reverse, task.threads = at.threads, task.keep = 0;
+  task.bfloat16 = at.bfloat16, task.fed = fed.data(), task.first_fed = first_fed.data();
   task.team = {parallel, number, size};
   task.weight = weight.data(), task.panels = panels.data(), task.bias = bias.data();
   const bool is_lstm = at.cell == 2;  // null is what a cell does not use
@@ -69,7 +72,7 @@ Floats results(const Case& at, const Floats& weight, const Floats& sums, const F
   recurra_forward(&task);
   task.grad = grads.data(), task.grad_stride = units, task.carry_h = carry_h.data(), task.carry_c = is_lstm ? carry_c.data() : nullptr;
   task.from_input = from_input.data(), task.from_state = at.cell == 3 ? from_state.data() : from_input.data();
-  task.before = before.data();
+  task.before = before.data(), task.fed = fed_back.data();
   recurra_backward(&task);
   Floats all;
   for (const Floats* part : {&inferred, &kept, &output, &h, &c, &from_input, &from_state, &before, &carry_h, &carry_c})
@@ -77,7 +80,8 @@ Floats results(const Case& at, const Floats& weight, const Floats& sums, const F
   return all;
 }
 
-Floats multiplied(std::int64_t rows, std::int64_t columns, std::int64_t length, bool a_on_side, bool b_on_side, int threads) {
+Floats multiplied(std::int64_t rows, std::int64_t columns, std::int64_t length, bool a_on_side, bool b_on_side, int threads,
+                 int bfloat16) {
   std::mt19937 same(2);
   std::swap(same, generator);
   const Floats a = drawn(rows * length), b = drawn(length * columns), bias = drawn(columns);
@@ -85,7 +89,7 @@ Floats multiplied(std::int64_t rows, std::int64_t columns, std::int64_t length, 
   Floats c(rows * columns), scratch(threads * recurra_scratch_size());
   RecurraProduct product{rows, columns, length, a.data(), a_on_side ? 1 : length, a_on_side ? rows : 1,
                          b.data(), b_on_side ? 1 : columns, b_on_side ? length : 1, bias.data(), c.data(),
-                         scratch.data(), threads, {parallel, number, size}};
+                         scratch.data(), threads, bfloat16, {parallel, number, size}};
   recurra_multiply(&product);
   return c;
 }
@@ -103,17 +107,21 @@ int main() {
           for (auto count : running) tokens += count;
           const Floats weight = drawn(gates * units * units), sums = drawn(tokens * gates * units);
           const Floats state = drawn((running[0] + 1) * units), grads = drawn(tokens * units);
-          const Floats one = results({cell, reverse, 1, units, running}, weight, sums, state, grads);
-          for (int threads : {2, 3, 7})
-            wrong += one != results({cell, reverse, threads, units, running}, weight, sums, state, grads);
+          for (int bfloat16 = 0; bfloat16 <= recurra_bfloat16(); ++bfloat16) {
+            const Floats one = results({cell, reverse, 1, bfloat16, units, running}, weight, sums, state, grads);
+            for (int threads : {2, 3, 7})
+              wrong += one != results({cell, reverse, threads, bfloat16, units, running}, weight, sums, state, grads);
+          }
         }
   for (std::int64_t rows : {1, 7, 100, 250})
     for (std::int64_t columns : {1, 33, 300})
-      for (std::int64_t length : {1, 19, 260})
-        for (int sides = 0; sides < 4; ++sides) {
-          const Floats one = multiplied(rows, columns, length, sides & 1, sides & 2, 1);
-          for (int threads : {2, 4, 6}) wrong += one != multiplied(rows, columns, length, sides & 1, sides & 2, threads);
-        }
+      for (std::int64_t length : {1, 19, 260, 517})
+        for (int sides = 0; sides < 4; ++sides)
+          for (int bfloat16 = 0; bfloat16 <= recurra_bfloat16(); ++bfloat16) {
+            const Floats one = multiplied(rows, columns, length, sides & 1, sides & 2, 1, bfloat16);
+            for (int threads : {2, 4, 6})
+              wrong += one != multiplied(rows, columns, length, sides & 1, sides & 2, threads, bfloat16);
+          }
   std::printf("%d cases differ\n", wrong);
   return wrong != 0;
 }
