@@ -54,6 +54,14 @@ struct Multiply {
                      : packed + first * ROW + r;
         for (Index block = 0; block < blocks.count; ++block) {
           const Index begin = blocks.begin(block), columns = blocks.size(block);
+          // what is needed after this product comes while it runs: its place in c, and the next rows of a
+          for (Index r = 0; r < count; ++r)
+            for (Index c = 0; c < columns; ++c)
+              __builtin_prefetch(task.c + (group + first + r) * task.columns + (first_vector + begin + c) * WIDTH, 1);
+          if (task.a_column == 1)
+            for (Index r = count * block / blocks.count; r < count * (block + 1) / blocks.count; ++r)
+              for (Index i = 0; i < numbers; i += 64 / sizeof(float))
+                __builtin_prefetch(task.a + (group + first + count + r) * task.a_row + k + i);
           Vector sums[MAX_ROWS * MAX_COLUMNS];
           find_product<Word>(count, columns)(a, task.a_column == 1 ? 1 : count, panels + begin * WIDTH * length, length, sums);
           for (Index r = 0; r < count; ++r)
