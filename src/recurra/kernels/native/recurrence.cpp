@@ -131,6 +131,7 @@ void backward_gates(const RecurraTask& task, const Step& step, const Share& shar
   for (Index row = share.row; row < step.running; row += share.stride)
     for (Index unit = blocks.begin(share.first_block) * WIDTH; unit < end; unit += WIDTH) {
       const Place at = place<Cell>(task, step, row, unit);
+      if (row + share.stride < step.running) place<Cell>(task, step, row + share.stride, unit).prefetch(Cell::GATES);
       store(task.carry_h + at.state, Cell::backward(at), at.count);
       store(task.before + at.token, at.before_h(), at.count);
       if constexpr (ROUNDED<Word>) {
