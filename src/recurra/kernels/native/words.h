@@ -28,6 +28,12 @@ constexpr Index words(Index numbers) {
   return (numbers + PER_WORD<Word> - 1) / PER_WORD<Word>;
 }
 
+// An array of the C interface whose floats are words.
+template <class Word>
+INLINE Word* as_words(float* array) {
+  return reinterpret_cast<Word*>(array);
+}
+
 INLINE Vector add_products(Vector sum, Vector a, Vector b, float) { return sum + a * b; }
 
 // Some numbers that follow one another, as words: those in memory where they are that already, else in `room`.
@@ -79,3 +85,9 @@ INLINE const Pair* across(const float* from, Index stride, Index columns, Index 
 }
 
 #endif
+
+// Some numbers of a row, as they enter a product.
+template <class Word>
+INLINE void store_operand(float* array, Index row, Index width, Index first, Vector x) {
+  store(as_words<Word>(array) + row * words<Word>(width) + first / PER_WORD<Word>, x, width - first);
+}
