@@ -215,7 +215,7 @@ def test_second_derivative(bench, cell, extras):
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_noise_under_autocast(bench, cell):
-    """The recurrence stays in float32, and so does noise that was drawn in bfloat16."""
+    """The state stays in float32, and so does noise that was drawn in bfloat16."""
     problem = Problem(cell, "mask+zoneout", 18, [5, 2, 0, 4])
     halves = [
         Noise(noise.state.bfloat16(), tuple(share.bfloat16() for share in noise.zoneout)) for noise in problem.noises
@@ -225,8 +225,8 @@ def test_noise_under_autocast(bench, cell):
     with torch.autocast("cpu", torch.bfloat16):
         assert choose(*problem.arguments[:4], halves).kernel == "native"
         got = problem.results(native)
-    problem.noises = widened
-    bench.same(got, problem.results(native))
+        problem.noises = widened
+        bench.same(got, problem.results(native))
 
 
 def test_refusals():

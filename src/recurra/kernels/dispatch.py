@@ -112,7 +112,7 @@ def _choose_freely(
 
 
 def _with_note(why: str, cell: str, data: Tensor) -> str:
-    note = native.precision(cell, data).note
+    note = native.precision(cell, native.asks_for_bfloat16(data)).note
     return f"{why}, {note}" if note else why
 
 

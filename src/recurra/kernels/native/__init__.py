@@ -23,7 +23,7 @@ from recurra.kernels.noise import NO_NOISE, Noise
 from recurra.kernels.recurrence import Gone, Loops, Run
 from recurra.kernels.weights import Weights
 
-__all__ = ["LOOPS", "LOOPS_BFLOAT16", "Precision", "layer", "precision", "refusal", "variant"]
+__all__ = ["LOOPS", "LOOPS_BFLOAT16", "Precision", "asks_for_bfloat16", "layer", "precision", "refusal", "variant"]
 
 
 class _Loop(NamedTuple):
@@ -51,7 +51,7 @@ def layer(
 
     What :func:`refusal` refuses is not for it.
     """
-    loops = LOOPS_BFLOAT16 if precision(cell, data).bfloat16 else LOOPS
+    loops = LOOPS_BFLOAT16 if precision(cell, asks_for_bfloat16(data)).bfloat16 else LOOPS
     if data.dtype == torch.float32 or torch.is_autocast_enabled("cpu"):
         return recurrence.layer(loops, cell, data, layout, weights, states, noises)
     wide = [Weights._make(part if part is None else part.float() for part in weight) for weight in weights]
@@ -91,11 +91,16 @@ class Precision(NamedTuple):
     note: str = ""
 
 
-def precision(cell: str, data: Tensor) -> Precision:
-    """The precision of a layer's products: bfloat16 where the data or autocast ask for it, and it serves."""
-    library = loader.library()
+def asks_for_bfloat16(data: Tensor) -> bool:
+    """Whether products of bfloat16 are asked for, by autocast or by the data's own type."""
     asked = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else data.dtype
-    if asked != torch.bfloat16 or library is None:
+    return asked == torch.bfloat16
+
+
+def precision(cell: str, asked: bool) -> Precision:
+    """The precision of a layer's products: bfloat16 where that was asked for, and serves."""
+    library = loader.library()
+    if not asked or library is None:
         return Precision(False)
     if cell == "rnn_relu":  # nothing bounds its state, so that the errors of the steps multiply
         return Precision(False, "float32 products: a relu network loses its accuracy in bfloat16")
