@@ -32,38 +32,19 @@ def kind(request):
     return request.param
 
 
-def rounded(x: Tensor) -> Tensor:
-    return x.bfloat16().to(x.dtype)
-
-
-class RoundedProduct(torch.autograd.Function):
-    """a b^T of rounded numbers, forward and backward."""
-
-    @staticmethod
-    def forward(ctx: Any, a: Tensor, b: Tensor) -> Tensor:
-        ctx.save_for_backward(a, b)
-        return rounded(a) @ rounded(b).t()
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor]:
-        a, b = ctx.saved_tensors
-        grad = rounded(grads[0])
-        return grad @ rounded(b), grad.t() @ rounded(a)
-
-
-def direction(cell: str, x: Tensor, weights: Sequence[Tensor], state: list[Tensor], backwards: bool) -> Any:
+def direction(bench: Any, cell: str, x: Tensor, weights: Sequence[Tensor], state: list[Tensor], backwards: bool) -> Any:
     """One sequence [T, I] through one direction of one layer: the outputs and the final state."""
     weight_ih, weight_hh, bias_ih, bias_hh = weights
     outputs: list[Any] = [None] * len(x)
     for t in reversed(range(len(x))) if backwards else range(len(x)):
-        from_input = RoundedProduct.apply(x[t : t + 1], weight_ih) + bias_ih
-        from_state = RoundedProduct.apply(state[0], weight_hh) + bias_hh
+        from_input = bench.rounded_product(x[t : t + 1], weight_ih) + bias_ih
+        from_state = bench.rounded_product(state[0], weight_hh) + bias_hh
         state = list(CELLS[cell].step(from_input, from_state, tuple(state)))
         outputs[t] = state[0]
     return torch.cat(outputs) if outputs else x.new_zeros(0, weight_hh.shape[1]), state
 
 
-def plain(layer: Any, x: Tensor, lengths: Sequence[int], state: Sequence[Tensor]) -> tuple[Tensor, ...]:
+def plain(bench: Any, layer: Any, x: Tensor, lengths: Sequence[int], state: Sequence[Tensor]) -> tuple[Tensor, ...]:
     """Each sequence alone through the layers, in float64."""
     outputs, finals = [], []
     for index, length in enumerate(lengths):
@@ -74,7 +55,7 @@ def plain(layer: Any, x: Tensor, lengths: Sequence[int], state: Sequence[Tensor]
                 names = [f"{name}_l{number}{end}" for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
                 row = number * layer.num_directions + way
                 own = [s[row, index : index + 1] for s in state]
-                part, after = direction(layer.cell, data, [getattr(layer, n) for n in names], own, way == 1)
+                part, after = direction(bench, layer.cell, data, [getattr(layer, n) for n in names], own, way == 1)
                 parts.append(part)
                 final.append(after)
             data = torch.cat(parts, 1)
@@ -99,7 +80,7 @@ def differences(bench: Any, kind: str, width: int, size: int, lengths: Sequence[
     got = run(bench, ours, x, lengths, state)
     ours = ours.double()
     x64, state64 = x.detach().double().requires_grad_(), [s.detach().double().requires_grad_() for s in state]
-    expected = plain(ours, x64, lengths, state64)
+    expected = plain(bench, ours, x64, lengths, state64)
     gradients = bench.gradients(expected, [x64, *state64, *ours.parameters()])
     assert {result.dtype for result in got} == {torch.float32}
     pairs = [(g.detach(), e.detach()) for g, e in zip(got, [*expected, *gradients])]

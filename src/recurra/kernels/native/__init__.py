@@ -19,6 +19,7 @@ from recurra.kernels import recurrence
 from recurra.kernels.cells import CELLS, State
 from recurra.kernels.layout import Layout
 from recurra.kernels.native import loader
+from recurra.kernels.native.precision import Precision, asks_for_bfloat16, precision
 from recurra.kernels.noise import NO_NOISE, Noise
 from recurra.kernels.recurrence import Gone, Loops, Run
 from recurra.kernels.weights import Weights
@@ -79,34 +80,6 @@ def refusal(cell: str, data: Tensor, weights: Sequence[Weights], noises: Sequenc
         if tensor.dtype not in (torch.float32, torch.bfloat16) and not is_cast:
             return f"it computes in float32 or bfloat16, not in {tensor.dtype}"
     return f"it is {loader.why_not()}" if loader.library() is None else None
-
-
-class Precision(NamedTuple):
-    """Whether what enters a product is rounded to bfloat16, and what to say of it where that was asked for.
-
-    Sums, gates, states and gradients are float32 in either case.
-    """
-
-    bfloat16: bool
-    note: str = ""
-
-
-def asks_for_bfloat16(data: Tensor) -> bool:
-    """Whether products of bfloat16 are asked for, by autocast or by the data's own type."""
-    asked = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else data.dtype
-    return asked == torch.bfloat16
-
-
-def precision(cell: str, asked: bool) -> Precision:
-    """The precision of a layer's products: bfloat16 where that was asked for, and serves."""
-    library = loader.library()
-    if not asked or library is None:
-        return Precision(False)
-    if cell == "rnn_relu":  # nothing bounds its state, so that the errors of the steps multiply
-        return Precision(False, "float32 products: a relu network loses its accuracy in bfloat16")
-    if not library.bfloat16:
-        return Precision(False, f"float32 products: {library.variant} has none of bfloat16")
-    return Precision(True, "bfloat16 products")
 
 
 def variant() -> str | None:
