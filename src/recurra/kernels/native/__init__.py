@@ -22,7 +22,7 @@ from recurra.kernels.noise import NO_NOISE, Noise
 from recurra.kernels.recurrence import Gone, Loops, Run
 from recurra.kernels.weights import Weights
 
-__all__ = ["LOOPS", "layer", "refusal", "variant"]
+__all__ = ["CELL_NUMBERS", "LOOPS", "layer", "refusal", "variant"]
 
 
 class _Loop(NamedTuple):
@@ -36,6 +36,7 @@ class _Loop(NamedTuple):
 
 
 _CELLS = {"rnn_tanh": _Loop(0), "rnn_relu": _Loop(1), "lstm": _Loop(2), "gru": _Loop(3, apart=True)}
+CELL_NUMBERS = {cell: loop.number for cell, loop in _CELLS.items()}
 
 
 def layer(
