@@ -108,14 +108,14 @@ struct Lstm {
     Vector g = tanh(at.gate(2) + from_state[2]);
     Vector o = sigmoid(at.gate(3) + from_state[3]);
     float* state = at.task.last_c + at.state;
-    Vector before = load(state, at.count), c = f * before + i * g, h = o * tanh(c);
+    Vector before = load(state, at.count), c = f * before + i * g, made = c;
     if (NOISY && at.task.zoneout_c) c = zoned(c, before, at.share_c());
     store(state, c, at.count);
     if (at.task.keep) {
       at.keep_gate(0, i), at.keep_gate(1, f), at.keep_gate(2, g), at.keep_gate(3, o);
       store(at.task.extra + at.token, c, at.count);
     }
-    return h;
+    return o * tanh(made);
   }
 
   static INLINE Vector backward(const Place& at, Vector dh) {
