@@ -55,11 +55,8 @@ struct Place {
   }
 };
 
-// x, of which this share is replaced by what was before; exact where the share is 0 or 1.
-INLINE Vector zoned(Vector x, Vector before, Vector share) {
-  Vector way = before - x;
-  return share < 0.5f ? x + share * way : before - (1.0f - share) * way;
-}
+// x, of which this share is replaced by what was before.
+INLINE Vector zoned(Vector x, Vector before, Vector share) { return share * before + (1.0f - share) * x; }
 
 // Each cell:  GATES, and BLOCK, how many vectors of units stand side by side in a forward tile.
 // NOISY       whether there may be a mask or zoneout: the plain cell pays nothing for them. PROJECTED: whether h is.
@@ -83,7 +80,7 @@ struct Rnn {
 
   static INLINE Vector backward(const Place& at, Vector dh) {
     Vector h = at.gate(0);
-    at.from_input(0, RELU ? (h > 0.0f ? dh : Vector{}) : dh * (1.0f - h * h));
+    at.from_input(0, RELU ? (h <= 0.0f ? Vector{} : dh) : dh * (1.0f - h * h));
     return Vector{};
   }
 };
