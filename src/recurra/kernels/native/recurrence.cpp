@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "steps.h"
+#include "stream.h"
 #include "threads.h"
 
 namespace {
@@ -215,7 +216,9 @@ EXPORT void recurra_forward(const RecurraTask* task) { run<Forward>(*task); }
 
 EXPORT void recurra_backward(const RecurraTask* task) { run<Backward>(*task); }
 
-EXPORT std::int64_t recurra_interface() { return sizeof(RecurraTask) * 1000 + sizeof(RecurraProduct); }
+EXPORT std::int64_t recurra_interface() {
+  return (sizeof(RecurraTask) * 1000 + sizeof(RecurraProduct)) * 1000 + sizeof(RecurraStack);
+}
 
 EXPORT std::int32_t recurra_bfloat16() { return RECURRA_BFLOAT16; }
 
