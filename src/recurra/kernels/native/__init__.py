@@ -19,6 +19,7 @@ from recurra.kernels import recurrence
 from recurra.kernels.cells import CELLS, State
 from recurra.kernels.layout import Layout
 from recurra.kernels.native import loader
+from recurra.kernels.native.checks import checked, strided, widened
 from recurra.kernels.native.precision import Precision, asks_for_bfloat16, precision
 from recurra.kernels.noise import NO_NOISE, Noise
 from recurra.kernels.recurrence import Gone, Loops, Run
@@ -154,11 +155,11 @@ def _multiply(a: Tensor, b: Tensor, bias: Tensor | None = None, *, bfloat16: boo
     """A b, and + bias on each row; with `bfloat16` of A and b rounded to it."""
     library = loader.library()
     assert library is not None, "refused before"
-    a, b = _strided(a), _strided(b)
+    a, b = strided(a), strided(b)
     if a.shape[1] != b.shape[0]:
         raise ShapeError(f"expected {b.shape[0]} columns to multiply by, got {a.shape[1]}")
     if bias is not None:
-        _checked("bias", bias, (b.shape[1],))
+        checked("bias", bias, (b.shape[1],))
     c = a.new_empty(a.shape[0], b.shape[1])
     threads = loader.threads()
     scratch = a.new_empty(threads * library.functions.recurra_scratch_size())
@@ -170,25 +171,6 @@ def _multiply(a: Tensor, b: Tensor, bias: Tensor | None = None, *, bfloat16: boo
     )
     library.functions.recurra_multiply(ctypes.byref(product))
     return c
-
-
-def _strided(matrix: Tensor) -> Tensor:
-    """The matrix as it is, dense along one of its dimensions; a copy where it is not."""
-    matrix = matrix.resolve_neg()
-    return _checked("matrix", matrix if 1 in matrix.stride() else matrix.contiguous(), tuple(matrix.shape))
-
-
-def _checked(name: str, tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """What can be read at its address as float32 of this shape."""
-    if tensor.shape != shape or tensor.dtype != torch.float32 or tensor.device.type != "cpu" or tensor.is_neg():
-        found = f"{tuple(tensor.shape)} of {tensor.dtype} on {tensor.device}"
-        raise ShapeError(f"{name}: expected {shape} of torch.float32 on cpu, got {found}")
-    return tensor
-
-
-def _widened(noise: Tensor) -> Tensor:
-    """Noise that was drawn in half precision under autocast, in float32 as everything here."""
-    return noise.resolve_neg().float() if noise.dtype in (torch.bfloat16, torch.float16) else noise.resolve_neg()
 
 
 LOOPS, LOOPS_BFLOAT16 = (
@@ -292,20 +274,20 @@ class _Call:
 
     def _give_noise(self, noise: Noise, tokens: int, states: int) -> None:
         if noise.state is not None:
-            self.give("mask", _widened(noise.state).contiguous(), *self.shapes[0])
+            self.give("mask", widened(noise.state).contiguous(), *self.shapes[0])
         if noise.zoneout is None:
             return
         if len(noise.zoneout) != states:
             raise ShapeError(f"zoneout: expected {states} tensors, as the state has, got {len(noise.zoneout)}")
         for letter, share, (_, width) in zip("hc", noise.zoneout, self.shapes):
-            name, share = f"zoneout_{letter}", _checked(f"zoneout of {letter}", _widened(share), (tokens, width))
+            name, share = f"zoneout_{letter}", checked(f"zoneout of {letter}", widened(share), (tokens, width))
             is_one_row = share.stride(0) == 0
             share = (share[:1] if is_one_row else share).contiguous()
             self._give(name, share, tuple(share.shape))
             setattr(self.task, f"{name}_stride", 0 if is_one_row else width)
 
     def _give(self, name: str, tensor: Tensor, shape: tuple[int, ...]) -> None:
-        setattr(self.task, name, _checked(name, tensor, shape).data_ptr())
+        setattr(self.task, name, checked(name, tensor, shape).data_ptr())
         self.held.append(tensor)
 
     def run(self, function: str) -> None:

@@ -146,12 +146,12 @@ def _open(variant: str) -> Library:
     functions.recurra_panel_size.argtypes = [c_int64, c_int64, c_int32]
     functions.recurra_panel_size.restype = c_int64
     functions.recurra_scratch_size.restype = c_int64
+    functions.recurra_bfloat16.restype = c_int32
     functions.recurra_stack_size.argtypes = [ctypes.POINTER(Stack)]
     functions.recurra_stack_size.restype = c_int64
     functions.recurra_pack_layer.argtypes = [ctypes.POINTER(Stack), c_int64, ctypes.POINTER(Parameters)]
     functions.recurra_step.argtypes = [c_void_p, c_int64, c_int32, *[c_void_p] * 6]
     functions.recurra_pack_layer.restype = functions.recurra_step.restype = None
-    functions.recurra_bfloat16.restype = c_int32
     for name, argument in (("forward", Task), ("backward", Task), ("multiply", Product)):
         function = getattr(functions, f"recurra_{name}")
         function.argtypes, function.restype = [ctypes.POINTER(argument)], None
