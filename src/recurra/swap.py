@@ -7,22 +7,22 @@ parameters, its hooks and whatever holds a reference to it are none the wiser.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
 from recurra.errors import SettingsError
-from recurra.nn.accelerated import Accelerated, accelerated_class, torch_class
+from recurra.nn.accelerated import Accelerated, accelerated_class, left_to_torch, torch_class
 from recurra.nn.stack import Recurrent
 
 __all__ = ["Report", "Swap", "accelerate", "restore"]
 
 _LAYERS = (nn.RNN, nn.LSTM, nn.GRU)
 _KINDS = {f"{kind}{cell}" for kind in ("RNN", "LSTM", "GRU") for cell in ("", "Cell")}
-_DTYPES = (torch.float32, torch.float64, torch.bfloat16)
 # What the forward of torch's layers calls on the layer, and recurra's does not.
 _CALLED_BY_TORCH = (
     "check_input",
@@ -34,6 +34,7 @@ _CALLED_BY_TORCH = (
     "_update_flat_weights",
     "_weights_have_changed",
 )
+_OURS = set(dir(Accelerated)) - set(dir(nn.RNNBase))  # the names that a layer gets
 
 
 class Swap(NamedTuple):
@@ -90,14 +91,14 @@ def accelerate(module: nn.Module) -> Report:
 
     Each such layer stays the object that it is, with its parameters, their names, its hooks and its training mode; only
     its class becomes a subclass of its own class, with another ``forward``. Optimisers, `state_dict`,
-    `DistributedDataParallel`, `copy.deepcopy` and `torch.save` go on as before; a model saved whole needs recurra to be
-    loaded, its `state_dict` does not. Outputs and gradients are those of the torch layer, up to rounding, and so are the
-    errors; in addition a swapped layer takes ``lengths=``, as those of `recurra.nn`.
+    `DistributedDataParallel`, `copy.deepcopy` and `torch.save` go on as before; a model saved whole needs recurra to
+    be loaded, its `state_dict` does not. Outputs and gradients are those of the torch layer, up to rounding, and errors
+    are its own. In addition a swapped layer takes ``lengths``, as those of `recurra.nn`.
 
-    With ``dropout`` the layers of a stack drop as many values as before, but not the same ones for the same seed. What
-    recurra does not run, such as CUDA tensors or float16, and `torch.jit.trace`, `torch.export` and ONNX export, the
-    swapped layer hands to torch's ``forward``. What looks for a layer's exact class no longer finds it: restore the model
-    before `torch.ao.quantization.quantize_dynamic`.
+    In training, ``dropout`` between the layers of a stack drops the same share of values, but not the same values for
+    the same seed. What recurra does not run, such as CUDA tensors, float16 and autocast, and what `torch.jit.trace`,
+    `torch.export` and ONNX export look at, goes to torch's ``forward``. Code that looks for a layer's exact class no
+    longer finds it: restore a model before `torch.ao.quantization.quantize_dynamic`.
 
     Args:
         module: any model. Layers that it keeps in a plain list or dict, outside its submodules, are not found.
@@ -120,7 +121,7 @@ def accelerate(module: nn.Module) -> Report:
         if isinstance(layer, Accelerated):
             swaps.append(Swap(name, shown, "left", "already accelerated"))
         elif isinstance(layer, _LAYERS):
-            refused = _refusal(layer) or _change(layer, accelerate=True)
+            refused = _refusal(layer) or _change(layer, accelerated_class)
             swaps.append(Swap(name, shown, "left", refused) if refused else Swap(name, shown, "swapped", _how(layer)))
         else:
             foreign = _foreign(layer)
@@ -147,7 +148,7 @@ def restore(module: nn.Module) -> Report:
     swaps = []
     for name, layer in _modules(module):
         if isinstance(layer, Accelerated):
-            _change(layer, accelerate=False)
+            _change(layer, torch_class)
             swaps.append(Swap(name, _shown(layer), "restored", "torch's own forward again"))
     return Report(tuple(swaps))
 
@@ -158,15 +159,16 @@ def _modules(module: nn.Module) -> list[tuple[str, nn.Module]]:
     return list(module.named_modules())
 
 
-def _change(layer: nn.Module, accelerate: bool) -> str | None:
+def _change(layer: nn.Module, change: Callable[[type[nn.RNNBase]], type[nn.RNNBase]]) -> str | None:
     """Change a layer's class; return why that cannot be, if so."""
-    change = accelerated_class if accelerate else torch_class
-    cls = type(layer)
+    cls = cast(type[nn.RNNBase], type(layer))
     try:
         if is_parametrized(layer):
-            # Such a class is made for this layer (and its copies) and stands on the layer's own: make it anew on another.
+            # such a class is made for one layer, on top of the layer's own; make it anew on top of another
             body = {name: value for name, value in vars(cls).items() if name not in ("__dict__", "__weakref__")}
-            layer.__class__ = type(cls)(cls.__name__, (change(cls.__bases__[0]),), body)
+            layer.__class__ = type(cls)(  # type: ignore[misc]
+                cls.__name__, (change(cls.__bases__[0]),), body
+            )
         else:
             layer.__class__ = change(cls)
     except TypeError as error:  # a class that refuses subclasses, or asks something of them
@@ -183,6 +185,9 @@ def _refusal(layer: nn.Module) -> str | None:
         forward = vars(owner).get("forward")
         if forward is not None and "super" not in getattr(forward, "__code__", forward).co_names:
             return f"{owner.__name__} has a forward of its own, which does not call torch's through super()"
+    taken = sorted(_OURS & {*vars(layer), *dir(type(layer))})
+    if taken:
+        return f"{type(layer).__name__} has {taken[0]} of its own, a name that recurra's forward needs"
     for name in _CALLED_BY_TORCH:
         if getattr(type(layer), name, None) is not getattr(base, name, None):
             return f"{type(layer).__name__} overrides {name}, which only torch's forward calls"
@@ -205,14 +210,10 @@ def _foreign(layer: nn.Module) -> str | None:
     return None
 
 
-def _how(layer: nn.Module) -> str:
-    parameter = next(layer.parameters())
+def _how(layer: nn.RNNBase) -> str:
+    torchs = left_to_torch(cast(Tensor, layer.weight_ih_l0))
     shares = f"shares its {len(list(layer.parameters()))} parameters"
-    if parameter.device.type != "cpu":
-        return f"{shares}; on {parameter.device.type} torch's forward runs it"
-    if parameter.dtype not in _DTYPES:
-        return f"{shares}; in {str(parameter.dtype).removeprefix('torch.')} torch's forward runs it"
-    return shares
+    return f"{shares}; {torchs}" if torchs else shares
 
 
 def _shown(layer: nn.Module) -> str:
