@@ -19,7 +19,7 @@ from recurra.kernels.layout import Layout
 from recurra.kernels.noise import NO_NOISE, Noise
 from recurra.kernels.weights import Weights
 
-__all__ = ["KERNELS", "Choice", "choose", "explain", "run_layer", "use_kernel"]
+__all__ = ["KERNELS", "Choice", "choose", "explain", "forced", "note", "run_layer", "use_kernel"]
 
 
 class Kernel(NamedTuple):
@@ -66,6 +66,18 @@ def use_kernel(name: str) -> Iterator[None]:
         _forced.reset(token)
 
 
+def forced() -> str | None:
+    """The name of the kernel that the context or the environment forces, if any."""
+    return _forced.get() or os.environ.get("RECURRA_KERNEL") or None
+
+
+def note(choice: Choice) -> None:
+    """Tell :func:`explain`, where one listens, what runs a layer."""
+    noted = _noted.get()
+    if noted is not None:
+        noted.append(choice)
+
+
 def choose(
     cell: str,
     data: Tensor,
@@ -74,14 +86,14 @@ def choose(
     noises: Sequence[Noise] = (NO_NOISE, NO_NOISE),
 ) -> Choice:
     """Say which kernel runs a layer, and why; arguments as in :func:`recurra.kernels.reference.layer`."""
-    forced = _forced.get() or os.environ.get("RECURRA_KERNEL")
-    if not forced:
+    wanted = forced()
+    if not wanted:
         return _choose_freely(cell, data, layout, weights, noises)
-    refused = KERNELS[_known(forced)].refusal(cell, data, weights, noises)
+    refused = KERNELS[_known(wanted)].refusal(cell, data, weights, noises)
     if refused is None:
-        return Choice(forced, "forced")
+        return Choice(wanted, "forced")
     choice = _choose_freely(cell, data, layout, weights, noises)
-    return Choice(choice.kernel, f"the {forced} kernel was forced, but {refused}; {choice.why}")
+    return Choice(choice.kernel, f"the {wanted} kernel was forced, but {refused}; {choice.why}")
 
 
 def _choose_freely(
@@ -143,9 +155,7 @@ def run_layer(
 ) -> tuple[Tensor, list[State]]:
     """Run one layer by the kernel of choice; arguments and results as in :func:`recurra.kernels.reference.layer`."""
     choice = choose(cell, data, layout, weights, noises)
-    noted = _noted.get()
-    if noted is not None:
-        noted.append(choice)
+    note(choice)
     return KERNELS[choice.kernel].layer(cell, data, layout, weights, states, noises)
 
 

@@ -12,13 +12,17 @@ from torch import Tensor, nn
 from torch._compile import _disable_dynamo
 from torch.nn.utils.rnn import PackedSequence
 
+from recurra.kernels import native
 from recurra.kernels.cells import State
+from recurra.kernels.dispatch import Choice, forced, note
+from recurra.kernels.noise import NO_NOISE
 from recurra.nn.lengths import Lengths
 from recurra.nn.run import RecurrentRun
 
 __all__ = ["GRU", "LSTM", "RNN", "Accelerated", "accelerated_class", "left_to_torch", "torch_class"]
 
 _DTYPES = (torch.float32, torch.float64, torch.bfloat16)
+_SMALL = 2**24  # multiplications in a layer's matrix products, in one direction
 _run_outside_of_compile = _disable_dynamo(RecurrentRun._run)
 
 
@@ -145,19 +149,50 @@ def _blank(cls: type[nn.RNNBase]) -> nn.RNNBase:
 
 
 def _is_ours(layer: nn.RNNBase, input: Any, state: Any) -> bool:
-    """Whether recurra runs a call; for any other torch's forward knows what to do, or what to raise."""
+    """Whether recurra runs a call, and not torch's forward, which knows what to do or what to raise."""
+    why = _why_torch(layer, input, state)
+    if why is not None:
+        for _ in range(layer.num_layers):
+            note(Choice("torch", why))
+    return why is None
+
+
+def _why_torch(layer: nn.RNNBase, input: Any, state: Any) -> str | None:
     packed = isinstance(input, PackedSequence)
     data = input.data if packed else input
-    if not _is_ordinary(data) or data.dim() not in ((2,) if packed else (2, 3)) or not data.numel():
-        return False
     weight = cast(Tensor, layer.weight_ih_l0)
-    if left_to_torch(weight) or data.shape[-1] != layer.input_size:
-        return False
-    if data.dtype != weight.dtype or torch.is_autocast_enabled("cpu"):
-        return False
     if torch.jit.is_tracing() or torch.compiler.is_compiling():  # type: ignore[attr-defined,no-untyped-call]
-        return False
-    return state is None or _fits(layer, input, state)
+        return "traced, compiled or exported"
+    if not _is_ordinary(data) or data.dim() not in ((2,) if packed else (2, 3)) or data.shape[-1] != layer.input_size:
+        return "an input that only torch's forward knows, or refuses"
+    if left_to_torch(weight) or data.dtype != weight.dtype or not data.numel():
+        return left_to_torch(weight) or "an input that only torch's forward knows, or refuses"
+    if torch.is_autocast_enabled("cpu"):
+        return "autocast, whose types are torch's to choose"
+    if state is not None and not _fits(layer, input, state):
+        return "an initial state that torch's forward refuses"
+    return None if forced() else _why_faster(layer, input, weight)
+
+
+def _why_faster(layer: Any, input: Tensor | PackedSequence, weight: Tensor) -> str | None:
+    """Return why torch's forward is the faster, by bounds read off what benchmarks/accelerate_calls.py measures."""
+    packed = isinstance(input, PackedSequence)
+    trains = torch.is_grad_enabled() and (weight.requires_grad or input.data.requires_grad)
+    products = input.data.numel() // layer.input_size * weight.shape[0] * (layer.input_size + layer.hidden_size)
+    is_small = products < _SMALL
+    plain = weight.dtype == torch.float32 and not layer.proj_size
+    if not packed and layer.mode == "LSTM" and plain and torch.backends.mkldnn.is_available():
+        return "all lengths are equal: oneDNN, which torch calls, is the fastest" if is_small or not trains else None
+    if isinstance(input, PackedSequence):
+        steps = len(input.batch_sizes)
+    else:
+        steps = input.shape[1 if layer.batch_first and input.dim() == 3 else 0]
+    if is_small and steps < (32 if layer.mode.startswith("RNN") else 16) // (4 if trains else 1):
+        return f"{steps} steps: too few for a faster kernel to make up for its start"
+    refused = native.refusal(layer.cell, input.data, [layer._weights("l0")], [NO_NOISE])
+    if refused and (is_small or not trains or not packed or layer.proj_size):
+        return f"torch's forward is faster than all but the native kernel; {refused}"
+    return None
 
 
 def _fits(layer: nn.RNNBase, input: Tensor | PackedSequence, state: Any) -> bool:
