@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def _cell(kind: type[nn.RNNBase], hidden: int, batch: int, steps: int, equal: bool, seconds: float) -> str:
-    layers = {"torch": kind(hidden, hidden), "recurra": kind(hidden, hidden)}  # type: ignore[arg-type]
+    layers = {"torch": kind(hidden, hidden), "recurra": kind(hidden, hidden)}  # type: ignore[call-arg]
     recurra.accelerate(layers["recurra"])
     padded = torch.randn(steps, batch, hidden)
     lengths = torch.linspace(steps, max(1, steps // 4), batch).long()
