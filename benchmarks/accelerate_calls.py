@@ -20,6 +20,7 @@ from torch.nn.utils.rnn import pack_padded_sequence
 import recurra
 from recurra.kernels import use_kernel
 
+KINDS: dict[str, Callable[[int, int], nn.RNNBase]] = {"LSTM": nn.LSTM, "GRU": nn.GRU, "RNN": nn.RNN}
 STEPS = (1, 4, 16, 64)
 
 
@@ -34,10 +35,10 @@ def main() -> None:
     for equal in (True, False):
         rows = [
             [
-                f"{kind.__name__} {hidden}, B {batch}",
+                f"{name} {hidden}, B {batch}",
                 *(_cell(kind, hidden, batch, T, equal, options.seconds) for T in STEPS),
             ]
-            for kind in (nn.LSTM, nn.GRU, nn.RNN)
+            for name, kind in KINDS.items()
             for hidden in (8, 64, 256)
             for batch in (1, 8, 64)
         ]
@@ -46,8 +47,10 @@ def main() -> None:
     report(sections, options.out)
 
 
-def _cell(kind: type[nn.RNNBase], hidden: int, batch: int, steps: int, equal: bool, seconds: float) -> str:
-    layers = {"torch": kind(hidden, hidden), "recurra": kind(hidden, hidden)}  # type: ignore[call-arg]
+def _cell(
+    kind: Callable[[int, int], nn.RNNBase], hidden: int, batch: int, steps: int, equal: bool, seconds: float
+) -> str:
+    layers = {"torch": kind(hidden, hidden), "recurra": kind(hidden, hidden)}
     recurra.accelerate(layers["recurra"])
     padded = torch.randn(steps, batch, hidden)
     lengths = torch.linspace(steps, max(1, steps // 4), batch).long()

@@ -26,7 +26,7 @@ __all__ = ["Difference", "compare", "pair"]
 
 
 class Difference(NamedTuple):
-    """The largest difference between two models that should be equal, relative to the largest value."""
+    """The largest difference between two models that should be equal, relative to the largest value of its kind."""
 
     loss: float
     gradients: float
@@ -65,9 +65,11 @@ def main() -> None:
     parser.add_argument("--models", nargs="*", default=list(MODELS), choices=list(MODELS))
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--seconds", type=float, default=60, help="for each model's training, and for its prediction")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--quick", action="store_true", help="small models, two rounds: to see that it runs")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
+    torch.set_num_threads(options.threads)
     size, rounds = (Size(8, 12, 8), 2) if options.quick else (Size(), options.rounds)
     rows, reports, skipped = [], [], []
     for name in options.models:
@@ -133,11 +135,10 @@ def _predict(case: Case) -> list[Tensor]:
 
 
 def _largest(first: list[Tensor], second: list[Tensor]) -> float:
-    found = 0.0
-    for one, other in zip(first, second, strict=True):
-        largest = max(float(one.abs().max()), 1e-6)
-        found = max(found, float((one.double() - other.double()).abs().max()) / largest)
-    return found
+    pairs = list(zip(first, second, strict=True))
+    return max(float((one.double() - other.double()).abs().max()) for one, other in pairs) / max(
+        float(one.abs().max()) for one in first
+    )
 
 
 if __name__ == "__main__":

@@ -381,7 +381,9 @@ def test_parametrized_after_and_before():
 @forced
 @pytest.mark.filterwarnings("ignore:.*weight_norm.*:FutureWarning")
 def test_weight_norm_by_hook():
-    plain, swapped = twins(nn.utils.weight_norm(nn.LSTM(5, 6), "weight_hh_l0"))
+    plain, swapped = (nn.utils.weight_norm(nn.LSTM(5, 6), "weight_hh_l0") for _ in range(2))
+    swapped.load_state_dict(plain.state_dict())
+    recurra.accelerate(swapped)
     assert_same(plain, swapped, lambda m: m(torch.randn(7, 4, 5)))
     with torch.no_grad():
         for module in (plain, swapped):
@@ -406,19 +408,34 @@ def test_weights_dropped_as_awd_lstm_does():
 
 
 @forced
-def test_functional_call_and_vmap_and_replicas():
+def test_functional_call_and_replicas():
     plain, swapped = twins(nn.LSTM(5, 6))
     x = torch.randn(3, 7, 4, 5)
     other = {name: torch.randn_like(parameter) for name, parameter in plain.named_parameters()}
     expected = torch.func.functional_call(plain, other, (x[0],))[0]
     torch.testing.assert_close(torch.func.functional_call(swapped, other, (x[0],))[0], expected)
     torch.testing.assert_close(swapped(x[0])[0], plain(x[0])[0])
-    each = torch.stack([plain(part)[0] for part in x])
-    torch.testing.assert_close(torch.func.vmap(lambda part: swapped(part)[0])(x), each)
     replica = swapped._replicate_for_data_parallel()  # as nn.DataParallel does it, on each GPU
     for name, parameter in swapped.named_parameters():
         setattr(replica, name, parameter.detach().clone())
     torch.testing.assert_close(replica(x[0])[0], plain(x[0])[0])
+
+
+def test_vmap_and_gradients_of_each_sample():
+    plain, swapped = twins(nn.GRU(5, 6))
+    x = torch.randn(3, 20, 4, 5)
+    each = torch.stack([plain(part)[0] for part in x])
+    torch.testing.assert_close(torch.func.vmap(lambda part: swapped(part)[0])(x), each)
+    weights = dict(swapped.named_parameters())
+
+    def loss(parameters, part):
+        return torch.func.functional_call(swapped, parameters, (part,))[0].square().sum()
+
+    found = torch.func.vmap(torch.func.grad(loss), (None, 0))(weights, x)
+    for part, gradient in zip(x, found["weight_hh_l0"]):
+        plain.zero_grad()
+        plain(part)[0].square().sum().backward()
+        torch.testing.assert_close(gradient, plain.weight_hh_l0.grad)
 
 
 @forced

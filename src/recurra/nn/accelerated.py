@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import types
 import warnings
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +23,6 @@ __all__ = ["GRU", "LSTM", "RNN", "Accelerated", "accelerated_class", "left_to_to
 
 _DTYPES = (torch.float32, torch.float64, torch.bfloat16)
 _SMALL = 2**24  # multiplications in a layer's matrix products, in one direction
-_run_outside_of_compile = _disable_dynamo(RecurrentRun._run)
 
 
 class Accelerated(RecurrentRun):
@@ -51,11 +50,14 @@ class Accelerated(RecurrentRun):
         self.__class__ = self._torch_class  # type: ignore[assignment]
         return self
 
-    def _run(
+    def _attempt(
         self, input: Tensor | PackedSequence, state: tuple[Tensor, ...] | None, lengths: Lengths | None
-    ) -> tuple[Tensor | PackedSequence, State]:
-        # `torch.compile` runs torch's recurrent layers as they are, but would compile, in small pieces, what they call
-        run = _run_outside_of_compile if "torch._dynamo" in sys.modules else RecurrentRun._run
+    ) -> tuple[Tensor | PackedSequence, State] | None:
+        """Run a call; return None where torch's forward is to run it."""
+        if lengths is None and torch.compiler.is_compiling():
+            return None
+        # `torch.compile` lets torch's recurrent layers be, but would compile what they call, function by function
+        run = _run_uncompiled if "torch._dynamo" in sys.modules else _run
         return run(self, input, state, lengths)
 
 
@@ -68,10 +70,10 @@ class RNN(Accelerated, nn.RNN):
         self, input: Tensor | PackedSequence, hx: Tensor | None = None, lengths: Lengths | None = None
     ) -> tuple[Tensor | PackedSequence, Tensor]:
         """Run as `nn.RNN` does, or, given ``lengths``, as `recurra.nn.RNN` does."""
-        state = None if hx is None else (hx,)
-        if lengths is None and not _is_ours(self, input, state):
+        done = self._attempt(input, None if hx is None else (hx,), lengths)
+        if done is None:
             return super().forward(input, hx)
-        output, (h_n,) = self._run(input, state, lengths)
+        output, (h_n,) = done
         return output, h_n
 
 
@@ -84,10 +86,10 @@ class GRU(Accelerated, nn.GRU):
         self, input: Tensor | PackedSequence, hx: Tensor | None = None, lengths: Lengths | None = None
     ) -> tuple[Tensor | PackedSequence, Tensor]:
         """Run as `nn.GRU` does, or, given ``lengths``, as `recurra.nn.GRU` does."""
-        state = None if hx is None else (hx,)
-        if lengths is None and not _is_ours(self, input, state):
+        done = self._attempt(input, None if hx is None else (hx,), lengths)
+        if done is None:
             return super().forward(input, hx)
-        output, (h_n,) = self._run(input, state, lengths)
+        output, (h_n,) = done
         return output, h_n
 
 
@@ -100,9 +102,10 @@ class LSTM(Accelerated, nn.LSTM):
         self, input: Tensor | PackedSequence, hx: tuple[Tensor, Tensor] | None = None, lengths: Lengths | None = None
     ) -> tuple[Tensor | PackedSequence, tuple[Tensor, Tensor]]:
         """Run as `nn.LSTM` does, or, given ``lengths``, as `recurra.nn.LSTM` does."""
-        if lengths is None and not _is_ours(self, input, hx):
+        done = self._attempt(input, hx, lengths)
+        if done is None:
             return super().forward(input, hx)
-        output, (h_n, c_n) = self._run(input, hx, lengths)
+        output, (h_n, c_n) = done
         return output, (h_n, c_n)
 
 
@@ -148,66 +151,71 @@ def _blank(cls: type[nn.RNNBase]) -> nn.RNNBase:
     return made.__new__(made)
 
 
-def _is_ours(layer: nn.RNNBase, input: Any, state: Any) -> bool:
-    """Whether recurra runs a call, and not torch's forward, which knows what to do or what to raise."""
-    why = _why_torch(layer, input, state)
-    if why is not None:
-        for _ in range(layer.num_layers):
-            note(Choice("torch", why))
-    return why is None
-
-
-def _why_torch(layer: nn.RNNBase, input: Any, state: Any) -> str | None:
-    packed = isinstance(input, PackedSequence)
-    data = input.data if packed else input
-    weight = cast(Tensor, layer.weight_ih_l0)
-    if torch.jit.is_tracing() or torch.compiler.is_compiling():  # type: ignore[attr-defined,no-untyped-call]
-        return "traced, compiled or exported"
-    if not _is_ordinary(data) or data.dim() not in ((2,) if packed else (2, 3)) or data.shape[-1] != layer.input_size:
-        return "an input that only torch's forward knows, or refuses"
-    if left_to_torch(weight) or data.dtype != weight.dtype or not data.numel():
-        return left_to_torch(weight) or "an input that only torch's forward knows, or refuses"
-    if torch.is_autocast_enabled("cpu"):
-        return "autocast, whose types are torch's to choose"
-    if state is not None and not _fits(layer, input, state):
-        return "an initial state that torch's forward refuses"
-    return None if forced() else _why_faster(layer, input, weight)
-
-
-def _why_faster(layer: Any, input: Tensor | PackedSequence, weight: Tensor) -> str | None:
-    """Return why torch's forward is the faster, by bounds read off what benchmarks/accelerate_calls.py measures."""
-    packed = isinstance(input, PackedSequence)
-    trains = torch.is_grad_enabled() and (weight.requires_grad or input.data.requires_grad)
-    products = input.data.numel() // layer.input_size * weight.shape[0] * (layer.input_size + layer.hidden_size)
-    is_small = products < _SMALL
-    plain = weight.dtype == torch.float32 and not layer.proj_size
-    if not packed and layer.mode == "LSTM" and plain and torch.backends.mkldnn.is_available():
-        return "all lengths are equal: oneDNN, which torch calls, is the fastest" if is_small or not trains else None
-    if isinstance(input, PackedSequence):
-        steps = len(input.batch_sizes)
-    else:
-        steps = input.shape[1 if layer.batch_first and input.dim() == 3 else 0]
-    if is_small and steps < (32 if layer.mode.startswith("RNN") else 16) // (4 if trains else 1):
-        return f"{steps} steps: too few for a faster kernel to make up for its start"
-    refused = native.refusal(layer.cell, input.data, [layer._weights("l0")], [NO_NOISE])
-    if refused and (is_small or not trains or not packed or layer.proj_size):
-        return f"torch's forward is faster than all but the native kernel; {refused}"
+def _run(
+    layer: Any, input: Tensor | PackedSequence, state: tuple[Tensor, ...] | None, lengths: Lengths | None
+) -> tuple[Tensor | PackedSequence, State] | None:
+    why = None if lengths is not None else _why_torch(layer, input, state)
+    if why is None:
+        done: tuple[Tensor | PackedSequence, State] = layer._run(input, state, lengths)
+        return done
+    for _ in range(layer.num_layers):
+        note(Choice("torch", why))
     return None
 
 
-def _fits(layer: nn.RNNBase, input: Tensor | PackedSequence, state: Any) -> bool:
+_run_uncompiled = _disable_dynamo(_run)
+
+
+def _why_torch(layer: Any, input: Any, state: Any) -> str | None:
+    """Return why torch's forward is to run a call: it knows what to do, or what to raise."""
+    if torch.jit.is_tracing():  # type: ignore[attr-defined,no-untyped-call]
+        return "torch.jit.trace looks on"
+    data, sizes = (input.data, input.batch_sizes) if isinstance(input, PackedSequence) else (input, None)
+    if not _is_ordinary(data) or data.dim() not in ((2, 3) if sizes is None else (2,)) or not data.numel():
+        return "an input that only torch's forward knows, or refuses"
+    weight = layer.weight_ih_l0
+    if left_to_torch(weight):
+        return left_to_torch(weight)
+    if data.shape[-1] != layer.input_size or data.dtype != weight.dtype:
+        return "an input that torch's forward refuses"
+    if torch.is_autocast_enabled("cpu"):
+        return "autocast, whose types are torch's to choose"
+    if sizes is not None:
+        steps, batch = len(sizes), [int(sizes[0])]
+    elif data.dim() == 2:
+        steps, batch = len(data), []
+    else:
+        steps, batch = (data.shape[1], [data.shape[0]]) if layer.batch_first else (data.shape[0], [data.shape[1]])
+    if state is not None and not _fits(layer, data, batch, state):
+        return "an initial state that torch's forward refuses"
+    return None if forced() else _why_faster(layer, data, weight, steps, is_packed=sizes is not None)
+
+
+def _fits(layer: Any, data: Tensor, batch: list[int], state: Any) -> bool:
     """Whether an initial state is what torch takes."""
     if not isinstance(state, tuple | list) or len(state) != (2 if layer.mode == "LSTM" else 1):
         return False
-    if isinstance(input, PackedSequence):
-        batch = [int(input.batch_sizes[0])]
-    else:
-        batch = [input.shape[0 if layer.batch_first else 1]] if input.dim() == 3 else []
     rows = layer.num_layers * (2 if layer.bidirectional else 1)
     return all(
-        _is_ordinary(given) and given.dtype == input.data.dtype and given.shape == (rows, *batch, size)
+        _is_ordinary(given) and given.dtype == data.dtype and given.shape == (rows, *batch, size)
         for given, size in zip(state, (layer.proj_size or layer.hidden_size, layer.hidden_size))
     )
+
+
+def _why_faster(layer: Any, data: Tensor, weight: Tensor, steps: int, is_packed: bool) -> str | None:
+    """Return why torch's forward is the faster, by bounds read off what benchmarks/accelerate_calls.py measures."""
+    trains = torch.is_grad_enabled() and (weight.requires_grad or data.requires_grad)
+    products = data.numel() // layer.input_size * weight.shape[0] * (layer.input_size + layer.hidden_size)
+    is_small = products < _SMALL
+    plain = weight.dtype == torch.float32 and not layer.proj_size
+    if not is_packed and layer.mode == "LSTM" and plain and torch.backends.mkldnn.is_available():
+        return "all lengths are equal: oneDNN, which torch calls, is the fastest" if is_small or not trains else None
+    if is_small and steps < (32 if layer.mode.startswith("RNN") else 16) // (4 if trains else 1):
+        return f"{steps} steps: too few for a faster kernel to make up for its start"
+    refused = native.refusal(layer.cell, data, [layer._weights("l0")], [NO_NOISE])
+    if refused and (is_small or not trains or not is_packed or layer.proj_size):
+        return f"torch's forward is faster than all but the native kernel; {refused}"
+    return None
 
 
 def _is_ordinary(data: Any) -> bool:
