@@ -79,7 +79,7 @@ def main() -> None:
             continue
         plain, swapped, swaps = pair(name, size)
         rows.append(_row(name, plain, swapped, swaps, rounds, options.seconds))
-        described = f"{package} {version(package.replace('_', '-'))}; {make.__doc__}"
+        described = f"{package} {version(package.replace('_', '-'))}; {(make.__doc__ or '').splitlines()[0]}"
         reports.append(f"## {name}\n\n{described}\n\n```\n{swaps}\n```")
         print(" | ".join(rows[-1]), flush=True)
     header = ["model", "layers", "step: torch ms", "recurra ms", "torch / recurra"]
