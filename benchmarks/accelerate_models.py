@@ -89,7 +89,7 @@ def main() -> None:
         f"medians of up to {rounds} rounds. A step is a forward and a backward pass and an update by Adam, without "
         "dropout. The largest difference is that of the loss, of all gradients and of the prediction, relative to "
         f"the largest value. {size.sentences} sequences of {size.words // 8} to {size.words} words, "
-        f"{size.sentences // 4} sounds of {10 * size.words} frames, {2 * size.sentences} series of up to "
+        f"{size.sentences // 4} sounds of {5 * size.words} frames, {2 * size.sentences} series of up to "
         f"{3 * size.words} steps; other sizes are the packages' defaults, or are said below."
     )
     report(

@@ -34,7 +34,9 @@ def test_same_outputs_and_gradients(name, kernel, monkeypatch):
     pytest.importorskip(third_party.MODELS[name][0])
     if kernel:
         monkeypatch.setenv("RECURRA_KERNEL", kernel)
-    plain, swapped, report = benchmark.pair(name, third_party.Size(32, 6, 8))  # fewer sounds, and batch normalisation swells rounding
+    plain, swapped, report = benchmark.pair(
+        name, third_party.Size(32, 6, 8)
+    )  # fewer sounds, and batch normalisation swells rounding
     assert report.swapped == LAYERS[name]
     assert report.left == []
     assert max(benchmark.compare(plain, swapped)) < 1e-5

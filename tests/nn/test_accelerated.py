@@ -12,6 +12,7 @@ from torch.nn.utils import parametrizations, parametrize
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pack_sequence, pad_packed_sequence
 
 import recurra
+import recurra.nn
 from recurra.errors import ShapeError
 from recurra.kernels import explain
 from recurra.kernels.dispatch import use_kernel
@@ -158,6 +159,14 @@ def test_dropout_between_layers_drops_its_share():
         assert torch.equal(layer(torch.ones(1, 1, 4))[0], layer(torch.ones(1, 1, 4))[0])
 
 
+@pytest.mark.parametrize("sizes", [[3, 3], [2, 3], [6, -1], [5.0], [[5]], []])
+def test_sequences_packed_wrongly_are_refused(sizes):
+    message = "batch_sizes: expected descending integers that sum to 5, the packed rows, got"
+    with pytest.raises(ShapeError, match=message):
+        recurra.nn.LSTM(5, 6)(PackedSequence(torch.randn(5, 5), torch.tensor(sizes)))
+
+
+@forced
 @pytest.mark.parametrize("kind", KINDS)
 def test_errors_are_those_of_torch(kind):
     plain, swapped = twins(kind(5, 6))
@@ -175,6 +184,10 @@ def test_errors_are_those_of_torch(kind):
         lambda m: m(x.to_sparse()),
         lambda m: m(None),
         lambda m: m(PackedSequence(torch.randn(5, 3), torch.tensor([3, 2]))),
+        lambda m: m(PackedSequence(torch.randn(5, 5), torch.tensor([3, 3]))),
+        lambda m: m(PackedSequence(torch.randn(5, 5), torch.tensor([2, 3]))),
+        lambda m: m(PackedSequence(torch.randn(5, 5), torch.tensor([-1, 6]))),
+        lambda m: m(PackedSequence(torch.randn(5, 5), torch.tensor([3, 2], dtype=torch.int32))),
     ]
     for call in calls:
         raised = []

@@ -16,7 +16,7 @@ from recurra.kernels import native
 from recurra.kernels.cells import State
 from recurra.kernels.dispatch import Choice, forced, note
 from recurra.kernels.noise import NO_NOISE
-from recurra.nn.lengths import Lengths
+from recurra.nn.lengths import Lengths, are_packed
 from recurra.nn.run import RecurrentRun
 
 __all__ = ["GRU", "LSTM", "RNN", "Accelerated", "accelerated_class", "left_to_torch", "torch_class"]
@@ -176,6 +176,8 @@ def _why_torch(layer: Any, input: Any, state: Any) -> str | None:
     weight = layer.weight_ih_l0
     if left_to_torch(weight):
         return left_to_torch(weight)
+    if sizes is not None and not are_packed(sizes, len(data)):
+        return "a packed sequence that torch's forward refuses, or reads in its own way"
     if data.shape[-1] != layer.input_size or data.dtype != weight.dtype:
         return "an input that torch's forward refuses"
     if torch.is_autocast_enabled("cpu"):
