@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import copy
 import importlib.util
+import inspect
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
@@ -79,7 +80,7 @@ def main() -> None:
             continue
         plain, swapped, swaps = pair(name, size)
         rows.append(_row(name, plain, swapped, swaps, rounds, options.seconds))
-        described = f"{package} {version(package.replace('_', '-'))}; {(make.__doc__ or '').splitlines()[0]}"
+        described = f"{package} {version(package.replace('_', '-'))}; {inspect.cleandoc(make.__doc__ or '')}"
         reports.append(f"## {name}\n\n{described}\n\n```\n{swaps}\n```")
         print(" | ".join(rows[-1]), flush=True)
     header = ["model", "layers", "step: torch ms", "recurra ms", "torch / recurra"]

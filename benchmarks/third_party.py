@@ -94,7 +94,8 @@ def stanza_tagger(size: Size) -> Case:
 def speechbrain_crdnn(size: Size) -> Case:
     """A SpeechBrain `CRDNN`: convolutions of 32 channels, four bidirectional LSTM layers of 256, two linear layers.
 
-    Tanh in place of LeakyReLU, whose gradient jumps where rounding moves a value over zero.
+    Tanh in place of LeakyReLU, whose gradient jumps where rounding moves a value over zero. Batch normalisation swells
+    rounding still: torch's own gradients in float32 differ from those in float64 by as much as recurra's from torch's.
     """
     from speechbrain.lobes.models.CRDNN import CRDNN
     from speechbrain.nnet.RNN import LSTM

@@ -54,6 +54,15 @@ def test_compiled(monkeypatch):
     for time in (7, 9, 4):
         x = torch.randn(time, 4, 5)
         torch.testing.assert_close(compiled(x), plain(x))
+        compiled(x)[0].sum().backward()
+
+
+def test_compiled_into_one_graph_as_torch_allows():
+    plain, swapped = twins(nn.Sequential(nn.Linear(5, 5), nn.GRU(5, 6)))
+    x = torch.randn(7, 4, 5)
+    with torch._dynamo.config.patch(allow_rnn=True):
+        compiled = torch.compile(swapped, backend="eager", fullgraph=True)
+        torch.testing.assert_close(compiled(x)[0], plain(x)[0])
 
 
 def test_vmap_and_gradients_of_each_sample():

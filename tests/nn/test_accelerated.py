@@ -125,6 +125,7 @@ def test_relu_projection_and_double():
     assert_same(plain, swapped, lambda m: m(torch.randn(7, 4, 5, dtype=torch.float64)), tolerance=1e-12)
 
 
+@forced
 @pytest.mark.parametrize("kind", KINDS)
 def test_sixteen_bit_and_autocast_keep_their_types(kind):
     for dtype in (torch.bfloat16, torch.float16):
