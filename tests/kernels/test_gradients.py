@@ -7,7 +7,7 @@ import torch
 
 from recurra.kernels import Layout, use_kernel
 from recurra.kernels.cells import CELLS
-from recurra.kernels.dispatch import KERNELS
+from recurra.kernels.dispatch import run_layer
 from recurra.kernels.weights import Weights
 
 LENGTHS = torch.tensor([2, 3, 0, 1])
@@ -27,7 +27,8 @@ def arguments(cell: str, width: int = 2, size: int = 3, bias: bool = True, both:
         for _ in range(ends):
             weights.append(Weights(next(rest), next(rest), *((next(rest), next(rest)) if bias else (None, None))))
             states.append(tuple(next(rest) for _ in range(CELLS[cell].states)))
-        output, finals = KERNELS[kernel](cell, data, layout, weights, states)
+        with use_kernel(kernel):
+            output, finals = run_layer(cell, data, layout, weights, states)
         return output, *(part for final in finals for part in final)
 
     return leaves, run
@@ -114,4 +115,20 @@ def test_only_the_state_s_gradient(bench, kind, kernel):
     bench.same(
         torch.autograd.grad(got.sum(), state),
         torch.autograd.grad(bench.alone(theirs, x, [2, 4], state)[1].sum(), state),
+    )
+
+
+@pytest.mark.parametrize("frozen", ["bias_ih_l0", "bias_hh_l0", "weight_ih_l0", "weight_hh_l0"])
+def test_one_frozen_parameter_leaves_the_gradients_of_the_others(bench, kernel, kind, frozen):
+    ours, theirs = bench.pair(kind, 3, 4, torch.float32)
+    x, lengths = torch.randn(5, 2, 3), [5, 3]
+    for layer in (ours, theirs):
+        getattr(layer, frozen).requires_grad_(False)
+    with use_kernel(kernel):
+        got = bench.run(ours, x, lengths=lengths)
+    expected = bench.alone(theirs, x, lengths, [torch.zeros_like(s) for s in bench.state(theirs, 2)])
+    moving = [name for name, _ in ours.named_parameters() if name != frozen]
+    bench.same(
+        bench.gradients(got, [getattr(ours, name) for name in moving]),
+        bench.gradients(expected, [getattr(theirs, name) for name in moving]),
     )

@@ -261,7 +261,7 @@ def test_what_it_refuses_goes_elsewhere_and_is_said(bench):
 )
 def test_refusals(bench, change, said):
     layer, _ = bench.pair("gru", 3, 4, torch.float32)
-    assert said in str(native.refusal("gru", change(torch.randn(5, 3)), [layer._weights("l0")]))
+    assert said in str(native.refusal("gru", change(torch.randn(5, 3)), [layer._weights("l0")], []))
 
 
 def test_guards_before_the_pointers(bench):

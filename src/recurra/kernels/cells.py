@@ -50,7 +50,9 @@ def rnn_relu(from_input: Tensor, from_state: Tensor, state: State) -> State:
     return (torch.relu(from_input + from_state),)
 
 
-def lstm(from_input: Tensor, from_state: Tensor, state: State) -> State:
+def lstm(
+    from_input: Tensor, from_state: Tensor, state: State, squash: Callable[[Tensor], Tensor] = torch.tanh
+) -> State:
     r"""Long short-term memory with a forget gate.
 
     .. math::
@@ -66,11 +68,12 @@ def lstm(from_input: Tensor, from_state: Tensor, state: State) -> State:
         from_input: W_ih x + b_ih for the gates i, f, g, o, [B, 4H].
         from_state: W_hh h + b_hh for the gates i, f, g, o, [B, 4H].
         state: (h, c), each [B, H].
+        squash: what c goes through on its way to h; a layer-normalised cell has a norm before the tanh.
     """
     i, f, g, o = (from_input + from_state).chunk(4, dim=-1)
     _, c = state
     c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
-    h = torch.sigmoid(o) * torch.tanh(c)
+    h = torch.sigmoid(o) * squash(c)
     return h, c
 
 
@@ -101,7 +104,7 @@ def gru(from_input: Tensor, from_state: Tensor, state: State) -> State:
 class Cell(NamedTuple):
     """One row of the table: a cell's step, how many gates it stacks, and how many tensors its state has."""
 
-    step: Callable[[Tensor, Tensor, State], State]
+    step: Callable[..., State]
     gates: int
     states: int
 

@@ -16,22 +16,26 @@ from recurra.errors import SettingsError, nearest
 from recurra.kernels import library, native, packed, reference
 from recurra.kernels.cells import State
 from recurra.kernels.layout import Layout
+from recurra.kernels.noise import NO_NOISE, Noise
 from recurra.kernels.weights import Weights
 
 __all__ = ["KERNELS", "Choice", "choose", "explain", "run_layer", "use_kernel"]
 
-LayerKernel = Callable[[str, Tensor, Layout, list[Weights], list[State]], tuple[Tensor, list[State]]]
 
-KERNELS: dict[str, LayerKernel] = {
-    "reference": reference.layer,
-    "packed": packed.layer,
-    "library": library.layer,
-    "native": native.layer,
-}
+class Kernel(NamedTuple):
+    """A way to run one layer, and why it cannot run one; both as those of :mod:`recurra.kernels.reference`."""
 
-_REFUSALS: dict[str, Callable[[str, Tensor, list[Weights]], str | None]] = {
-    "packed": packed.refusal,
-    "native": native.refusal,
+    layer: Callable[
+        [str, Tensor, Layout, Sequence[Weights], Sequence[State], Sequence[Noise]], tuple[Tensor, list[State]]
+    ]
+    refusal: Callable[[str, Tensor, Sequence[Weights], Sequence[Noise]], str | None]
+
+
+KERNELS: dict[str, Kernel] = {
+    "reference": Kernel(reference.layer, lambda cell, data, weights, noises: None),
+    "packed": Kernel(packed.layer, packed.refusal),
+    "library": Kernel(library.layer, library.refusal),
+    "native": Kernel(native.layer, native.refusal),
 }
 
 _forced: ContextVar[str | None] = ContextVar("recurra_kernel", default=None)
@@ -62,31 +66,48 @@ def use_kernel(name: str) -> Iterator[None]:
         _forced.reset(token)
 
 
-def choose(cell: str, data: Tensor, layout: Layout, weights: list[Weights]) -> Choice:
+def choose(
+    cell: str,
+    data: Tensor,
+    layout: Layout,
+    weights: Sequence[Weights],
+    noises: Sequence[Noise] = (NO_NOISE, NO_NOISE),
+) -> Choice:
     """Say which kernel runs a layer, and why; arguments as in :func:`recurra.kernels.reference.layer`."""
     forced = _forced.get() or os.environ.get("RECURRA_KERNEL")
     if not forced:
-        return _choose_freely(cell, data, layout, weights)
-    refused = _REFUSALS[forced](cell, data, weights) if _known(forced) in _REFUSALS else None
+        return _choose_freely(cell, data, layout, weights, noises)
+    refused = KERNELS[_known(forced)].refusal(cell, data, weights, noises)
     if refused is None:
         return Choice(forced, "forced")
-    choice = _choose_freely(cell, data, layout, weights)
+    choice = _choose_freely(cell, data, layout, weights, noises)
     return Choice(choice.kernel, f"the {forced} kernel was forced, but {refused}; {choice.why}")
 
 
-def _choose_freely(cell: str, data: Tensor, layout: Layout, weights: list[Weights]) -> Choice:
+def _choose_freely(
+    cell: str, data: Tensor, layout: Layout, weights: Sequence[Weights], noises: Sequence[Noise]
+) -> Choice:
     if torch._C._are_functorch_transforms_active():
         return Choice("reference", "inside a transform of torch.func, which cannot see into the other kernels")
+    large = weights[0].weight_hh.shape[1] >= 512 and data.dtype == torch.float32
+    reasons = {
+        "native": f"compiled for this processor ({native.variant()})",
+        "packed": "torch operations with backpropagation through time by hand",
+        "library": "torch's own kernels",
+        "reference": "the plain loop",
+    }
     if data.device.type != "cpu":
-        return Choice("library", f"data on {data.device.type}: torch's own kernels")
-    if weights[0].weight_hr is not None:
-        return Choice("library", "a projection is in no other fast kernel")
-    if layout.is_full and cell == "lstm" and weights[0].weight_hh.shape[1] >= 512 and data.dtype == torch.float32:
-        return Choice("library", "all lengths equal and H >= 512: oneDNN is the fastest")
-    refused = native.refusal(cell, data, weights)
-    if refused is None:
-        return Choice("native", f"compiled for this processor ({native.variant()})")
-    return Choice("packed", f"torch operations with backpropagation through time by hand; native: {refused}")
+        reasons = {"library": f"data on {data.device.type}: torch's own kernels", "reference": "the plain loop"}
+    elif layout.is_full and cell == "lstm" and large:
+        library_first = "all lengths equal and H >= 512: of torch's, oneDNN is the fastest"
+        reasons = {"native": reasons["native"], "library": library_first, **reasons}
+    others: list[str] = []
+    for name, why in reasons.items():
+        refused = KERNELS[name].refusal(cell, data, weights, noises)
+        if refused is None:
+            return Choice(name, "; ".join([why, *others]))
+        others.append(f"{name}: {refused}")
+    raise AssertionError("the plain loop refuses nothing")
 
 
 def explain(
@@ -113,14 +134,19 @@ def explain(
 
 
 def run_layer(
-    cell: str, data: Tensor, layout: Layout, weights: list[Weights], states: list[State]
+    cell: str,
+    data: Tensor,
+    layout: Layout,
+    weights: Sequence[Weights],
+    states: Sequence[State],
+    noises: Sequence[Noise] = (NO_NOISE, NO_NOISE),
 ) -> tuple[Tensor, list[State]]:
     """Run one layer by the kernel of choice; arguments and results as in :func:`recurra.kernels.reference.layer`."""
-    choice = choose(cell, data, layout, weights)
+    choice = choose(cell, data, layout, weights, noises)
     noted = _noted.get()
     if noted is not None:
         noted.append(choice)
-    return KERNELS[choice.kernel](cell, data, layout, weights, states)
+    return KERNELS[choice.kernel].layer(cell, data, layout, weights, states, noises)
 
 
 def _known(name: str) -> str:

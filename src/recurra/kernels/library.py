@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from recurra.kernels import reference
 from recurra.kernels.cells import State
 from recurra.kernels.layout import Layout
+from recurra.kernels.noise import NO_NOISE, Noise
 from recurra.kernels.weights import Weights
 
-__all__ = ["layer"]
+__all__ = ["layer", "refusal"]
+
+
+def refusal(cell: str, data: Tensor, weights: Sequence[Weights], noises: Sequence[Noise]) -> str | None:
+    """Why this kernel cannot run a layer, or None when it can."""
+    if weights[0].gain_ih is not None:
+        return "it has no layer norm"
+    return "it has no noise inside the loop" if any(noises) else None
 
 
 def layer(
-    cell: str, data: Tensor, layout: Layout, weights: list[Weights], states: list[State]
+    cell: str,
+    data: Tensor,
+    layout: Layout,
+    weights: Sequence[Weights],
+    states: Sequence[State],
+    noises: Sequence[Noise] = (NO_NOISE, NO_NOISE),
 ) -> tuple[Tensor, list[State]]:
     """Run one layer in each of its directions; arguments and results as in :func:`recurra.kernels.reference.layer`."""
     if not layout.batch_sizes:

@@ -11,7 +11,7 @@ previous step; everything else is one operation over all N valid tokens:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -21,24 +21,34 @@ from torch import Tensor
 from recurra.kernels import recurrence
 from recurra.kernels.cells import State
 from recurra.kernels.layout import Layout
+from recurra.kernels.noise import NO_NOISE, Noise
 from recurra.kernels.recurrence import Gone, Loops, Run
 from recurra.kernels.weights import Weights
 
-__all__ = ["layer", "refusal"]
+__all__ = ["LOOPS", "layer", "refusal"]
 
 _Tensors = list[Tensor]
 _sigmoid_backward, _tanh_backward = torch.ops.aten.sigmoid_backward, torch.ops.aten.tanh_backward  # grad, result
 
 
 def layer(
-    cell: str, data: Tensor, layout: Layout, weights: list[Weights], states: list[State]
+    cell: str,
+    data: Tensor,
+    layout: Layout,
+    weights: Sequence[Weights],
+    states: Sequence[State],
+    noises: Sequence[Noise] = (NO_NOISE, NO_NOISE),
 ) -> tuple[Tensor, list[State]]:
     """Run one layer in each of its directions; arguments and results as in :func:`recurra.kernels.reference.layer`."""
-    return recurrence.layer(_LOOPS, cell, data, layout, weights, states)
+    return recurrence.layer(LOOPS, cell, data, layout, weights, states)
 
 
-def refusal(cell: str, data: Tensor, weights: list[Weights]) -> str | None:
+def refusal(cell: str, data: Tensor, weights: Sequence[Weights], noises: Sequence[Noise]) -> str | None:
     """Why this kernel cannot run a layer, or None when it can."""
+    if weights[0].gain_ih is not None:
+        return "it has no layer norm"
+    if any(noises):
+        return "it has no noise inside the loop"
     return None if weights[0].weight_hr is None else "it has no projection"
 
 
@@ -56,7 +66,7 @@ def _backward(run: Run, output: Tensor, kept: list[Tensor], grad: Tensor, final:
     return Gone(*slopes, steps.before(output, run.state[0]), tuple(carried))
 
 
-_LOOPS = Loops(_forward, _backward)
+LOOPS = Loops(_forward, _backward)
 
 
 class _Steps:

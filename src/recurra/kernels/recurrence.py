@@ -7,8 +7,9 @@ the second derivative, taken through :mod:`recurra.kernels.reference`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -17,6 +18,7 @@ from torch import Tensor
 from recurra.kernels import reference
 from recurra.kernels.cells import State
 from recurra.kernels.layout import Layout
+from recurra.kernels.noise import NO_NOISE, Noise
 from recurra.kernels.weights import Weights
 
 __all__ = ["Gone", "Loops", "Run", "layer"]
@@ -30,6 +32,7 @@ class Run(NamedTuple):
         layout: how the rows are arranged.
         backwards: from each sequence's end to its beginning.
         keep: whether the way back may follow.
+        noise: what disturbs it.
         weights: of this direction.
         state: the initial state, tensors [B, H].
     """
@@ -38,6 +41,7 @@ class Run(NamedTuple):
     layout: Layout
     backwards: bool
     keep: bool
+    noise: Noise
     weights: Weights
     state: State
 
@@ -48,14 +52,16 @@ class Gone(NamedTuple):
     Attributes:
         from_input: [N, G * H].
         from_state: [N, G * H]; the same tensor where the cell adds the two.
-        h_before: [N, H].
+        h_before: [N, H], as W_hh met it.
         initial: gradients of the initial state.
+        projection: the gradient of the projection's result, [N, P], and what was projected, [N, H]; None without one.
     """
 
     from_input: Tensor
     from_state: Tensor
     h_before: Tensor
     initial: tuple[Tensor, ...]
+    projection: tuple[Tensor, Tensor] | None = None
 
 
 @dataclass(frozen=True)  # no tuple: autocast would take it apart and fail to put it together
@@ -73,15 +79,21 @@ class Loops:
 
 
 def layer(
-    loops: Loops, cell: str, data: Tensor, layout: Layout, weights: list[Weights], states: list[State]
+    loops: Loops,
+    cell: str,
+    data: Tensor,
+    layout: Layout,
+    weights: Sequence[Weights],
+    states: Sequence[State],
+    noises: Sequence[Noise] = (NO_NOISE, NO_NOISE),
 ) -> tuple[Tensor, list[State]]:
     """Run one layer by these loops; other arguments and results as in :func:`recurra.kernels.reference.layer`."""
     if not layout.batch_sizes:
         return reference.layer(cell, data, layout, weights, states)
     keep = torch.is_grad_enabled()
     outputs, finals = [], []
-    for weight, state, backwards in zip(weights, states, (False, True)):
-        output, *final = _Recurrence.apply(loops, cell, layout, backwards, keep, data, *weight[:4], *state)  # type: ignore[no-untyped-call]
+    for weight, state, backwards, noise in zip(weights, states, (False, True), noises):
+        output, *final = _Recurrence.apply(loops, cell, layout, backwards, keep, noise, data, *weight[:5], *state)  # type: ignore[no-untyped-call]
         outputs.append(output)
         finals.append(tuple(final))
     return torch.cat(outputs, dim=-1) if len(outputs) > 1 else outputs[0], finals
@@ -100,54 +112,74 @@ class _Recurrence(torch.autograd.Function):
         layout: Layout,
         backwards: bool,
         keep: bool,
+        noise: Noise,
         data: Tensor,
         weight_ih: Tensor,
         weight_hh: Tensor,
         bias_ih: Tensor | None,
         bias_hh: Tensor | None,
+        weight_hr: Tensor | None,
         *state: Tensor,
     ) -> tuple[Tensor, ...]:
         keep = keep and any(ctx.needs_input_grad)
-        run = Run(cell, layout, backwards, keep, Weights(weight_ih, weight_hh, bias_ih, bias_hh), state)
-        output, final, kept = loops.forward(run, data)
+        weights = Weights(weight_ih, weight_hh, bias_ih, bias_hh, weight_hr)
+        make_run = partial(Run, cell, layout, backwards, keep, noise)
+        output, final, kept = loops.forward(make_run(weights, state), data)
         if keep:
-            ctx.loops, ctx.states, ctx.settings = loops, len(state), (cell, layout, backwards, keep)
-            ctx.save_for_backward(data, weight_ih, weight_hh, bias_ih, bias_hh, *state, output, *kept)
+            ctx.loops, ctx.states, ctx.make_run = loops, len(state), make_run
+            ctx.save_for_backward(data, *weights[:5], *state, output, *kept)
         return output, *final
 
     @staticmethod
     @torch.amp.custom_bwd(device_type="cpu")  # type: ignore[untyped-decorator]
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         saved = ctx.saved_tensors  # read once: a checkpoint hands its tensors out only once
-        inputs, (output, *kept) = saved[: 5 + ctx.states], saved[5 + ctx.states :]
-        needed = ctx.needs_input_grad[5:]
+        inputs, (output, *kept) = saved[: 6 + ctx.states], saved[6 + ctx.states :]
+        needed = ctx.needs_input_grad[6:]
         if torch.is_grad_enabled():  # asked for with create_graph=True
-            return *[None] * 5, *_differentiable_backward(ctx.settings, inputs, needed, grads)
-        data, weight_ih, weight_hh, bias_ih, bias_hh, *state = inputs
-        cell, layout, backwards, keep = ctx.settings
-        run = Run(cell, layout, backwards, keep, Weights(weight_ih, weight_hh, bias_ih, bias_hh), tuple(state))
+            return *[None] * 6, *_differentiable_backward(ctx.make_run, inputs, needed, grads)
+        run = ctx.make_run(Weights(*inputs[1:6]), inputs[6:])
         gone = ctx.loops.backward(run, output, kept, grads[0], grads[1:])
-        multiply = ctx.loops.multiply
-        by_bias = gone.from_input.sum(0) if needed[3] else None
-        return (
-            *[None] * 5,
-            multiply(gone.from_input, weight_ih) if needed[0] else None,
-            multiply(gone.from_input.t(), data) if needed[1] else None,
-            multiply(gone.from_state.t(), gone.h_before) if needed[2] else None,
-            by_bias,
-            (by_bias if gone.from_state is gone.from_input else gone.from_state.sum(0)) if needed[4] else None,
-            *gone.initial,
-        )
+        return *[None] * 6, *gradients(ctx.loops, run, inputs[0], gone, needed)
+
+
+def gradients(loops: Loops, run: Run, data: Tensor, gone: Gone, needed: Sequence[bool]) -> list[Tensor | None]:
+    """The gradients of (data, weight_ih, weight_hh, bias_ih, bias_hh, weight_hr, *state), by products over all tokens.
+
+    Args:
+        loops: whose products these are.
+        run: what was run.
+        data: [N, I].
+        gone: what the loop back returned.
+        needed: which of the first six to compute.
+    """
+    multiply = loops.multiply
+    same = gone.from_state is gone.from_input
+    by_bias = gone.from_input.sum(0) if needed[3] or (same and needed[4]) else None
+    return [
+        multiply(gone.from_input, run.weights.weight_ih) if needed[0] else None,
+        multiply(gone.from_input.t(), data) if needed[1] else None,
+        multiply(gone.from_state.t(), gone.h_before) if needed[2] else None,
+        by_bias,
+        (by_bias if same else gone.from_state.sum(0)) if needed[4] else None,
+        multiply(gone.projection[0].t(), gone.projection[1]) if needed[5] and gone.projection else None,
+        *gone.initial,
+    ]
 
 
 def _differentiable_backward(
-    settings: tuple[Any, ...], inputs: tuple[Tensor, ...], needed: tuple[bool, ...], grads: tuple[Tensor, ...]
+    make_run: Callable[[Weights, State], Run],
+    inputs: tuple[Tensor, ...],
+    needed: tuple[bool, ...],
+    grads: tuple[Tensor, ...],
 ) -> list[Tensor | None]:
     """The same gradients by autograd over the plain loop, so that they can be differentiated again."""
     # aliases: where one input depends on another, as a carried state on the weights, only the paths inside count here
     inputs = tuple(tensor if tensor is None else tensor.view_as(tensor) for tensor in inputs)
-    cell, layout, backwards, _ = settings
-    output, final = reference.direction(cell, inputs[0], layout, Weights(*inputs[1:5]), tuple(inputs[5:]), backwards)
+    run = make_run(Weights(*inputs[1:6]), inputs[6:])
+    output, final = reference.direction(
+        run.cell, inputs[0], run.layout, run.weights, run.state, run.backwards, run.noise
+    )
     wanted = [tensor for tensor, is_needed in zip(inputs, needed) if is_needed]
     found = iter(torch.autograd.grad((output, *final), wanted, grads, create_graph=True, allow_unused=True))
     return [next(found) if is_needed else None for is_needed in needed]

@@ -1,26 +1,28 @@
 """The recurrence at the machine's limit: the loop over time in C++ (recurrence.cpp), called on data pointers.
 
-The library knows nothing of torch. The products over all tokens stay with torch; see
+The library knows nothing of torch. How forward, backward and the products over all tokens fit together stands in
 :mod:`recurra.kernels.recurrence`.
 """
 
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from recurra.errors import ShapeError
-from recurra.kernels import packed, recurrence
+from recurra.kernels import recurrence
 from recurra.kernels.cells import CELLS, State
 from recurra.kernels.layout import Layout
 from recurra.kernels.native import loader
+from recurra.kernels.noise import NO_NOISE, Noise
 from recurra.kernels.recurrence import Gone, Loops, Run
 from recurra.kernels.weights import Weights
 
-__all__ = ["layer", "refusal", "variant"]
+__all__ = ["LOOPS", "layer", "refusal", "variant"]
 
 
 class _Loop(NamedTuple):
@@ -37,21 +39,28 @@ _CELLS = {"rnn_tanh": _Loop(0), "rnn_relu": _Loop(1), "lstm": _Loop(2), "gru": _
 
 
 def layer(
-    cell: str, data: Tensor, layout: Layout, weights: list[Weights], states: list[State]
+    cell: str,
+    data: Tensor,
+    layout: Layout,
+    weights: Sequence[Weights],
+    states: Sequence[State],
+    noises: Sequence[Noise] = (NO_NOISE, NO_NOISE),
 ) -> tuple[Tensor, list[State]]:
     """Run one layer in each of its directions; arguments and results as in :func:`recurra.kernels.reference.layer`.
 
-    What :func:`refusal` refuses goes to :mod:`recurra.kernels.packed`.
+    What :func:`refusal` refuses is not for it.
     """
-    if refusal(cell, data, weights):
-        return packed.layer(cell, data, layout, weights, states)
-    return recurrence.layer(_LOOPS, cell, data, layout, weights, states)
+    return recurrence.layer(LOOPS, cell, data, layout, weights, states, noises)
 
 
-def refusal(cell: str, data: Tensor, weights: list[Weights]) -> str | None:
+def refusal(cell: str, data: Tensor, weights: Sequence[Weights], noises: Sequence[Noise]) -> str | None:
     """Why this kernel cannot run a layer, or None when it can."""
     if cell not in _CELLS:
         return f"it does not know the cell {cell}"
+    if weights[0].gain_ih is not None:
+        return "it has no layer norm"
+    if any(noises):
+        return "it has no noise inside the loop"
     if weights[0].weight_hr is not None:
         return "it has no projection"
     for tensor in (data, *(part for weight in weights for part in weight if part is not None)):
@@ -144,7 +153,7 @@ def _checked(name: str, tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
     return tensor
 
 
-_LOOPS = Loops(_forward, _backward, _multiply)
+LOOPS = Loops(_forward, _backward, _multiply)
 
 
 def _biases(run: Run) -> tuple[Tensor | None, Tensor | None]:
