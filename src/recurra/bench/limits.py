@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import NamedTuple
 
@@ -63,7 +63,10 @@ def bandwidths(rounds: int) -> dict[str, float]:
     for place, size in (("memory", _LARGE), ("cache", _SMALL)):
         source = torch.ones(size // 4)
         target = torch.empty_like(source)
-        runs = {"copy": partial(target.copy_, source), "read": source.sum}
+        runs: dict[str, Callable[[], object]] = {
+            "copy": partial(target.copy_, source),
+            "read": partial(torch.sum, source),
+        }
         for run in runs.values():
             run()
         for name, times in interleaved(runs, rounds, repeats=max(1, _LARGE // size)).items():

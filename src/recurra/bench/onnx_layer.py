@@ -43,7 +43,7 @@ def step_of(layer: Any, cell: str) -> Callable[[Tensor, Any], tuple[Tensor, Any]
 def _model(layer: Any, cell: str) -> Any:
     from onnx import TensorProto, checker, helper, numpy_helper
 
-    def value(name: str, *shape: object) -> Any:
+    def value(name: str, *shape: int | str) -> Any:
         return helper.make_tensor_value_info(name, TensorProto.FLOAT, list(shape))
 
     hidden = layer.hidden_size
@@ -57,7 +57,7 @@ def _model(layer: Any, cell: str) -> Any:
         befores, afters = ([f"{part}{number}_{when}" for part in parts] for when in ("before", "after"))
         inputs += [value(name, 1, "B", hidden) for name in befores]
         outputs += [value(name, 1, "B", hidden) for name in afters]
-        options = {"linear_before_reset": 1} if cell == "gru" else {}
+        options: dict[str, Any] = {"linear_before_reset": 1} if cell == "gru" else {}
         given, found = [source, *names, "", *befores], ["", *afters]
         nodes.append(helper.make_node(cell.upper(), given, found, hidden_size=hidden, **options))
         source = afters[0]  # [1, B, H], as one step of the input

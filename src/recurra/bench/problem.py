@@ -1,9 +1,9 @@
 """One batch of sequences of unequal length, and the ways to run it through a layer with the same weights.
 
-    recurra            recurra.nn with lengths=, by the kernel that it chooses by itself
-    recurra bfloat16   the same under autocast, where the native kernel multiplies in bfloat16
-    nn packed          torch.nn on a PackedSequence: the same results
-    nn padded          torch.nn on the padded tensor: results that depend on the padding; for comparison of speed alone
+recurra            recurra.nn with lengths=, by the kernel that it chooses by itself
+recurra bfloat16   the same under autocast, where the native kernel multiplies in bfloat16
+nn packed          torch.nn on a PackedSequence: the same results
+nn padded          torch.nn on the padded tensor: results that depend on the padding; for comparison of speed alone
 """
 
 from __future__ import annotations
@@ -78,7 +78,9 @@ class Problem:
 
     def runs_in_bfloat16(self) -> bool:
         """Whether the native kernel multiplies in bfloat16 under autocast."""
-        return all(choice.kernel == "native" and "bfloat16" in choice.why for choice in self.choices(RECURRA_BF16))
+        return all(
+            choice.kernel == "native" and "bfloat16 products" in choice.why for choice in self.choices(RECURRA_BF16)
+        )
 
     def difference(self, way: str, backward: bool = True) -> float:
         """The largest difference of a way from the packed one, relative to the largest value of each tensor.

@@ -161,16 +161,16 @@ class Results:
         """The most that any product reached, recurra's own included."""
         return max((rate for _, rate in self._products(precision)), default=None)
 
+    def memory(self) -> float | None:
+        """Bytes a second of memory, beyond the caches."""
+        return max((rate for name, rate in self.bandwidth.items() if name.endswith("memory")), default=None)
+
     def wide(self) -> list[Row]:
         """The rows of training of LSTM and GRU with H >= 256, whose share of the limit counts."""
         return [row for row in self.training if row.size.hidden >= 256 and row.cell in ("lstm", "gru")]
 
     def summary(self) -> dict[str, Any]:
         """Means of ratios and shares, and exponents, by name; None where nothing was measured for one."""
-        limits = {RECURRA: self.limit(), RECURRA_BF16: self.limit("bfloat16")}
-        shares = {
-            way: _mean(_known(row.rate(way) for row in self.wide()), limit) for way, limit in limits.items() if limit
-        }
         return {
             **{
                 f"{part}: {way} / recurra": _means(row.ratio(way) for row in rows)
@@ -180,7 +180,11 @@ class Results:
             "training: recurra / recurra bfloat16, H >= 256": _means(
                 row.ratio(RECURRA, RECURRA_BF16) for row in self.training if row.size.hidden >= 256
             ),
-            "share of the limit, H >= 256": shares,
+            "share of the matrix-product limit, H >= 256": {
+                RECURRA: self._share(RECURRA, self.limit()),
+                RECURRA_BF16: self._share(RECURRA_BF16, self.limit("bfloat16")),
+            },
+            "share of the fastest product of all, H >= 256": {RECURRA: self._share(RECURRA, self.peak())},
             "time grows with T to the power of": {
                 way: exponent(self.series.get("time", []), way) for way in (RECURRA, PACKED, PADDED)
             },
@@ -208,6 +212,11 @@ class Results:
             "split": {name: [vars(part) for part in parts] for name, parts in self.split.items()},
         }
 
+    def _share(self, way: str, limit: float | None) -> float | None:
+        """The mean rate of a way over the wide rows, as a share of a limit."""
+        rates = _known(row.rate(way) for row in self.wide())
+        return statistics.fmean(rates) / limit if rates and limit else None
+
     def _products(self, precision: str) -> Iterable[tuple[str, float]]:
         return self.products.get(precision, {}).items()
 
@@ -234,10 +243,6 @@ def exponent(rows: Sequence[Row], way: str) -> float | None:
 
 def _known(values: Iterable[float | None]) -> list[float]:
     return [value for value in values if value is not None]
-
-
-def _mean(values: Sequence[float], unit: float) -> float | None:
-    return statistics.fmean(values) / unit if values else None
 
 
 def _means(values: Iterable[float | None]) -> dict[str, float] | None:

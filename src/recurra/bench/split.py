@@ -1,7 +1,8 @@
 """Where the time of a training step goes: a layer's step by the native kernel, taken apart.
 
-The compiled functions are timed at each of their calls. Packing and unpacking are measured alone, forward and backward,
-and Python by a step with a single token less the compiled functions' part of it. What none of them explains is the rest.
+The compiled functions are timed at each of their calls. Packing and unpacking are measured alone, forward and backward.
+Python, with all else that a step costs whatever its size, is a step of a single token less the compiled functions' part
+of it. What none of them explains is the rest.
 """
 
 from __future__ import annotations
@@ -25,7 +26,12 @@ from recurra.kernels.native import loader
 __all__ = ["own_products", "split_step"]
 
 INPUT, FORWARD, BACKWARD = "product W_ih x", "loop forward", "loop backward"
-GRADIENTS, PACKING, PYTHON, REST = "products of the gradients", "packing, unpacking", "Python", "the rest"
+GRADIENTS, PACKING, PYTHON, REST = (
+    "products of the gradients",
+    "packing, unpacking",
+    "Python and other fixed cost",
+    "the rest",
+)
 
 
 class _Call(NamedTuple):

@@ -16,6 +16,7 @@ from recurra.bench.streaming import LAYER, ONNX, READ, STEPPED
 __all__ = ["markdown", "markdown_table", "print_results"]
 
 _PADDED = f"{PADDED} (inexact)"
+_PROBLEM = "I, H, layers, direction, B, T"
 _SERIES = {"time": "T", "batch": "B", "hidden": "H"}
 
 
@@ -55,7 +56,7 @@ def print_results(console: Console, results: Results) -> None:
     for section in _sections(results):
         shown = section.short or range(len(section.header))
         table = Table(title=escape(section.title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
-        table.add_column(escape(section.header[0]))
+        table.add_column(escape(section.header[0]), no_wrap=True)
         for column in shown[1:]:
             table.add_column(escape(section.header[column]), justify="right")
         for row in section.rows:
@@ -88,7 +89,7 @@ def _preamble(results: Results) -> Iterator[str]:
     ]
     yield (
         f"{results.seconds:.0f} s in all; {'; '.join(told)}. All ways of a row run in turns, round by round; a time is "
-        "the median, ± half the distance between the quartiles. float32 unless bfloat16 is said."
+        "the median, its spread half the distance between the quartiles. float32 unless bfloat16 is said."
     )
     yield from results.notes
 
@@ -134,51 +135,54 @@ def _scaled(number: float, unit: str) -> str:
 def _layers(results: Results, title: str, rows: Sequence[Row]) -> _Section:
     half = any(RECURRA_BF16 in row.times for row in rows)
     ways = [RECURRA, *([RECURRA_BF16] if half else []), PACKED, PADDED]
-    header = ["cell: I, H, layers, direction, B, T", "kernel"]
-    header += [f"{_PADDED if way == PADDED else way} ms" for way in ways]
-    header += ["packed / recurra", "padded / recurra", "recurra GFLOP/s", "share of limit", "difference", "rounds"]
+    header = [_PROBLEM, "kernel", *(f"{_PADDED if way == PADDED else way} ms" for way in ways)]
+    header += ["packed / recurra", "padded / recurra", "share of limit", "recurra GFLOP/s", "share of fastest"]
+    header += ["difference", "rounds", "spread"]
     first = len(ways) + 2
     return _Section(
         title,
         "GFLOP/s are those of the matrix products over valid tokens: padding counts for nothing. The difference is the "
-        "largest from the packed way, relative to the largest value of each tensor.",
+        "largest from the packed way, relative to the largest value of each tensor. The spread is that of the way that "
+        "varied most.",
         header,
         [_layer_row(results, row, ways) for row in rows],
-        (0, *range(2, first), first, first + 1, first + 3),
+        (0, *range(2, first + 3)),
     )
 
 
 def _layer_row(results: Results, row: Row, ways: Sequence[str]) -> list[str]:
-    limit, rate = results.limit(), row.rate()
+    rate = row.rate()
     return [
         f"{row.cell}: {row.size}",
         row.kernel,
-        *(_spread_time(row, way, 1e3) for way in ways),
+        *(_time(row, way, 1e3) for way in ways),
         _number(row.ratio(PACKED), ".2f"),
         _number(row.ratio(PADDED), ".2f"),
+        _percent(rate, results.limit()),
         _number(rate and rate / 1e9, ".0f"),
-        "-" if limit is None or rate is None else f"{100 * rate / limit:.0f} %",
+        _percent(rate, results.peak()),
         _number(max(row.differences.values(), default=None), ".0e"),
         str(row.rounds),
+        _spread(row),
     ]
 
 
 def _streaming(rows: Sequence[Row]) -> _Section:
-    ours = [way for way in rows[0].times if way.startswith(RECURRA)]
+    ours = list(dict.fromkeys(way for row in rows for way in row.times if way.startswith(RECURRA)))
     ways = [*ours, LAYER, STEPPED, ONNX, READ]
-    header = ["cell: I, H, layers, direction, B, T", *(f"{way} µs" for way in ways), "differences"]
+    header = [_PROBLEM, *(f"{way} µs" for way in ways), "differences", "spread"]
     body = []
     for row in rows:
         differences = ", ".join(f"{row.differences[way]:.0e}" for way in ours if way in row.differences)
-        body.append([f"{row.cell}: {row.size}", *(_spread_time(row, way, 1e6) for way in ways), differences])
+        times = [_time(row, way, 1e6) for way in ways]
+        body.append([f"{row.cell}: {row.size}", *times, differences, _spread(row)])
     return _Section(
         "Streaming: one step at a time",
         "Reading the weights: all matrices once, by the fastest of a sum, a dot product and a matrix times a vector. "
-        "Differences: recurra's outputs from the layer's, in the order of the columns. "
-        + _left_out(rows),
+        "Differences: recurra's outputs from the layer's, in the order of the columns. " + _left_out(rows),
         header,
         body,
-        tuple(range(len(header) - 1)),
+        tuple(range(len(header) - 2)),
     )
 
 
@@ -190,16 +194,12 @@ def _series(name: str, rows: Sequence[Row]) -> _Section:
         times = [_time(row, way, 1e6 / row.tokens) for way in (RECURRA, PACKED, PADDED)]
         body.append([str(row.size._asdict()[name]), *times, _number((row.rate() or 0) / 1e9, ".0f")])
     first = rows[0].size
-    fixed = ", ".join(
-        f"{letter} {first._asdict()[field]}" for field, letter in _SERIES.items() if field != name
-    )
+    fixed = ", ".join(f"{letter} {first._asdict()[field]}" for field, letter in _SERIES.items() if field != name)
     return _Section(f"Training: cost against {letter} ({rows[0].cell}, {fixed})", _left_out(rows), header, body)
 
 
 def _left_out(rows: Sequence[Row]) -> str:
-    told = dict.fromkeys(
-        f"Left out: {way} at {row.size}: {why}." for row in rows for way, why in row.left_out.items()
-    )
+    told = dict.fromkeys(f"Left out: {way} at {row.size}: {why}." for row in rows for way, why in row.left_out.items())
     return " ".join(told)
 
 
@@ -222,32 +222,29 @@ def _products(results: Results) -> _Section:
 
 
 def _split(results: Results, name: str, parts: Sequence[Part]) -> _Section:
-    peak, bandwidth = results.peak() or 0.0, max(results.bandwidth.values(), default=0.0)
+    peak, bandwidth = results.peak() or 0.0, results.memory() or 0.0
     body, whole = [], parts[-1].seconds
     for part in parts:
         share = part.share(peak, bandwidth)
-        body.append(
-            [
-                part.name,
-                f"{1e3 * part.seconds:.2f}",
-                f"{100 * part.seconds / whole:.0f} %",
-                f"{part.flops / part.seconds / 1e9:.0f}" if part.flops else "-",
-                f"{part.bytes / part.seconds / 1e9:.1f}" if part.bytes else "-",
-                "-" if share is None else f"{100 * share:.0f} %",
-            ]
-        )
+        rates = [_number(work / part.seconds / 1e9 if work else None, ".0f") for work in (part.flops, part.bytes)]
+        times = [f"{1e3 * part.seconds:.2f}", _percent(part.seconds, whole)]
+        body.append([part.name, *times, *rates, _percent(share, 1.0)])
     text = (
-        f"Beside a peak of {peak / 1e9:.0f} GFLOP/s and {bandwidth / 1e9:.0f} GB/s, the most that was measured in this "
-        "run. GB/s count what must be read and written at least once; what is near lies in the caches. Of the roofline: "
-        "the least time that the two limits allow, as a share of the time that is taken."
+        f"Beside a peak of {peak / 1e9:.0f} GFLOP/s, the most that any product reached in this run, and memory of "
+        f"{bandwidth / 1e9:.0f} GB/s. The GB/s of a part count what it must read and write at least once; much of it lies "
+        "in the caches. Of the roofline: the least time that the two limits allow, as a share of the time that is taken."
     )
     header = ["part", "ms", "share of the step", "GFLOP/s", "GB/s", "of the roofline"]
     return _Section(f"Where a training step's time goes: {name}", text, header, body)
 
 
-def _spread_time(row: Row, way: str, unit: float) -> str:
-    spread = row.spread(way)
-    return _time(row, way, unit) + ("" if spread is None else f" ± {100 * spread:.0f} %")
+def _spread(row: Row) -> str:
+    found = [spread for way in row.times if (spread := row.spread(way)) is not None]
+    return f"± {100 * max(found):.0f} %" if found else "-"
+
+
+def _percent(value: float | None, of: float | None) -> str:
+    return "-" if value is None or of is None else f"{100 * value / of:.0f} %"
 
 
 def _time(row: Row, way: str, unit: float) -> str:
