@@ -31,30 +31,27 @@ def series_rows(cell: str, sizes: Iterable[Size], plan: Plan) -> Iterator[Row]:
     before: Row | None = None
     for size in sizes:
         problem = Problem(cell, size)
-        expected = {} if before is None else {way: _expected(before, problem, way) for way in (PACKED, PADDED)}
-        left_out = {
-            way: f"one run would take about {seconds:.0f} s"
-            for way, seconds in expected.items()
-            if seconds > plan.patience
-        }
+        left_out = {} if before is None else _left_out(before, problem, plan.patience)
         ways = [way for way in (RECURRA, PACKED, PADDED) if way not in left_out]
         before = _row(problem, ways, plan, backward=True)
         before.left_out = left_out
         yield before
 
 
-def _expected(before: Row, problem: Problem, way: str) -> float:
-    """Seconds of one run by those of the size before; the packed way's backward adds N x G * H numbers T times.
-
-    A way that was left out before is left out again.
-    """
-    median = before.median(way)
-    if median is None:
-        return float("inf")
-    growth = problem.flops() / before.flops
-    if way == PACKED:
-        growth = max(growth, _added(problem.size, problem.tokens) / _added(before.size, before.tokens))
-    return median * growth
+def _left_out(before: Row, problem: Problem, patience: float) -> dict[str, str]:
+    """The ways that would take too long by the size before, or that were left out there, and why."""
+    found = {}
+    for way in (PACKED, PADDED):
+        median = before.median(way)
+        if median is None:
+            found[way] = before.left_out[way]
+            continue
+        growth = problem.flops() / before.flops
+        if way == PACKED:  # its backward adds N x G * H numbers T times
+            growth = max(growth, _added(problem.size, problem.tokens) / _added(before.size, before.tokens))
+        if median * growth > patience:
+            found[way] = f"from {problem.size} on, where one run would take about {median * growth:.0f} s"
+    return found
 
 
 def _added(size: Size, tokens: int) -> int:

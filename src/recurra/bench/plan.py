@@ -44,7 +44,7 @@ SIZES = (
     Size(650, 650, 2, 1, 20, 35, full=True),
     Size(80, 256, 3, 2, 16, 800),
 )
-_STREAMS = (Size(256, 256, 1, 1, 1, 1, full=True), Size(512, 512, 2, 1, 1, 1, full=True))
+_STREAMS = (Size(256, 256, 1, 1, 1, 1), Size(512, 512, 2, 1, 1, 1))
 
 
 @dataclass(frozen=True)
@@ -97,9 +97,7 @@ DEFAULT = Plan(
     name="default",
     sizes=(*SIZES[:3], SIZES[5]),
     streams=_STREAMS,
-    series=_series(
-        time=(50, 100, 200, 500, 1000, 2000, 5000), batch=(1, 4, 16, 64, 256), hidden=(16, 64, 256, 512, 1024)
-    ),
+    series=_series(time=(50, 100, 200, 500, 1000, 2000, 5000), batch=(1, 4, 16, 64, 256), hidden=(16, 64, 256, 1024)),
     split=SIZES[2],
     square=2048,
     rounds=9,

@@ -153,6 +153,11 @@ class Results:
     seconds: float = 0.0
     finished: bool = False
 
+    def command(self) -> str:
+        """What makes the same run again."""
+        plan = "" if self.plan.name == "default" else f" --{self.plan.name}"
+        return f"recurra bench{plan} --threads {self.machine['threads']} --cells {','.join(self.cells)}"
+
     def limit(self, precision: str = "float32") -> float | None:
         """The matrix-product limit: the most that `torch.mm` reached, in operations a second."""
         return max((rate for name, rate in self._products(precision) if name.startswith("torch.mm")), default=None)
@@ -193,7 +198,7 @@ class Results:
     def as_json(self) -> dict[str, Any]:
         """Every number."""
         return {
-            "plan": self.plan.name,
+            "command": self.command(),
             "finished": self.finished,
             "cells": self.cells,
             "machine": self.machine,

@@ -16,6 +16,7 @@ from recurra.bench.streaming import LAYER, ONNX, READ, STEPPED
 __all__ = ["markdown", "markdown_table", "print_results"]
 
 _PADDED = f"{PADDED} (inexact)"
+_WIDE = 140
 _PROBLEM = "I, H, layers, direction, B, T"
 _SERIES = {"time": "T", "batch": "B", "hidden": "H"}
 
@@ -29,6 +30,7 @@ class _Section(NamedTuple):
         header: of the table.
         rows: of the table.
         short: the columns that a terminal shows; None for all.
+        most: rows that a terminal shows.
     """
 
     title: str
@@ -36,30 +38,28 @@ class _Section(NamedTuple):
     header: list[str]
     rows: list[list[str]]
     short: Sequence[int] | None = None
+    most: int | None = None
 
 
-def markdown(results: Results, command: str) -> str:
-    """All tables as a page.
-
-    Args:
-        results: of a run.
-        command: that made them.
-    """
-    parts = ["# recurra bench", f"Made by `{command}`.", *_preamble(results)]
+def markdown(results: Results) -> str:
+    """All tables as a page."""
+    parts = ["# recurra bench", f"Made by `{results.command()}`.", *_preamble(results), "![The figure](bench.png)"]
     for section in _sections(results):
         parts += [f"## {section.title}", section.text, markdown_table(section.header, section.rows)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def print_results(console: Console, results: Results) -> None:
-    """Print the tables, with the columns that matter most."""
+    """Print the tables, with the columns and rows that matter most."""
+    if not console.is_terminal:  # a file or a pipe has no edge to fold at
+        console.width = max(console.width, _WIDE)
     for section in _sections(results):
         shown = section.short or range(len(section.header))
         table = Table(title=escape(section.title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
-        table.add_column(escape(section.header[0]), no_wrap=True)
+        table.add_column(escape(section.header[0]), overflow="fold")
         for column in shown[1:]:
-            table.add_column(escape(section.header[column]), justify="right")
-        for row in section.rows:
+            table.add_column(escape(section.header[column]), justify="right", overflow="fold")
+        for row in section.rows[: section.most]:
             table.add_row(*(escape(row[column]) for column in shown))
         console.print(table)
         if section.text:
@@ -89,7 +89,8 @@ def _preamble(results: Results) -> Iterator[str]:
     ]
     yield (
         f"{results.seconds:.0f} s in all; {'; '.join(told)}. All ways of a row run in turns, round by round; a time is "
-        "the median, its spread half the distance between the quartiles. float32 unless bfloat16 is said."
+        "the median, its spread half the distance between the quartiles; limits are those of the fastest round. float32 "
+        "unless bfloat16 is said."
     )
     yield from results.notes
 
@@ -170,14 +171,14 @@ def _layer_row(results: Results, row: Row, ways: Sequence[str]) -> list[str]:
 def _streaming(rows: Sequence[Row]) -> _Section:
     ours = list(dict.fromkeys(way for row in rows for way in row.times if way.startswith(RECURRA)))
     ways = [*ours, LAYER, STEPPED, ONNX, READ]
-    header = [_PROBLEM, *(f"{way} µs" for way in ways), "differences", "spread"]
+    header = ["cell, L x H", *(f"{way} µs" for way in ways), "differences", "spread"]
     body = []
     for row in rows:
         differences = ", ".join(f"{row.differences[way]:.0e}" for way in ours if way in row.differences)
         times = [_time(row, way, 1e6) for way in ways]
-        body.append([f"{row.cell}: {row.size}", *times, differences, _spread(row)])
+        body.append([f"{row.cell} {row.size.layers} x {row.size.hidden}", *times, differences, _spread(row)])
     return _Section(
-        "Streaming: one step at a time",
+        f"Streaming: one step at a time, B = {rows[0].size.batch}",
         "Reading the weights: all matrices once, by the fastest of a sum, a dot product and a matrix times a vector. "
         "Differences: recurra's outputs from the layer's, in the order of the columns. " + _left_out(rows),
         header,
@@ -199,7 +200,7 @@ def _series(name: str, rows: Sequence[Row]) -> _Section:
 
 
 def _left_out(rows: Sequence[Row]) -> str:
-    told = dict.fromkeys(f"Left out: {way} at {row.size}: {why}." for row in rows for way, why in row.left_out.items())
+    told = dict.fromkeys(f"Left out: {way} {why}." for row in rows for way, why in row.left_out.items())
     return " ".join(told)
 
 
@@ -218,7 +219,7 @@ def _products(results: Results) -> _Section:
         f"one: {limits}. Recurra's own products may be faster, so its share of the limit may be more than 100 %; their "
         f"most is {(results.peak() or 0) / 1e9:.0f} GFLOP/s. Memory: {memory}."
     )
-    return _Section("Limits: matrix products", text, ["product", "precision", "GFLOP/s"], rows)
+    return _Section("Limits: matrix products", text, ["product", "precision", "GFLOP/s"], rows, most=6)
 
 
 def _split(results: Results, name: str, parts: Sequence[Part]) -> _Section:
@@ -231,8 +232,8 @@ def _split(results: Results, name: str, parts: Sequence[Part]) -> _Section:
         body.append([part.name, *times, *rates, _percent(share, 1.0)])
     text = (
         f"Beside a peak of {peak / 1e9:.0f} GFLOP/s, the most that any product reached in this run, and memory of "
-        f"{bandwidth / 1e9:.0f} GB/s. The GB/s of a part count what it must read and write at least once; much of it lies "
-        "in the caches. Of the roofline: the least time that the two limits allow, as a share of the time that is taken."
+        f"{bandwidth / 1e9:.0f} GB/s. The GB/s of a part count what it must read and write at least once; much of that "
+        "lies in the caches. Of the roofline: the least time that the two limits allow, as a share of the time taken."
     )
     header = ["part", "ms", "share of the step", "GFLOP/s", "GB/s", "of the roofline"]
     return _Section(f"Where a training step's time goes: {name}", text, header, body)

@@ -71,8 +71,9 @@ def machine() -> dict[str, Any]:
 def machine_line() -> str:
     """The same in one line."""
     found = machine()
+    threads = "1 thread" if found["threads"] == 1 else f"{found['threads']} threads"
     return (
-        f"{found['processor']} ({found['instructions']}), {found['threads']} threads of {found['cores']} cores, "
+        f"{found['processor']} ({found['instructions']}), {threads} on {found['cores']} cores, "
         f"torch {found['torch']}, recurra {found['recurra']}, Python {found['python']}, {found['system']}"
     )
 
