@@ -177,15 +177,16 @@ def _shares(axes: Axes, results: Results) -> None:
         rates = [(row.rate(way) or float("nan")) / 1e9 for row in rows]
         name = "recurra" if way == RECURRA else "recurra, bfloat16"
         axes.barh(lines, rates, height, color=_BLUE if way == RECURRA else _PURPLE, label=name)
-    limits = [("float32", results.limit(), "torch.mm", "-", _ORANGE)]
-    limits += [("bfloat16", results.limit("bfloat16"), "torch.mm, bfloat16", ":", _ORANGE)]
-    limits += [("float32", results.peak(), "recurra's own product", (0, (4, 2)), "black")]
-    for _, rate, label, line, colour in limits:
+    limits = [
+        (results.limit(), "torch.mm", _ORANGE, "-"),
+        (results.limit("bfloat16"), "torch.mm, bfloat16", _ORANGE, ":"),
+        (results.peak(), "fastest product of all", "black", "--"),
+    ]
+    for rate, label, colour, line in limits:
         if rate is not None:
             axes.axvline(rate / 1e9, color=colour, linewidth=1.8, linestyle=line, label=label)
-    axes.set_yticks(
-        range(len(rows)), [f"{row.cell} {row.size.layers} x {row.size.hidden}, B {row.size.batch}" for row in rows]
-    )
+    names = [f"{row.cell} {row.size.layers} x {row.size.hidden}\nB {row.size.batch}, T {row.size.time}" for row in rows]
+    axes.set_yticks(range(len(rows)), names, fontsize=8.5)
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_xlim(left=0)
     axes.grid(visible=False, axis="y")

@@ -89,8 +89,8 @@ def _preamble(results: Results) -> Iterator[str]:
     ]
     yield (
         f"{results.seconds:.0f} s in all; {'; '.join(told)}. All ways of a row run in turns, round by round; a time is "
-        "the median, its spread half the distance between the quartiles; limits are those of the fastest round. float32 "
-        "unless bfloat16 is said."
+        "the median, its spread half the distance between the quartiles; limits are those of the fastest round. All in "
+        "float32 unless bfloat16 is said."
     )
     yield from results.notes
 
