@@ -27,7 +27,7 @@ _LINES: dict[str, dict[str, Any]] = {
     PACKED: {"color": _ORANGE, "marker": "s", "linewidth": 1.6},
     PADDED: {"color": _GREY, "marker": "v", "linewidth": 1.6, "linestyle": (0, (4, 2))},
 }
-_NAMES = {RECURRA: "recurra", PACKED: "nn packed", PADDED: "nn padded (inexact)"}
+_NAMES = {RECURRA: "recurra", PACKED: "nn packed", PADDED: "nn padded"}
 _STREAMS = {
     RECURRA: ("recurra", _BLUE),
     f"{RECURRA} bfloat16": ("recurra, bfloat16", _PURPLE),
@@ -40,8 +40,8 @@ _STREAMS = {
 _AXES = {"time": "T, longest sequence", "batch": "B, sequences in the batch", "hidden": "H, hidden units"}
 _BELOW: dict[str, Any] = {"loc": "upper left", "handletextpad": 0.4, "columnspacing": 1.0, "borderaxespad": 0.0}
 _SETTINGS: dict[Any, Any] = {  # mypy knows only the names of one version of matplotlib
-    "font.size": 10.5,
-    "axes.titlesize": 11.5,
+    "font.size": 11.5,
+    "axes.titlesize": 12,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
     "axes.spines.top": False,
@@ -52,7 +52,7 @@ _SETTINGS: dict[Any, Any] = {  # mypy knows only the names of one version of mat
     "grid.color": _GRID,
     "grid.linewidth": 0.7,
     "legend.frameon": False,
-    "legend.fontsize": 9.5,
+    "legend.fontsize": 10.5,
     "lines.markersize": 5.5,
     "figure.facecolor": "white",
     "axes.facecolor": "white",
@@ -65,9 +65,9 @@ def figure(results: Results) -> bytes:
     A panel for which nothing was measured is left empty and says so.
     """
     with matplotlib.rc_context(_SETTINGS):
-        drawing = Figure(figsize=(13, 8.8))
+        drawing = Figure(figsize=(13, 9.2))
         FigureCanvasAgg(drawing)
-        drawing.subplots_adjust(left=0.145, right=0.985, top=0.885, bottom=0.115, wspace=0.36, hspace=0.58)
+        drawing.subplots_adjust(left=0.155, right=0.985, top=0.89, bottom=0.145, wspace=0.42, hspace=0.6)
         places = drawing.subplots(2, 3, gridspec_kw={"width_ratios": [1.2, 1, 1]})
         panels: list[tuple[Axes, bool, Callable[[Axes], None]]] = [
             (places[0, 0], bool(results.training), lambda axes: _ratios(axes, results.training)),
@@ -84,7 +84,13 @@ def figure(results: Results) -> bytes:
                 axes.set_axis_off()
                 axes.text(0.5, 0.5, "not measured", ha="center", va="center", color=_GREY)
         unfinished = "" if results.finished else " Stopped by Ctrl-C."
-        drawing.text(0.012, 0.972, f"recurra bench. {results.machine_line}.{unfinished}", fontsize=10, color="#50555c")
+        drawing.text(
+            0.012,
+            0.972,
+            f"recurra bench. nn: torch.nn; its padded way is inexact. {results.machine_line}.{unfinished}",
+            fontsize=10.5,
+            color="#50555c",
+        )
         drawn = io.BytesIO()
         drawing.savefig(drawn, format="png", dpi=100)
     file = io.BytesIO()  # a palette: a third of the bytes, and no difference that an eye could see
@@ -106,7 +112,7 @@ def _ratios(axes: Axes, rows: Sequence[Row]) -> None:
                 axes.plot([ratio], [line], linestyle="none", markersize=7, clip_on=False, **drawn)
     axes.axvline(1, color="black", linewidth=1.2)
     axes.set_xscale("log")
-    axes.set_yticks(range(len(sizes)), [str(size).replace(" (all full)", " full") for size in sizes])
+    axes.set_yticks(range(len(sizes)), [str(size).replace(" (all full)", "") for size in sizes], fontsize=10)
     axes.set_ylim(len(sizes) - 0.5, -0.5)
     _plain(axes, "x")
     axes.set_title("Training: time of torch.nn / time of recurra")
@@ -120,7 +126,7 @@ def _ratios(axes: Axes, rows: Sequence[Row]) -> None:
     ]
     for label, face in (("packed", _GREY), ("padded (inexact)", "white")):
         marks.append(Line2D([], [], color=_GREY, marker="o", linestyle="none", markerfacecolor=face, label=label))
-    axes.legend(handles=marks, ncols=5, bbox_to_anchor=(-0.3, -0.2), **_BELOW)
+    axes.legend(handles=marks, ncols=5, bbox_to_anchor=(-0.46, -0.21), **_BELOW)
 
 
 def _streams(axes: Axes, rows: Sequence[Row]) -> None:
@@ -139,7 +145,7 @@ def _streams(axes: Axes, rows: Sequence[Row]) -> None:
     _plain(axes, "x")
     axes.set_title("Streaming: one step, one sequence")
     axes.set_xlabel("µs a step")
-    axes.legend(ncols=4, bbox_to_anchor=(-0.3, -0.2), handlelength=1.0, **_BELOW)
+    axes.legend(ncols=3, bbox_to_anchor=(-0.46, -0.2), handlelength=1.0, **_BELOW)
 
 
 def _costs(axes: Axes, name: str, rows: Sequence[Row]) -> None:
@@ -164,7 +170,7 @@ def _costs(axes: Axes, name: str, rows: Sequence[Row]) -> None:
     axes.set_title(f"Training: cost by {_AXES[name][0]}\n{rows[0].cell}, {fixed[name].format(rows[0].size)}")
     axes.set_xlabel(_AXES[name])
     axes.set_ylabel("µs a token")
-    axes.legend(ncols=3, bbox_to_anchor=(-0.16, -0.2), handlelength=1.4, **{**_BELOW, "columnspacing": 0.7})
+    axes.legend(ncols=3, bbox_to_anchor=(-0.2, -0.21), handlelength=1.2, **{**_BELOW, "columnspacing": 0.7})
 
 
 def _shares(axes: Axes, results: Results) -> None:
@@ -175,24 +181,24 @@ def _shares(axes: Axes, results: Results) -> None:
     for number, way in enumerate(ways):
         lines = [index + height * (number - (len(ways) - 1) / 2) for index in range(len(rows))]
         rates = [(row.rate(way) or float("nan")) / 1e9 for row in rows]
-        name = "recurra" if way == RECURRA else "recurra, bfloat16"
-        axes.barh(lines, rates, height, color=_BLUE if way == RECURRA else _PURPLE, label=name)
+        name, colour = ("recurra", _BLUE) if way == RECURRA else ("bfloat16", _PURPLE)
+        axes.barh(lines, rates, height, color=colour, label=name)
     limits = [
         (results.limit(), "torch.mm", _ORANGE, "-"),
-        (results.limit("bfloat16"), "torch.mm, bfloat16", _ORANGE, ":"),
-        (results.peak(), "fastest product of all", "black", "--"),
+        (results.limit("bfloat16"), "torch.mm bfloat16", _ORANGE, ":"),
+        (results.peak(), "fastest product", "black", "--"),
     ]
     for rate, label, colour, line in limits:
         if rate is not None:
             axes.axvline(rate / 1e9, color=colour, linewidth=1.8, linestyle=line, label=label)
-    names = [f"{row.cell} {row.size.layers} x {row.size.hidden}\nB {row.size.batch}, T {row.size.time}" for row in rows]
-    axes.set_yticks(range(len(rows)), names, fontsize=8.5)
+    names = [f"{row.cell} {row.size.layers} x {row.size.hidden}, T {row.size.time}" for row in rows]
+    axes.set_yticks(range(len(rows)), names, fontsize=9)
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_xlim(left=0)
     axes.grid(visible=False, axis="y")
-    axes.set_title("Training beside the fastest products\nH >= 256, valid tokens")
-    axes.set_xlabel("GFLOP/s")
-    axes.legend(ncols=3, bbox_to_anchor=(-0.3, -0.2), handlelength=1.4, **{**_BELOW, "columnspacing": 0.7})
+    axes.set_title("Training at H >= 256\nbeside the fastest products")
+    axes.set_xlabel("GFLOP/s over valid tokens")
+    axes.legend(ncols=2, bbox_to_anchor=(-0.3, -0.2), handlelength=1.4, **_BELOW)
 
 
 def _plain(axes: Axes, which: str) -> None:
