@@ -47,7 +47,7 @@ setup(
         Extension(
             f"recurra.kernels.native.{variant}",
             [str(NATIVE / name) for name in ("recurrence.cpp", "multiply.cpp")],
-            depends=[str(NATIVE / name) for name in ("cells.h", "recurrence.h", "threads.h", "tile.h", "vectors.h")],
+            depends=[str(header) for header in NATIVE.glob("*.h")],
             extra_compile_args=FLAGS + flags,
             language="c++",
             optional=True,

@@ -13,7 +13,9 @@ import torch
 from torch import Tensor, nn
 
 import recurra.nn
-from recurra.kernels import use_kernel
+from recurra.errors import SettingsError
+from recurra.kernels import native, use_kernel
+from recurra.kernels.native import loader
 
 KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "rnn_tanh": ("RNN", {"nonlinearity": "tanh"}),
@@ -87,6 +89,14 @@ class Bench:
         for g, e in zip(got, expected):
             torch.testing.assert_close(g, e, rtol=tolerance, atol=tolerance)
 
+    def runs_here(self, variant: str) -> bool:
+        """Whether a variant of the native kernels was built and runs on this processor."""
+        try:
+            loader._load(variant)
+        except SettingsError:
+            return False
+        return True
+
 
 @pytest.fixture(scope="session")
 def bench() -> Bench:
@@ -110,4 +120,14 @@ def kernel(request: pytest.FixtureRequest) -> Any:
 
 @pytest.fixture(params=Bench.kinds)
 def kind(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+@pytest.fixture(params=loader.VARIANTS)
+def variant(bench: Bench, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Each instruction set in turn, forced."""
+    if not bench.runs_here(request.param):
+        pytest.skip(f"{request.param} was not built or does not run on this processor")
+    monkeypatch.setenv("RECURRA_NATIVE", request.param)
+    assert native.variant() == request.param
     return request.param

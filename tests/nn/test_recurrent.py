@@ -13,6 +13,7 @@ from torch.nn.utils.rnn import pack_sequence
 import recurra.nn
 from recurra.errors import SettingsError, ShapeError
 from recurra.nn import GRU, LSTM, RNN
+from recurra.nn.options import DEFAULTS
 
 LAYERS = (RNN, LSTM, GRU)
 GATES = {RNN: 1, LSTM: 4, GRU: 3}
@@ -48,7 +49,7 @@ def test_positional_arguments_are_those_of_torch(layer):
     names = {RNN: ["num_layers", "nonlinearity"], LSTM: ["num_layers"], GRU: ["num_layers"]}[layer]
     expected = ["input_size", "hidden_size", *names, "bias", "batch_first", "dropout", "bidirectional"]
     expected += ["proj_size"] if layer is LSTM else []
-    assert list(inspect.signature(layer).parameters) == [*expected, "device", "dtype", "init"]
+    assert list(inspect.signature(layer).parameters) == [*expected, "device", "dtype", "init", *DEFAULTS]
     middle = [2, "relu"] if layer is RNN else [2]
     ours = layer(3, 5, *middle, False, True, 0.25, True)
     theirs = torch_twin(layer)(3, 5, *middle, False, True, 0.25, True)
@@ -145,7 +146,7 @@ def test_flatten_parameters_does_nothing():
 
 
 def test_public_names():
-    assert recurra.nn.__all__ == ["GRU", "LSTM", "RNN"]
+    assert recurra.nn.__all__ == ["GRU", "LSTM", "RNN", "truncated"]
 
 
 @pytest.mark.parametrize(
@@ -158,7 +159,7 @@ def test_public_names():
         ({"dropout": 1.5, "num_layers": 2}, "dropout: expected a number in 0..1, got 1.5"),
         ({"dropout": -0.1}, "dropout: expected a number in 0..1, got -0.1"),
         ({"dropout": True}, "dropout: expected a number in 0..1, got True"),
-        ({"init": "zeros"}, "init: expected 'careful' or 'torch', got 'zeros'"),
+        ({"init": "zeros"}, "init: expected 'careful', 'torch' or 'chrono', got 'zeros'"),
     ],
 )
 @pytest.mark.parametrize("layer", LAYERS)

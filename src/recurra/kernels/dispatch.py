@@ -13,10 +13,11 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from recurra.errors import SettingsError, nearest
-from recurra.kernels import library, native, packed, reference
+from recurra.kernels import library, native, operator, packed, reference
 from recurra.kernels.cells import State
 from recurra.kernels.layout import Layout
 from recurra.kernels.noise import NO_NOISE, Noise
+from recurra.kernels.padded import Padded
 from recurra.kernels.weights import Weights
 
 __all__ = ["KERNELS", "Choice", "choose", "explain", "run_layer", "use_kernel"]
@@ -136,12 +137,17 @@ def explain(
 def run_layer(
     cell: str,
     data: Tensor,
-    layout: Layout,
+    layout: Layout | Padded,
     weights: Sequence[Weights],
     states: Sequence[State],
     noises: Sequence[Noise] = (NO_NOISE, NO_NOISE),
 ) -> tuple[Tensor, list[State]]:
-    """Run one layer by the kernel of choice; arguments and results as in :func:`recurra.kernels.reference.layer`."""
+    """Run one layer by the kernel of choice; arguments and results as in :func:`recurra.kernels.reference.layer`.
+
+    With a layout of :class:`Padded` it becomes an operator, and the choice is made when that runs.
+    """
+    if isinstance(layout, Padded):
+        return operator.layer(cell, data, layout, weights, states, noises)
     choice = choose(cell, data, layout, weights, noises)
     noted = _noted.get()
     if noted is not None:

@@ -63,7 +63,8 @@ def direction(
         if weights.weight_hr is not None:
             after = (linear(after[0], weights.weight_hr), *after[1:])
         if zoneout is not None:
-            after = tuple(torch.lerp(new, old, share[t]) for new, old, share in zip(after, before, zoneout))
+            # no lerp: under autocast the two states may differ in dtype
+            after = tuple(share[t] * old + (1 - share[t]) * new for new, old, share in zip(after, before, zoneout))
         outputs[t] = after[0]
         state = tuple(torch.cat([new, old[running:]]) for new, old in zip(after, state))
     return torch.cat(outputs) if outputs else state[0][:0], state

@@ -10,8 +10,9 @@ from torch.nn.utils.rnn import PackedSequence
 
 from recurra.errors import ShapeError
 from recurra.kernels.layout import Layout
+from recurra.kernels.padded import Padded
 
-__all__ = ["Lengths", "checked_lengths", "packed_layout"]
+__all__ = ["Lengths", "checked_lengths", "layout_of", "packed_layout", "traced_layout"]
 
 Lengths = Tensor | Sequence[int]
 
@@ -32,6 +33,27 @@ def checked_lengths(lengths: Lengths, batch: int, time: int) -> Tensor:
     if batch and (int(given.min()) < 0 or int(given.max()) > time):
         raise ShapeError(f"lengths: expected 0 to {time}, got {int(given.min())} to {int(given.max())}")
     return given.long()
+
+
+def layout_of(lengths: Lengths | None, time: int, batch: int) -> Layout:
+    """Return the layout of a padded batch; errors as :func:`checked_lengths`."""
+    return Layout.full(time, batch) if lengths is None else Layout.from_lengths(checked_lengths(lengths, batch, time))
+
+
+def traced_layout(lengths: Lengths | None, time: int, batch: int) -> Padded:
+    """Return the same for a tracer, which does not know the values yet; the operator checks their range.
+
+    Raises:
+        ShapeError: not one whole number for each of the B sequences.
+    """
+    if lengths is None:
+        return Padded(torch.full((batch,), time))
+    given = torch.as_tensor(lengths)
+    if given.is_floating_point() or given.dtype == torch.bool or given.is_complex():
+        raise ShapeError(f"lengths: expected whole numbers, got {given.dtype}")
+    if given.dim() != 1 or given.shape[0] != batch:
+        raise ShapeError(f"lengths: expected one for each of {batch} sequences, got shape {tuple(given.shape)}")
+    return Padded(given.detach().to("cpu", torch.int64))
 
 
 def packed_layout(sequence: PackedSequence) -> Layout:

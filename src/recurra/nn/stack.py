@@ -1,27 +1,47 @@
-"""What RNN, LSTM and GRU share: parameters, and how they are drawn."""
+"""What RNN, LSTM and GRU share: parameters, how they are drawn, and what disturbs them in training."""
 
 from __future__ import annotations
 
-import math
 import warnings
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from recurra.errors import SettingsError
-from recurra.kernels.cells import CELLS
+from recurra.kernels.cells import CELLS, State
+from recurra.kernels.layout import Layout
+from recurra.kernels.noise import Noise
+from recurra.kernels.weights import Weights
+from recurra.nn.initialisation import draw_parameter, set_chrono_bias, set_forget_bias
+from recurra.nn.options import DEFAULTS, Extras, Init, checked_extras
+from recurra.nn.regularisation import draw_mask, draw_zoneout, drop_by_sequence
 from recurra.nn.run import RecurrentRun
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 __all__ = ["Recurrent"]
 
 
 class Recurrent(RecurrentRun):
-    """What RNN, LSTM and GRU share: parameters, and how they are drawn.
+    """What RNN, LSTM and GRU share.
 
     Parameters are named and laid out as in `torch.nn` (``weight_ih_l0``, ``weight_hh_l0_reverse``, ...), so a
-    ``state_dict`` of the torch layer loads as it is.
+    ``state_dict`` of the torch layer loads as it is. What is beyond torch's layers is said by keyword, see
+    :class:`recurra.nn.options.Extras`; each option has an attribute of its name.
     """
+
+    input_dropout: float
+    recurrent_dropout: float
+    output_dropout: float
+    weight_dropout: float
+    zoneout: float | tuple[float, float]
+    layer_norm: bool
+    forget_bias: float | None
+    chrono_steps: int | None
+    learn_initial_state: bool
+    connections: Literal["residual", "highway"] | None
 
     def __init__(
         self,
@@ -36,10 +56,13 @@ class Recurrent(RecurrentRun):
         proj_size: int = 0,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
-        init: Literal["careful", "torch"] = "careful",
+        init: Init = "careful",
+        **extras: Unpack[Extras],
     ) -> None:
         super().__init__()
         _check_arguments(input_size, hidden_size, num_layers, dropout, proj_size, init)
+        for name, value in checked_extras(cell, hidden_size, num_layers, bias, init, **extras).items():
+            setattr(self, name, value)
         self.cell = cell
         self.input_size = input_size
         self.hidden_size = hidden_size
@@ -50,39 +73,106 @@ class Recurrent(RecurrentRun):
         self.bidirectional = bidirectional
         self.proj_size = proj_size
         self.init = init
-        rows = CELLS[cell].gates * hidden_size
-        for layer in range(num_layers):
-            width = input_size if layer == 0 else self.num_directions * self.output_size
-            for end in self._ends(layer):
-                shapes: dict[str, tuple[int, ...]] = {"weight_ih": (rows, width), "weight_hh": (rows, self.output_size)}
-                if bias:
-                    shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)}
-                if proj_size:
-                    shapes["weight_hr"] = (proj_size, hidden_size)
-                for name, shape in shapes.items():
-                    parameter = nn.Parameter(torch.empty(*shape, device=device, dtype=dtype))
-                    self.register_parameter(f"{name}_{end}", parameter)
+        for name, shape in self._shapes().items():
+            self.register_parameter(name, nn.Parameter(torch.empty(*shape, device=device, dtype=dtype)))
         self.reset_parameters()
+
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        """Name and shape of each parameter, in the order of torch, whose layers have only the first kinds."""
+        shapes: dict[str, tuple[int, ...]] = {}
+        outer = self.num_directions * self.output_size
+        for layer in range(self.num_layers):
+            for end in self._ends(layer):
+                own = self._direction_shapes(outer if layer else self.input_size)
+                shapes |= {f"{name}_{end}": shape for name, shape in own.items()}
+            if layer and self.connections == "highway":
+                shapes[f"weight_gate_l{layer}"] = (outer, outer)
+                if self.bias:
+                    shapes[f"bias_gate_l{layer}"] = (outer,)
+        if self.learn_initial_state:
+            rows = self.num_layers * self.num_directions
+            shapes |= {name: (rows, size) for name, size in zip(("h_0", "c_0"), self._state_sizes())}
+        return shapes
+
+    def _direction_shapes(self, width: int) -> dict[str, tuple[int, ...]]:
+        rows = CELLS[self.cell].gates * self.hidden_size
+        shapes: dict[str, tuple[int, ...]] = {"weight_ih": (rows, width), "weight_hh": (rows, self.output_size)}
+        if self.bias:
+            shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)}
+        if self.proj_size:
+            shapes["weight_hr"] = (self.proj_size, self.hidden_size)
+        if self.layer_norm:
+            shapes |= {"gain_ih": (rows,), "gain_hh": (rows,)}
+            if self.cell == "lstm":
+                shapes |= {"gain_c": (self.hidden_size,)} | ({"bias_c": (self.hidden_size,)} if self.bias else {})
+        return shapes
 
     def reset_parameters(self) -> None:
         """Draw new parameters.
 
         ``init="careful"``: Xavier uniform W_ih (Glorot, Bengio 2010) and orthogonal W_hh (Saxe et al. 2014), each over
-        the stacked gates as one matrix; zero biases, but 1 for an LSTM's forget gate (Jozefowicz et al. 2015).
+        the stacked gates as one matrix, as Keras does it; zero biases, but 1 for an LSTM's forget gate (Jozefowicz et
+        al. 2015). All gates together then keep the length of h. The other custom, an orthogonal block for each gate,
+        makes W_hh sqrt(G) times larger.
+        ``init="chrono"``: the same, but the biases of the gates that keep the state are drawn for ranges of up to
+        ``chrono_steps`` steps T: an LSTM's forget gate has log U(1, T - 1) and its input gate the negative of it; a
+        GRU's gate z, with which torch keeps the state, has log U(1, T - 1) (Tallec, Ollivier, "Can recurrent neural
+        networks warp time?", ICLR 2018).
         ``init="torch"``: all uniform in +-1/sqrt(H), as `torch.nn`.
+
+        In each, gains start at 1, a learnt initial state at 0, and a highway's gate with bias -1.
         """
-        bound = 1 / math.sqrt(self.hidden_size)
         for name, parameter in self.named_parameters():
-            if self.init == "torch":
-                nn.init.uniform_(parameter, -bound, bound)
-            elif name.startswith("weight_hh"):
-                nn.init.orthogonal_(parameter)
-            elif name.startswith("weight"):
-                nn.init.xavier_uniform_(parameter)
-            else:
-                nn.init.zeros_(parameter)
-                if self.cell == "lstm" and name.startswith("bias_ih"):
-                    nn.init.ones_(parameter[self.hidden_size : 2 * self.hidden_size])
+            draw_parameter(name, parameter, self.init, self.hidden_size)
+        if self.bias:
+            for layer in range(self.num_layers):
+                for end in self._ends(layer):
+                    self._set_gate_biases(getattr(self, f"bias_ih_{end}"), getattr(self, f"bias_hh_{end}"))
+
+    def _set_gate_biases(self, bias_ih: Tensor, bias_hh: Tensor) -> None:
+        if self.init == "chrono":
+            assert self.chrono_steps is not None
+            set_chrono_bias(self.cell, bias_ih, self.chrono_steps)
+        elif self.cell == "lstm" and (self.forget_bias is not None or self.init == "careful"):
+            set_forget_bias(bias_ih, bias_hh, 1.0 if self.forget_bias is None else self.forget_bias)
+
+    def _weights(self, end: str) -> Weights:
+        weights = super()._weights(end)
+        if not (self.training and self.weight_dropout):
+            return weights
+        return weights._replace(weight_hh=nn.functional.dropout(weights.weight_hh, self.weight_dropout))
+
+    def _prepare(self, layer: int, data: Tensor, layout: Layout) -> Tensor:
+        data = super()._prepare(layer, data, layout)
+        return drop_by_sequence(data, layout, self.input_dropout) if self.training and self.input_dropout else data
+
+    def _noise(self, data: Tensor, layout: Layout) -> Noise:
+        mask = zoneout = None
+        if self.training and self.recurrent_dropout:
+            mask = draw_mask(data, layout.batch, self.output_size, self.recurrent_dropout)
+        rates = self.zoneout if isinstance(self.zoneout, tuple) else (self.zoneout, self.zoneout)
+        if any(rates):
+            sizes = self._state_sizes()
+            zoneout = tuple(draw_zoneout(data, size, rate, self.training) for size, rate in zip(sizes, rates))
+        return Noise(mask, zoneout)
+
+    def _connect(self, layer: int, below: Tensor, output: Tensor) -> Tensor:
+        if layer == 0 or self.connections is None:
+            return output
+        if self.connections == "residual":
+            return below + output
+        bias = getattr(self, f"bias_gate_l{layer}", None)
+        gate = torch.sigmoid(nn.functional.linear(below, getattr(self, f"weight_gate_l{layer}"), bias))
+        return below + gate * (output - below)  # no lerp: under autocast the three differ in dtype
+
+    def _finish(self, data: Tensor, layout: Layout) -> Tensor:
+        return drop_by_sequence(data, layout, self.output_dropout) if self.training and self.output_dropout else data
+
+    def _initial_state(self, batch: int, like: Tensor) -> State:
+        if not self.learn_initial_state:
+            return super()._initial_state(batch, like)
+        names = ("h_0", "c_0")[: CELLS[self.cell].states]
+        return tuple(getattr(self, name).unsqueeze(1).repeat(1, batch, 1) for name in names)
 
     def flatten_parameters(self) -> None:
         """Do nothing; code written for `torch.nn` may call it."""
@@ -96,8 +186,10 @@ class Recurrent(RecurrentRun):
             "batch_first": False,
             "dropout": 0.0,
             "bidirectional": False,
+            "init": "careful",
+            **DEFAULTS,
         }
-        shown = [f"{name}={getattr(self, name)}" for name, value in defaults.items() if getattr(self, name) != value]
+        shown = [f"{name}={getattr(self, name)!r}" for name, value in defaults.items() if getattr(self, name) != value]
         return ", ".join([str(self.input_size), str(self.hidden_size), *shown])
 
 
@@ -116,7 +208,7 @@ def _check_arguments(
         raise SettingsError(f"dropout: expected a number in 0..1, got {dropout!r}")
     if proj_size >= hidden_size:
         raise SettingsError(f"proj_size: expected less than hidden_size ({hidden_size}), got {proj_size}")
-    if init not in ("careful", "torch"):
-        raise SettingsError(f"init: expected 'careful' or 'torch', got {init!r}")
+    if init not in ("careful", "torch", "chrono"):
+        raise SettingsError(f"init: expected 'careful', 'torch' or 'chrono', got {init!r}")
     if dropout and num_layers == 1:
         warnings.warn("dropout works between layers, and there is only one: it has no effect", stacklevel=4)

@@ -9,7 +9,9 @@ from typing import ParamSpec, TypeVar
 import torch
 from torch._compile import _disable_dynamo
 
-__all__ = ["uncompiled"]
+from recurra.kernels import native
+
+__all__ = ["has_native", "uncompiled"]
 
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
@@ -25,6 +27,17 @@ def uncompiled(function: Callable[_Arguments, _Result]) -> Callable[_Arguments, 
 
     @functools.wraps(function)
     def run(*arguments: _Arguments.args, **options: _Arguments.kwargs) -> _Result:
-        return outside(*arguments, **options) if torch.compiler.is_compiling() else function(*arguments, **options)
+        # a compiler that gave up at a transform of torch.func would come back for the functions inside, and fail
+        if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
+            return outside(*arguments, **options)
+        return function(*arguments, **options)
 
     return run
+
+
+def has_native() -> bool:
+    """Whether the native kernels were built and run here; `torch.compile` asks once and takes it for a constant."""
+    return native.variant() is not None
+
+
+has_native._dynamo_marked_constant = True  # type: ignore[attr-defined]  # what torch.compiler.assume_constant_result does

@@ -59,11 +59,11 @@ def refusal(cell: str, data: Tensor, weights: Sequence[Weights], noises: Sequenc
         return f"it does not know the cell {cell}"
     if weights[0].gain_ih is not None:
         return "it has no layer norm"
-    if any(noises):
-        return "it has no noise inside the loop"
-    if weights[0].weight_hr is not None:
-        return "it has no projection"
-    for tensor in (data, *(part for weight in weights for part in weight if part is not None)):
+    if weights[0].weight_hr is not None and cell != "lstm":
+        return f"it projects the state of an LSTM, not that of {cell}"
+    noise = (part for each in noises for part in (each.state, *(each.zoneout or ())))
+    given = (data, *(part for weight in weights for part in weight), *noise)
+    for tensor in (part for part in given if part is not None):
         if type(tensor) not in (Tensor, torch.nn.Parameter) or tensor.layout != torch.strided:
             return f"it takes plain dense tensors, not {type(tensor).__name__} ({tensor.layout})"
         if tensor.device.type != "cpu":
@@ -81,41 +81,47 @@ def variant() -> str | None:
 
 
 def _forward(run: Run, data: Tensor) -> tuple[Tensor, State, tuple[Tensor, ...]]:
-    hidden, gates = run.weights.weight_hh.shape[1], CELLS[run.cell].gates
     bias, own_bias = _biases(run)
     sums = _multiply(data, run.weights.weight_ih.t(), bias)
-    output = sums if gates == 1 else sums.new_empty(len(data), hidden)
+    call = _Call(run, tokens=len(data))
+    gates, hidden, size = CELLS[run.cell].gates, call.hidden, call.size
+    in_place = gates == 1 and run.noise.zoneout is None
+    output = sums if in_place else sums.new_empty(len(data), size)
     extra = sums.new_empty(len(data), hidden) if run.keep and gates > 1 else None
     final = tuple(part.clone(memory_format=torch.contiguous_format) for part in run.state)
-    call = _Call(run, len(data))
     call.give("gates", sums, len(data), gates * hidden)
     call.give("bias", own_bias, hidden)
     call.give("extra", extra, len(data), hidden)
-    call.give("output", output, len(data), hidden)
-    for name, part in zip("hc", final):
-        call.give(f"last_{name}", part, run.layout.batch, hidden)
+    call.give("output", output, len(data), size)
+    call.give_fed(output)
+    if run.weights.weight_hr is not None:
+        call.give("hidden", sums.new_empty(run.layout.batch, hidden), run.layout.batch, hidden)
+    call.give_states("last", final)
     call.run("recurra_forward")
-    return output, final, () if extra is None else (sums, extra)
+    return output, final, () if in_place else (sums,) if extra is None else (sums, extra)
 
 
 def _backward(run: Run, output: Tensor, kept: list[Tensor], grad: Tensor, final: tuple[Tensor, ...]) -> Gone:
-    hidden, gates, tokens = run.weights.weight_hh.shape[1], CELLS[run.cell].gates, len(output)
-    from_input = output.new_empty(tokens, gates * hidden)
-    from_state = torch.empty_like(from_input) if _CELLS[run.cell].apart else from_input
-    before = torch.empty_like(output)
-    carried = tuple(part.clone(memory_format=torch.contiguous_format) for part in final)
+    tokens, gates = len(output), CELLS[run.cell].gates
     call = _Call(run, tokens)
-    for name, part in zip(("gates", "extra"), kept):
+    from_input = output.new_empty(tokens, gates * call.hidden)
+    from_state = torch.empty_like(from_input) if _CELLS[run.cell].apart else from_input
+    before, projection = torch.empty_like(output), None
+    carried = tuple(part.clone(memory_format=torch.contiguous_format) for part in final)
+    for name, part in zip(("gates", "extra"), kept or [output]):
         call.give(name, part, tokens, part.shape[1])
-    call.give("output", output, tokens, hidden)
-    call.give_grad(grad, tokens, hidden)
-    for name, part in zip("hc", carried):
-        call.give(f"carry_{name}", part, run.layout.batch, hidden)
-    call.give("from_input", from_input, tokens, gates * hidden)
-    call.give("from_state", from_state, tokens, gates * hidden)
-    call.give("before", before, tokens, hidden)
+    call.give("output", output, tokens, call.size)
+    call.give_grad(grad, tokens)
+    call.give_states("carry", carried)
+    call.give("from_input", from_input, tokens, gates * call.hidden)
+    call.give("from_state", from_state, tokens, gates * call.hidden)
+    call.give("before", before, tokens, call.size)
+    if run.weights.weight_hr is not None:
+        projection = torch.empty_like(output), output.new_empty(tokens, call.hidden)
+        call.give("projected", projection[0], tokens, call.size)
+        call.give("hidden", projection[1], tokens, call.hidden)
     call.run("recurra_backward")
-    return Gone(from_input, from_state, before, carried)
+    return Gone(from_input, from_state, before, carried, projection)
 
 
 def _multiply(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -153,6 +159,11 @@ def _checked(name: str, tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
     return tensor
 
 
+def _widened(noise: Tensor) -> Tensor:
+    """Noise that was drawn in half precision under autocast, in float32 as everything here."""
+    return noise.resolve_neg().float() if noise.dtype in (torch.bfloat16, torch.float16) else noise.resolve_neg()
+
+
 LOOPS = Loops(_forward, _backward, _multiply)
 
 
@@ -168,35 +179,43 @@ def _biases(run: Run) -> tuple[Tensor | None, Tensor | None]:
 
 
 class _Call:
-    """The arguments of one call, each checked before its address is taken, and kept alive until the call is over."""
+    """The arguments of one call, each checked before its address is taken, and kept alive until the call is over.
+
+    Attributes:
+        hidden: H.
+        size: S, of h: P with a projection, else H.
+    """
 
     def __init__(self, run: Run, tokens: int) -> None:
-        loop, starts = _CELLS[run.cell], run.layout.starts
-        rows, hidden = run.weights.weight_hh.shape
-        if rows != CELLS[run.cell].gates * hidden or int(starts[-1]) != tokens:
-            raise ShapeError(
-                f"W_hh {(rows, hidden)} and {tokens} tokens do not fit a layout of {int(starts[-1])} tokens"
-            )
+        loop, layout, (_, gates, states) = _CELLS[run.cell], run.layout, CELLS[run.cell]
+        weight, project = run.weights.weight_hh, run.weights.weight_hr
+        self.size, self.hidden = weight.shape[1], weight.shape[1] if project is None else project.shape[1]
+        if int(layout.starts[-1]) != tokens:
+            raise ShapeError(f"{tokens} tokens do not fit a layout of {int(layout.starts[-1])} tokens")
+        if len(run.state) != states:
+            raise ShapeError(f"state: expected {states} tensors for {run.cell}, got {len(run.state)}")
         library = loader.library()
         assert library is not None, "refused before"
         self.functions = library.functions
         self.task = loader.Task(
-            steps=len(run.layout.batch_sizes),
-            batch=run.layout.batch,
-            units=hidden,
-            starts=starts.data_ptr(),
+            steps=len(layout.batch_sizes),
+            batch=layout.batch,
+            units=self.hidden,
+            size=self.size,
+            starts=layout.starts.data_ptr(),
             cell=loop.number,
             reverse=run.backwards,
             threads=loader.threads(),
             keep=run.keep,
             team=loader.team(),
         )
-        self.held: list[Tensor] = [starts]
-        self.give("weight", run.weights.weight_hh.resolve_neg().contiguous(), rows, hidden)
-        panels = self.functions.recurra_panel_size(hidden, CELLS[run.cell].gates)
-        self.give("panels", run.weights.weight_hh.new_empty(panels), panels)
-        for name, part in zip("hc", run.state):
-            self.give(f"first_{name}", part.resolve_neg().contiguous(), run.layout.batch, hidden)
+        self.held: list[Tensor] = [layout.starts]
+        self.shapes = ((layout.batch, self.size), (layout.batch, self.hidden))  # of the state's tensors
+        self._give_matrix("weight", "panels", weight, gates, self.hidden, self.size)
+        if project is not None:
+            self._give_matrix("project", "project_panels", project, 1, self.size, self.hidden)
+        self.give_states("first", tuple(part.resolve_neg().contiguous() for part in run.state))
+        self._give_noise(run.noise, tokens, states)
 
     def give(self, name: str, tensor: Tensor | None, *shape: int) -> None:
         """Pass a dense float32 tensor of this shape, or none."""
@@ -206,13 +225,45 @@ class _Call:
             raise ShapeError(f"{name}: expected a contiguous tensor, got strides {tensor.stride()}")
         self._give(name, tensor, shape)
 
-    def give_grad(self, grad: Tensor, tokens: int, hidden: int) -> None:
+    def give_states(self, name: str, parts: tuple[Tensor, ...]) -> None:
+        """Pass a tensor for each of the state's."""
+        for letter, part, shape in zip("hc", parts, self.shapes):
+            self.give(f"{name}_{letter}", part, *shape)
+
+    def give_fed(self, output: Tensor) -> None:
+        """Pass where what W_hh is fed goes: arrays of their own where a mask changes h on its way."""
+        if self.task.mask:
+            self.give("fed", torch.empty_like(output), *output.shape)
+            self.give("first_fed", output.new_empty(self.shapes[0]), *self.shapes[0])
+        else:
+            self.task.fed, self.task.first_fed = self.task.output, self.task.first_h
+
+    def give_grad(self, grad: Tensor, tokens: int) -> None:
         """Pass the gradient of the output, which may be some columns of a wider one."""
         grad = grad.resolve_neg()
-        if grad.stride(1) != 1 or grad.stride(0) < hidden:
+        if grad.stride(1) != 1 or grad.stride(0) < self.size:
             grad = grad.contiguous()
-        self._give("grad", grad, (tokens, hidden))
+        self._give("grad", grad, (tokens, self.size))
         self.task.grad_stride = grad.stride(0)
+
+    def _give_matrix(self, name: str, panels: str, matrix: Tensor, gates: int, rows: int, columns: int) -> None:
+        self.give(name, matrix.resolve_neg().contiguous(), gates * rows, columns)
+        room = self.functions.recurra_panel_size(rows, columns, gates)
+        self.give(panels, matrix.new_empty(room), room)
+
+    def _give_noise(self, noise: Noise, tokens: int, states: int) -> None:
+        if noise.state is not None:
+            self.give("mask", _widened(noise.state).contiguous(), *self.shapes[0])
+        if noise.zoneout is None:
+            return
+        if len(noise.zoneout) != states:
+            raise ShapeError(f"zoneout: expected {states} tensors, as the state has, got {len(noise.zoneout)}")
+        for letter, share, (_, width) in zip("hc", noise.zoneout, self.shapes):
+            name, share = f"zoneout_{letter}", _checked(f"zoneout of {letter}", _widened(share), (tokens, width))
+            is_one_row = share.stride(0) == 0
+            share = (share[:1] if is_one_row else share).contiguous()
+            self._give(name, share, tuple(share.shape))
+            setattr(self.task, f"{name}_stride", 0 if is_one_row else width)
 
     def _give(self, name: str, tensor: Tensor, shape: tuple[int, ...]) -> None:
         setattr(self.task, name, _checked(name, tensor, shape).data_ptr())

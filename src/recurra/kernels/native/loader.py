@@ -33,13 +33,16 @@ class Task(ctypes.Structure):
     """`RecurraTask` of recurrence.h, field by field."""
 
     _fields_ = [
-        *((name, c_int64) for name in ("steps", "batch", "units")),
+        *((name, c_int64) for name in ("steps", "batch", "units", "size")),
         ("starts", c_void_p),
         *((name, c_int32) for name in ("cell", "reverse", "threads", "keep")),
-        *((name, c_void_p) for name in ("weight", "panels", "bias", "first_h", "first_c", "gates", "extra", "output")),
+        *((name, c_void_p) for name in ("weight", "panels", "project", "project_panels", "hidden")),
+        *((name, c_void_p) for name in ("mask", "fed", "first_fed", "zoneout_h", "zoneout_c")),
+        *((name, c_int64) for name in ("zoneout_h_stride", "zoneout_c_stride")),
+        *((name, c_void_p) for name in ("bias", "first_h", "first_c", "gates", "extra", "output")),
         *((name, c_void_p) for name in ("last_h", "last_c", "grad")),
         ("grad_stride", c_int64),
-        *((name, c_void_p) for name in ("carry_h", "carry_c", "from_input", "from_state", "before")),
+        *((name, c_void_p) for name in ("carry_h", "carry_c", "from_input", "from_state", "before", "projected")),
         ("team", _Team),
     ]
 
@@ -120,7 +123,7 @@ def _is_current(variant: str) -> bool:
 
 def _open(variant: str) -> Library:
     functions = ctypes.CDLL(str(_path(variant)))
-    functions.recurra_panel_size.argtypes = [c_int64, c_int32]
+    functions.recurra_panel_size.argtypes = [c_int64, c_int64, c_int32]
     functions.recurra_panel_size.restype = c_int64
     functions.recurra_scratch_size.restype = c_int64
     for name, argument in (("forward", Task), ("backward", Task), ("multiply", Product)):

@@ -6,126 +6,42 @@
 //
 // A step is a product of the state with W_hh, tile by tile (a few rows times a few vectors of columns, whose sums stay in
 // registers), followed at once by the gates of that tile. W_hh is repacked to the order in which the tiles read it:
-//   forward    [block of units][k][vector of the block][gate][lane]       k: units of the state
-//   backward   [block of units][j][vector of the block][lane]             j: rows of W_hh, G * H
+//   forward    [block of units][k][vector of the block][gate][lane]       k: of the state, S
+//   backward   [block of h][j][vector of the block][lane]                 j: rows of W_hh, G * H
+// With a projection the product of the hidden units with it follows in each step, and is repacked likewise.
 #include "recurrence.h"
 
 #include <algorithm>
 
-#include "cells.h"
+#include "steps.h"
 #include "threads.h"
-#include "tile.h"
-#include "vectors.h"
 
 namespace {
 
 // -------------------------------------------------------------------------------------------------------- packing
 
-template <class Cell>
-void pack_forward(const RecurraTask& task, Index first_vector, Index vectors) {
-  const Index units = task.units, line = vectors * Cell::GATES * WIDTH;
-  float* panel = task.panels + first_vector * Cell::GATES * WIDTH * units;
+// A matrix [gates * rows, columns] in panels for the way forward: x is multiplied by its columns.
+void pack_forward(const float* matrix, float* panels, Index gates, Index rows, Index columns, Index first_vector,
+                  Index vectors) {
+  const Index line = vectors * gates * WIDTH;
+  float* panel = panels + first_vector * gates * WIDTH * columns;
   for (Index v = 0; v < vectors; ++v)
-    for (Index gate = 0; gate < Cell::GATES; ++gate)
+    for (Index gate = 0; gate < gates; ++gate)
       for (Index lane = 0; lane < WIDTH; ++lane) {
         const Index unit = (first_vector + v) * WIDTH + lane;
-        const float* from = task.weight + (gate * units + unit) * units;
-        float* to = panel + (v * Cell::GATES + gate) * WIDTH + lane;
-        for (Index k = 0; k < units; ++k) to[k * line] = unit < units ? from[k] : 0.0f;
+        const float* from = matrix + (gate * rows + unit) * columns;
+        float* to = panel + (v * gates + gate) * WIDTH + lane;
+        for (Index k = 0; k < columns; ++k) to[k * line] = unit < rows ? from[k] : 0.0f;
       }
 }
 
-template <class Cell>
-void pack_backward(const RecurraTask& task, Index first_vector, Index vectors) {
-  const Index units = task.units, rows = Cell::GATES * units, line = vectors * WIDTH;
-  float* panel = task.panels + first_vector * WIDTH * rows;
-  const Index count = std::min(line, units - first_vector * WIDTH);
+// A matrix [rows, columns] in panels for the way back: a gradient is multiplied by its rows.
+void pack_backward(const float* matrix, float* panels, Index rows, Index columns, Index first_vector, Index vectors) {
+  const Index line = vectors * WIDTH, count = std::min(line, columns - first_vector * WIDTH);
+  float* panel = panels + first_vector * WIDTH * rows;
   for (Index j = 0; j < rows; ++j, panel += line) {
-    std::memcpy(panel, task.weight + j * units + first_vector * WIDTH, sizeof(float) * count);
+    std::memcpy(panel, matrix + j * columns + first_vector * WIDTH, sizeof(float) * count);
     std::fill(panel + count, panel + line, 0.0f);
-  }
-}
-
-// ------------------------------------------------------------------------------------------------------- the steps
-
-template <class Cell>
-Place place(const RecurraTask& task, const Step& step, Index row, Index unit) {
-  const Index units = task.units, token = step.begin + row;
-  return {task,
-          step,
-          row,
-          unit,
-          row * units + unit,
-          token * units + unit,
-          token * units * Cell::GATES + unit,
-          token * task.grad_stride + unit,
-          units - unit};
-}
-
-// What one thread does: the sequences row, row + stride, ... and a range of blocks of units.
-struct Share {
-  Index row, stride, first_block, last_block;
-
-  Index rows(Index running) const { return row < running ? (running - row + stride - 1) / stride : 0; }
-};
-
-template <class Cell>
-void forward_step(const RecurraTask& task, const Step& step, const Share& share, const Blocks& blocks) {
-  const Index units = task.units;
-  for (Index block = share.first_block; block < share.last_block; ++block) {
-    const Index first_vector = blocks.begin(block), vectors = blocks.size(block), columns = vectors * Cell::GATES;
-    const float* panel = task.panels + first_vector * Cell::GATES * WIDTH * units;
-    for_tiles(share.rows(step.running), tile_rows(columns), [&](Index first, Index count) {
-      const float* before[MAX_ROWS] = {};
-      for (Index i = 0; i < count; ++i)
-        before[i] = step.before(task.output, task.first_h, share.row + (first + i) * share.stride, units);
-      Vector sums[MAX_ROWS * MAX_COLUMNS];
-      find_product(count, columns)(before, 1, panel, units, sums);
-      for (Index i = 0; i < count; ++i) {
-        const Index row = share.row + (first + i) * share.stride;
-        for (Index v = 0; v < vectors; ++v) {
-          const Place at = place<Cell>(task, step, row, (first_vector + v) * WIDTH);
-          const Vector h = Cell::forward(at, sums + i * columns + v * Cell::GATES);
-          store(task.output + at.token, h, at.count);
-          if (row >= step.after_running) store(task.last_h + at.state, h, at.count);
-        }
-      }
-    });
-  }
-}
-
-// The gradients of the gates of a step, from the gradient of its state.
-template <class Cell>
-void backward_gates(const RecurraTask& task, const Step& step, const Share& share, const Blocks& blocks) {
-  const Index end = std::min(blocks.begin(share.last_block) * WIDTH, task.units);
-  for (Index row = share.row; row < step.running; row += share.stride)
-    for (Index unit = blocks.begin(share.first_block) * WIDTH; unit < end; unit += WIDTH) {
-      const Place at = place<Cell>(task, step, row, unit);
-      store(task.carry_h + at.state, Cell::backward(at), at.count);
-      store(task.before + at.token, at.before_h(), at.count);
-    }
-}
-
-// The gradient of the state before a step, from the gradients of its gates.
-template <class Cell>
-void backward_state(const RecurraTask& task, const Step& step, const Share& share, const Blocks& blocks) {
-  const Index units = task.units, length = Cell::GATES * units;
-  for (Index block = share.first_block; block < share.last_block; ++block) {
-    const Index first_vector = blocks.begin(block), columns = blocks.size(block);
-    const float* panel = task.panels + first_vector * WIDTH * length;
-    for_tiles(share.rows(step.running), tile_rows(columns), [&](Index first, Index count) {
-      const float* slopes[MAX_ROWS] = {};
-      for (Index i = 0; i < count; ++i)
-        slopes[i] = task.from_state + (step.begin + share.row + (first + i) * share.stride) * length;
-      Vector sums[MAX_ROWS * MAX_COLUMNS];
-      find_product(count, columns)(slopes, 1, panel, length, sums);
-      for (Index i = 0; i < count; ++i)
-        for (Index c = 0; c < columns; ++c) {
-          const Index unit = (first_vector + c) * WIDTH;
-          float* carry = task.carry_h + (share.row + (first + i) * share.stride) * units + unit;
-          store(carry, load(carry, units - unit) + sums[i * columns + c], units - unit);
-        }
-    });
   }
 }
 
@@ -141,7 +57,7 @@ struct Division {
     const Index rows = std::max<Index>(1, task.starts[task.steps] / task.steps);  // running at a step, on average
     row_parts = int(std::min<Index>(threads, std::max<Index>(1, rows / FEW_ROWS)));
     unit_parts = int(std::min<Index>(threads / row_parts, blocks));
-    if (unit_parts == 1 || rows * gates * task.units * task.units < WORTH_MEETING * row_parts * unit_parts) {
+    if (unit_parts == 1 || rows * gates * task.units * task.size < WORTH_MEETING * row_parts * unit_parts) {
       row_parts = int(std::min<Index>(threads, task.batch));
       unit_parts = 1;
     }
@@ -149,16 +65,34 @@ struct Division {
   int members() const { return row_parts * unit_parts; }
 };
 
-// What every member of the team runs: packing the weights together, then its share of all the steps.
+// Each way:  how wide its blocks of units are.
+// prepare    what every member of the team does first: its part of packing the weights.
+// steps      and then its share of all the steps.
 template <class Cell>
 struct Forward {
   static constexpr int BLOCK = Cell::BLOCK;
-  static constexpr auto pack = pack_forward<Cell>;
 
-  static void steps(const RecurraTask& task, const Share& share, const Blocks& blocks, Barrier& barrier, int members) {
+  static void prepare(const RecurraTask& task, const Share& part) {
+    const Blocks &units = part.unit_blocks, &h = part.h_blocks;
+    for (Index block = part.units.first; block < part.units.last; ++block)
+      pack_forward(task.weight, task.panels, Cell::GATES, task.units, task.size, units.begin(block), units.size(block));
+    if constexpr (Cell::PROJECTED)
+      for (Index block = part.h.first; block < part.h.last; ++block)
+        pack_forward(task.project, task.project_panels, 1, task.size, task.units, h.begin(block), h.size(block));
+    if (!Cell::NOISY || !task.mask) return;
+    for (Index row = part.row; row < task.batch; row += part.stride)
+      for (Index i = row * task.size; i < (row + 1) * task.size; ++i) task.first_fed[i] = task.first_h[i] * task.mask[i];
+  }
+
+  static void steps(const RecurraTask& task, const Share& share, Barrier& barrier, int members) {
     for (Index number = 0; number < task.steps; ++number) {
-      forward_step<Cell>(task, Step(task, number), share, blocks);
+      const Step step(task, number);
+      forward_step<Cell>(task, step, share);
       barrier.wait(members);
+      if constexpr (Cell::PROJECTED) {
+        forward_projection<Cell>(task, step, share);
+        barrier.wait(members);
+      }
     }
   }
 };
@@ -166,14 +100,28 @@ struct Forward {
 template <class Cell>
 struct Backward {
   static constexpr int BLOCK = MAX_COLUMNS;
-  static constexpr auto pack = pack_backward<Cell>;
 
-  static void steps(const RecurraTask& task, const Share& share, const Blocks& blocks, Barrier& barrier, int members) {
+  static void prepare(const RecurraTask& task, const Share& part) {
+    const Blocks &units = part.unit_blocks, &h = part.h_blocks;
+    for (Index block = part.h.first; block < part.h.last; ++block)
+      pack_backward(task.weight, task.panels, Cell::GATES * task.units, task.size, h.begin(block), h.size(block));
+    if constexpr (Cell::PROJECTED)
+      for (Index block = part.units.first; block < part.units.last; ++block)
+        pack_backward(task.project, task.project_panels, task.size, task.units, units.begin(block), units.size(block));
+  }
+
+  static void steps(const RecurraTask& task, const Share& share, Barrier& barrier, int members) {
     for (Index number = task.steps - 1; number >= 0; --number) {
       const Step step(task, number);
-      backward_gates<Cell>(task, step, share, blocks);
+      if constexpr (Cell::PROJECTED) {
+        backward_projection<Cell>(task, step, share);
+        barrier.wait(members);
+        backward_hidden<Cell>(task, step, share);
+      } else {
+        backward_gates<Cell>(task, step, share);
+      }
       barrier.wait(members);
-      backward_state<Cell>(task, step, share, blocks);
+      backward_state<Cell>(task, step, share);
     }
   }
 };
@@ -181,22 +129,25 @@ struct Backward {
 template <class Cell, template <class> class Way>
 struct Work {
   const RecurraTask& task;
-  Blocks blocks;
+  Blocks unit_blocks, h_blocks;
   Barrier barrier;
 
-  explicit Work(const RecurraTask& task) : task(task), blocks(task.units, Way<Cell>::BLOCK) {}
+  explicit Work(const RecurraTask& task)
+      : task(task), unit_blocks(task.units, Way<Cell>::BLOCK), h_blocks(task.size, MAX_COLUMNS) {}
+
+  // The rows of one part, and the blocks of one part.
+  Share share(Index row_part, Index row_parts, Index part, Index parts) const {
+    return {row_part, row_parts, unit_blocks, h_blocks, Range(unit_blocks, part, parts), Range(h_blocks, part, parts)};
+  }
 
   void run(int number, int threads) {
-    const Division division(task, Cell::GATES, blocks.count, threads);
-    const int members = division.members();
+    const Division division(task, Cell::GATES, unit_blocks.count, threads);
+    const int members = division.members(), row_parts = division.row_parts, unit_parts = division.unit_parts;
     if (number >= members) return;
-    for (Index block = blocks.count * number / members; block < blocks.count * (number + 1) / members; ++block)
-      Way<Cell>::pack(task, blocks.begin(block), blocks.size(block));
+    Way<Cell>::prepare(task, share(number, members, number, members));
     barrier.wait(members);
-    const int part = number / division.row_parts;
-    const Share share{number % division.row_parts, division.row_parts, blocks.count * part / division.unit_parts,
-                      blocks.count * (part + 1) / division.unit_parts};
-    Way<Cell>::steps(task, share, blocks, barrier, division.unit_parts > 1 ? members : 1);
+    const Share mine = share(number % row_parts, row_parts, number / row_parts, unit_parts);
+    Way<Cell>::steps(task, mine, barrier, unit_parts > 1 ? members : 1);
   }
 };
 
@@ -206,20 +157,26 @@ void run(const RecurraTask& task) {
   run_on(task.team, task.threads, work);
 }
 
-template <template <class> class Way>
+template <template <class> class Way, bool NOISY>
 void run(const RecurraTask& task) {
   switch (task.cell) {
-    case 0: return run<Rnn<false>, Way>(task);
-    case 1: return run<Rnn<true>, Way>(task);
-    case 2: return run<Lstm, Way>(task);
-    case 3: return run<Gru, Way>(task);
+    case 0: return run<Rnn<false, NOISY>, Way>(task);
+    case 1: return run<Rnn<true, NOISY>, Way>(task);
+    case 2: return task.project ? run<Lstm<true, true>, Way>(task) : run<Lstm<NOISY, false>, Way>(task);
+    case 3: return run<Gru<NOISY>, Way>(task);
   }
+}
+
+template <template <class> class Way>
+void run(const RecurraTask& task) {
+  task.mask || task.zoneout_h || task.zoneout_c ? run<Way, true>(task) : run<Way, false>(task);
 }
 
 }  // namespace
 
-EXPORT std::int64_t recurra_panel_size(std::int64_t units, std::int32_t gates) {
-  return (units + WIDTH - 1) / WIDTH * WIDTH * gates * units;
+EXPORT std::int64_t recurra_panel_size(std::int64_t rows, std::int64_t columns, std::int32_t gates) {
+  const auto rounded = [](Index count) { return (count + WIDTH - 1) / WIDTH * WIDTH; };
+  return gates * std::max(rounded(rows) * columns, rows * rounded(columns));
 }
 
 EXPORT void recurra_forward(const RecurraTask* task) { run<Forward>(*task); }

@@ -1,6 +1,7 @@
 // The plain C interface: one direction of one recurrent layer over packed rows (recurra/kernels/layout.py).
 //
-// Dimensions: T steps, B sequences, N tokens, H units, G gates. All arrays are dense, row-major float32.
+// Dimensions: T steps, B sequences, N tokens, H units, G gates, S the size of h: P with a projection, else H. All arrays
+// are dense, row-major float32.
 #pragma once
 
 #include <cstdint>
@@ -18,30 +19,40 @@ struct RecurraTeam {
 };
 
 struct RecurraTask {
-  std::int64_t steps, batch, units;
+  std::int64_t steps, batch, units, size;  // T, B, H, S
   const std::int64_t* starts;  // [T + 1] the row at which each step begins; the last is N
   std::int32_t cell;           // 0 rnn_tanh, 1 rnn_relu, 2 lstm, 3 gru
   std::int32_t reverse;        // 1: from each sequence's end to its beginning
   std::int32_t threads;
   std::int32_t keep;           // forward: 1 to keep in gates and extra what the backward needs
-  const float* weight;         // [G * H, H]
-  float* panels;               // scratch, of recurra_panel_size floats
+  const float* weight;         // [G * H, S]
+  float* panels;               // scratch, of recurra_panel_size(H, S, G) floats
+  const float* project;        // [P, H] lstm: h = project (o * tanh(c)); null for none
+  float* project_panels;       // scratch, of recurra_panel_size(P, H, 1) floats
+  float* hidden;               // projection: what is projected, forward [B, H], scratch; backward [N, H]
+  const float* mask;           // [B, S] what h is multiplied by on its way to weight; null for none
+  float* fed;                  // [N, S] forward: h with the mask; the same array as output without one
+  float* first_fed;            // [B, S] forward: so the initial h; the same array as first_h without a mask
+  const float* zoneout_h;      // [N, S] the share of the state before that stays; null for none
+  const float* zoneout_c;      // [N, H] lstm
+  std::int64_t zoneout_h_stride, zoneout_c_stride;  // floats from row to row, 0 where all rows are one
   const float* bias;           // [H] gru: b_hh of its gate n; may be null
-  const float* first_h;        // [B, H] initial state
+  const float* first_h;        // [B, S] initial state
   const float* first_c;        // [B, H] lstm
-  float* gates;                // [N, G * H] forward: what the input gives to the gates, then (keep) the gates; rnn: unused by the backward
+  float* gates;                // [N, G * H] forward: what the input gives to the gates, then (keep) the gates; rnn: then h before zoneout
   float* extra;                // [N, H] lstm: c; gru: W_hn h + b_hn; null when not kept
-  float* output;               // [N, H]; of rnn it may be the same array as gates
-  float* last_h;               // [B, H] forward: final state, filled by the caller with the initial one
+  float* output;               // [N, S]; of rnn without zoneout it may be the same array as gates
+  float* last_h;               // [B, S] forward: final state, filled by the caller with the initial one
   float* last_c;               // [B, H] lstm
   // backward only
-  const float* grad;           // [N, H] gradient of the output; rows grad_stride floats apart
+  const float* grad;           // [N, S] gradient of the output; rows grad_stride floats apart
   std::int64_t grad_stride;
-  float* carry_h;              // [B, H] gradient of the final state, which becomes that of the initial state
+  float* carry_h;              // [B, S] gradient of the final state, which becomes that of the initial state
   float* carry_c;              // [B, H] lstm
   float* from_input;           // [N, G * H] gradient of W_ih x
   float* from_state;           // [N, G * H] gradient of W_hh h; the same array as from_input unless gru
-  float* before;               // [N, H] the state before each token
+  float* before;               // [N, S] the state before each token, as weight met it
+  float* projected;            // [N, P] projection: gradient of its result
   RecurraTeam team;
 };
 
@@ -62,7 +73,8 @@ struct RecurraProduct {
 
 std::int64_t recurra_scratch_size();
 void recurra_multiply(const RecurraProduct* product);
-std::int64_t recurra_panel_size(std::int64_t units, std::int32_t gates);  // floats, forward and backward
+// Floats for a matrix [gates * rows, columns], forward and backward.
+std::int64_t recurra_panel_size(std::int64_t rows, std::int64_t columns, std::int32_t gates);
 void recurra_forward(const RecurraTask* task);
 void recurra_backward(const RecurraTask* task);
 std::int64_t recurra_interface();    // sizes of the structures above, to tell a library of another version

@@ -8,7 +8,8 @@
 
 using Index = std::int64_t;
 
-#define INLINE inline __attribute__((always_inline))
+#define ALWAYS_INLINE __attribute__((always_inline))
+#define INLINE inline ALWAYS_INLINE
 
 // WIDTH: floats in a vector register. REGISTERS: how many of them the target has, which sets the size of a tile.
 #if defined(__AVX512F__)

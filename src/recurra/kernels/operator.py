@@ -1,0 +1,280 @@
+"""One recurrent layer over a padded batch as an operator of `torch.library`, for torch.compile and torch.export.
+
+A tracer sees one operator with padded tensors in and out and the lengths as data; the packing happens inside, so that
+one graph serves every batch. Outside a tracer nothing comes here: calling an operator takes longer than the smallest
+layers do.
+
+    recurra::layer             data, lengths, weights, states, noise -> output, final states, what the way back needs
+    recurra::layer_backward    all of these and the gradients        -> gradients of data, weights, states
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from recurra.errors import SettingsError, ShapeError
+from recurra.kernels import native, packed, recurrence, reference
+from recurra.kernels.cells import CELLS, State
+from recurra.kernels.layout import Layout
+from recurra.kernels.noise import Noise
+from recurra.kernels.padded import Padded
+from recurra.kernels.recurrence import Loops, Run
+from recurra.kernels.weights import Weights
+
+__all__ = ["layer"]
+
+_SLOTS = 5  # the first fields of Weights, those that the fast kernels know
+_KEPT = 5  # room for what a kernel keeps of each direction
+
+
+def layer(
+    cell: str,
+    data: Tensor,
+    layout: Padded,
+    weights: Sequence[Weights],
+    states: Sequence[State],
+    noises: Sequence[Noise],
+) -> tuple[Tensor, list[State]]:
+    """Run one layer; as :func:`recurra.kernels.reference.layer`, but on padded tensors, sequences in their own order.
+
+    Raises:
+        ShapeError: when it runs: lengths out of 0..T.
+        SettingsError: when it runs: no kernel that works inside an operator can run this layer.
+    """
+    noises = noises[: len(weights)]
+    if torch.is_autocast_enabled("cpu"):  # as outside an operator: see recurra/kernels/recurrence.py
+        data, weights, states = _in_float32(data, weights, states)
+    results = torch.ops.recurra.layer(
+        cell,
+        data,
+        layout.lengths,
+        [slot for slot, tensor in enumerate(weights[0][:_SLOTS]) if tensor is not None],
+        [tensor for weight in weights for tensor in weight[:_SLOTS] if tensor is not None],
+        [tensor for state in states for tensor in state],
+        [noise.state for noise in noises if noise.state is not None],
+        [share for noise in noises for share in noise.zoneout or ()],
+        torch.is_grad_enabled(),
+    )
+    parts = CELLS[cell].states
+    finals = results[1 : 1 + parts * len(weights)]
+    return results[0], [tuple(finals[d * parts : (d + 1) * parts]) for d in range(len(weights))]
+
+
+def _in_float32(
+    data: Tensor, weights: Sequence[Weights], states: Sequence[State]
+) -> tuple[Tensor, list[Weights], list[State]]:
+    return (
+        data.float(),
+        [Weights(*(None if part is None else part.float() for part in weight)) for weight in weights],  # type: ignore[arg-type]
+        [tuple(part.float() for part in state) for state in states],
+    )
+
+
+class _Call:
+    """The arguments of one call, packed: what each direction runs with."""
+
+    def __init__(
+        self,
+        cell: str,
+        data: Tensor,
+        lengths: Tensor,
+        slots: Sequence[int],
+        weights: Sequence[Tensor],
+        states: Sequence[Tensor],
+        masks: Sequence[Tensor],
+        zoneouts: Sequence[Tensor],
+        keep: bool,
+    ) -> None:
+        if lengths.numel() and not 0 <= int(lengths.min()) <= int(lengths.max()) <= len(data):
+            found = f"{int(lengths.min())} to {int(lengths.max())}"
+            raise ShapeError(f"lengths: expected 0 to {len(data)}, got {found}")
+        self.time, self.keep = len(data), keep
+        self.layout = layout = Layout.from_lengths(lengths)
+        self.data = layout.pack(data, False)
+        parts, count = CELLS[cell].states, len(slots)
+        self.weights = [
+            Weights(**{Weights._fields[slot]: weights[start + i] for i, slot in enumerate(slots)})
+            for start in range(0, len(weights), count)
+        ]
+        masks = [layout.sort(mask, 0) for mask in masks]
+        shares = [layout.pack(share, False) for share in zoneouts]
+        self.runs = []
+        for d, weight in enumerate(self.weights):
+            own = slice(d * parts, (d + 1) * parts)
+            noise = Noise(masks[d] if masks else None, tuple(shares[own]) or None)
+            state = tuple(layout.sort(tensor, 0) for tensor in states[own])
+            self.runs.append(Run(cell, layout, d == 1, keep, noise, weight, state))
+
+    def loops(self) -> Loops:
+        """The loops of the kernel that runs the call."""
+        run, reasons = self.runs[0], []
+        kernels = {"native": (native.refusal, native.LOOPS), "packed": (packed.refusal, packed.LOOPS)}
+        for name, (refusal, loops) in kernels.items():
+            refused = refusal(run.cell, self.data, self.weights, [run.noise])
+            if refused is None:
+                return loops
+            reasons.append(f"{name}: {refused}")
+        raise SettingsError(f"no kernel runs this layer inside torch.compile or torch.export; {'; '.join(reasons)}")
+
+
+@torch.library.custom_op("recurra::layer", mutates_args=())
+def _layer(
+    cell: str,
+    data: Tensor,
+    lengths: Tensor,
+    slots: Sequence[int],
+    weights: Sequence[Tensor],
+    states: Sequence[Tensor],
+    masks: Sequence[Tensor],
+    zoneouts: Sequence[Tensor],
+    keep: bool,
+) -> list[Tensor]:
+    call = _Call(cell, data, lengths, slots, weights, states, masks, zoneouts, keep)
+    if not call.layout.batch_sizes:
+        nothing = data.new_zeros(*data.shape[:2], len(call.runs) * states[0].shape[1])
+        return [
+            nothing,
+            *(state.clone() for state in states),
+            *(data.new_empty(0, 0) for _ in range(_KEPT * len(call.runs) * keep)),
+        ]
+    outputs, finals, kept = [], [], []
+    for run in call.runs:
+        output, final, own = call.loops().forward(run, call.data)
+        outputs.append(output)
+        finals += [call.layout.unsort(state, 0).clone() for state in final]
+        if keep:
+            kept += [output, *own, *(data.new_empty(0, 0) for _ in range(_KEPT - 1 - len(own)))]
+    return [call.layout.unpack(torch.cat(outputs, 1), call.time, False), *finals, *kept]
+
+
+@_layer.register_fake
+def _(
+    cell: str,
+    data: Tensor,
+    lengths: Tensor,
+    slots: Sequence[int],
+    weights: Sequence[Tensor],
+    states: Sequence[Tensor],
+    masks: Sequence[Tensor],
+    zoneouts: Sequence[Tensor],
+    keep: bool,
+) -> list[Tensor]:
+    new_size = torch.library.get_ctx().new_dynamic_size
+    directions = len(weights) // len(slots)
+    output = data.new_empty(*data.shape[:2], directions * states[0].shape[1])
+    finals = [torch.empty_like(state, memory_format=torch.contiguous_format) for state in states]
+    kept = [data.new_empty(new_size(), new_size()) for _ in range(_KEPT * directions * keep)]
+    return [output, *finals, *kept]
+
+
+@torch.library.custom_op("recurra::layer_backward", mutates_args=())
+def _layer_backward(
+    cell: str,
+    data: Tensor,
+    lengths: Tensor,
+    slots: Sequence[int],
+    weights: Sequence[Tensor],
+    states: Sequence[Tensor],
+    masks: Sequence[Tensor],
+    zoneouts: Sequence[Tensor],
+    kept: Sequence[Tensor],
+    grads: Sequence[Tensor],
+) -> list[Tensor]:
+    call = _Call(cell, data, lengths, slots, weights, states, masks, zoneouts, True)
+    layout, parts, size = call.layout, CELLS[cell].states, states[0].shape[1]
+    if not layout.batch_sizes:
+        given = [weight for weight in weights if weight is not None]
+        return [
+            torch.zeros_like(data),
+            *(torch.zeros_like(weight) for weight in given),
+            *(g.clone() for g in grads[1:]),
+        ]
+    grad = layout.pack(grads[0], False)
+    by_data: list[Tensor] = []
+    by_weights: list[Tensor] = []
+    by_states: list[Tensor] = []
+    for d, run in enumerate(call.runs):
+        output, *own = (tensor for tensor in kept[d * _KEPT : (d + 1) * _KEPT] if tensor.numel())
+        final = tuple(layout.sort(g, 0) for g in grads[1 + d * parts : 1 + (d + 1) * parts])
+        gone = call.loops().backward(run, output, own, grad[:, d * size : (d + 1) * size], final)
+        present = [weight is not None for weight in run.weights[:_SLOTS]]
+        found = recurrence.gradients(call.loops(), run, call.data, gone, [True, *present])
+        of_data, *of_weights = (tensor for tensor in found[: 1 + _SLOTS] if tensor is not None)
+        by_data.append(of_data)
+        # biases may share a gradient, and the results of an operator may not be one another
+        by_weights += [tensor.clone() if tensor.dim() == 1 else tensor for tensor in of_weights]
+        by_states += [layout.unsort(tensor, 0).clone() for tensor in gone.initial]
+    return [layout.unpack(sum(by_data[1:], by_data[0]), call.time, False).clone(), *by_weights, *by_states]
+
+
+@_layer_backward.register_fake
+def _(
+    cell: str,
+    data: Tensor,
+    lengths: Tensor,
+    slots: Sequence[int],
+    weights: Sequence[Tensor],
+    states: Sequence[Tensor],
+    masks: Sequence[Tensor],
+    zoneouts: Sequence[Tensor],
+    kept: Sequence[Tensor],
+    grads: Sequence[Tensor],
+) -> list[Tensor]:
+    return [torch.empty_like(t, memory_format=torch.contiguous_format) for t in (data, *weights, *states)]
+
+
+def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
+    ctx.cell, data, lengths, ctx.slots, weights, states, masks, zoneouts, ctx.keep = inputs
+    groups = (data, lengths), weights, states, masks, zoneouts, output[1 + len(states) :]
+    ctx.sizes = [len(group) for group in groups]
+    ctx.save_for_backward(*(tensor for group in groups for tensor in group))
+
+
+def _backward(ctx: Any, grads: Sequence[Tensor]) -> tuple[Any, ...]:
+    if not ctx.keep:
+        raise SettingsError("recurra::layer was called with keep=False: it has no gradient")
+    groups = [list(group) for group in _cut(ctx.saved_tensors, ctx.sizes)]
+    (data, lengths), weights, states, masks, zoneouts, kept = groups
+    inputs, grads = (ctx.cell, data, lengths, ctx.slots, weights, states, masks, zoneouts), grads[: 1 + len(states)]
+    if torch.is_grad_enabled():  # asked for with create_graph=True
+        leaves = [data, *weights, *states]
+        wanted = [leaf for leaf in leaves if leaf.requires_grad]
+        found = iter(torch.autograd.grad(_differentiable(*inputs), wanted, grads, create_graph=True, allow_unused=True))
+        by_data, *rest = (next(found) if leaf.requires_grad else None for leaf in leaves)
+    else:
+        by_data, *rest = torch.ops.recurra.layer_backward(*inputs, kept, grads)
+    by_weights, by_states = _cut(rest, (len(weights), len(states)))
+    return None, by_data, None, None, by_weights, by_states, [None] * len(masks), [None] * len(zoneouts), None
+
+
+def _differentiable(
+    cell: str,
+    data: Tensor,
+    lengths: Tensor,
+    slots: Sequence[int],
+    weights: Sequence[Tensor],
+    states: Sequence[Tensor],
+    masks: Sequence[Tensor],
+    zoneouts: Sequence[Tensor],
+) -> list[Tensor]:
+    """Output and final states by the plain loop."""
+    call = _Call(cell, data, lengths, slots, weights, states, masks, zoneouts, True)
+    output, finals = reference.layer(
+        cell, call.data, call.layout, call.weights, [run.state for run in call.runs], [run.noise for run in call.runs]
+    )
+    unsorted = (call.layout.unsort(tensor, 0) for final in finals for tensor in final)
+    return [call.layout.unpack(output, call.time, False), *unsorted]
+
+
+def _cut(values: Sequence[Any], sizes: Sequence[int]) -> Iterator[Sequence[Any]]:
+    start = 0
+    for size in sizes:
+        yield values[start : start + size]
+        start += size
+
+
+_layer.register_autograd(_backward, setup_context=_setup_context)

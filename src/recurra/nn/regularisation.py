@@ -1,0 +1,27 @@
+"""What is drawn at random while recurrent layers train."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from recurra.kernels.layout import Layout
+
+__all__ = ["draw_mask", "draw_zoneout", "drop_by_sequence"]
+
+
+def draw_mask(like: Tensor, rows: int, size: int, p: float) -> Tensor:
+    """Draw [rows, size] numbers that are 0 with probability p, else 1 / (1 - p); dtype and device as in `like`."""
+    return like.new_empty(rows, size).bernoulli_(1 - p).div_(1 - p)
+
+
+def drop_by_sequence(data: Tensor, layout: Layout, p: float) -> Tensor:
+    """Drop numbers of packed rows [N, F], the same at every step of a sequence."""
+    mask = draw_mask(data, layout.batch, data.shape[1], p)
+    _, sequences = layout.row_positions
+    return data * mask[sequences.to(data.device)]
+
+
+def draw_zoneout(like: Tensor, size: int, rate: float, training: bool) -> Tensor:
+    """The share of each unit's state that stays, [N, size]: 0 or 1 in training, in evaluation the mean."""
+    share = like.new_empty(len(like), size)
+    return share.bernoulli_(rate) if training else share.fill_(rate)
