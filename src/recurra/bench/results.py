@@ -156,7 +156,8 @@ class Results:
     def command(self) -> str:
         """What makes the same run again."""
         plan = "" if self.plan.name == "default" else f" --{self.plan.name}"
-        return f"recurra bench{plan} --threads {self.machine['threads']} --cells {','.join(self.cells)}"
+        switches = "".join(f"{name}={value} " for name, value in self.machine["environment"].items())
+        return f"{switches}recurra bench{plan} --threads {self.machine['threads']} --cells {','.join(self.cells)}"
 
     def limit(self, precision: str = "float32") -> float | None:
         """The matrix-product limit: the most that `torch.mm` reached, in operations a second."""

@@ -12,7 +12,7 @@ from recurra.bench.measure import layer_rows, series_rows
 from recurra.bench.plan import Plan, Size
 from recurra.bench.problem import Problem
 from recurra.bench.results import RECURRA_BF16, Results
-from recurra.bench.split import own_products, split_step
+from recurra.bench.split import own_products, split_step, system_share
 from recurra.bench.streaming import stream_rows
 from recurra.bench.timing import Load, machine, machine_line, threads_set
 
@@ -71,6 +71,10 @@ def _measure(results: Results) -> None:
     parts = split_step(problem, plan.rounds, plan.seconds)
     if parts:
         results.split[f"{problem.cell} {problem.size}"] = parts
+        results.notes.append(
+            f"Of that step's processor time the system took {100 * system_share(problem, plan.rounds):.0f} %, "
+            "most of it for new pages of memory."
+        )
     else:
         results.notes.append(f"No training step was taken apart: {problem.choices()[0].why}.")
 

@@ -8,6 +8,7 @@ of it. What none of them explains is the rest.
 from __future__ import annotations
 
 import contextlib
+import os
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -23,7 +24,7 @@ from recurra.kernels import Layout
 from recurra.kernels.cells import CELLS
 from recurra.kernels.native import loader
 
-__all__ = ["own_products", "split_step"]
+__all__ = ["own_products", "split_step", "system_share"]
 
 INPUT, FORWARD, BACKWARD = "product W_ih x", "loop forward", "loop backward"
 GRADIENTS, PACKING, PYTHON, REST = (
@@ -79,6 +80,17 @@ def own_products(problem: Problem, rounds: int) -> dict[str, float]:
         f"recurra, {name}, {problem.cell} {problem.size}": work[name][0] / min(step[name] for step in steps)
         for name in (INPUT, GRADIENTS)
     }
+
+
+def system_share(problem: Problem, steps: int) -> float:
+    """The share of a training step's processor time that the system takes: above all for new pages of memory."""
+    problem.train(RECURRA)
+    before = os.times()
+    for _ in range(steps):
+        problem.train(RECURRA)
+    after = os.times()
+    system, user = after.system - before.system, after.user - before.user
+    return system / max(system + user, 1e-9)
 
 
 def _median(steps: list[dict[str, float]], name: str) -> float:

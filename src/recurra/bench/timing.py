@@ -15,6 +15,9 @@ import torch
 
 __all__ = ["Load", "interleaved", "machine", "machine_line", "threads_set"]
 
+# what changes how fast recurra or torch is
+_SWITCHES = ("RECURRA_KERNEL", "RECURRA_NATIVE", "THP_MEM_ALLOC_ENABLE")
+
 
 def interleaved(
     runs: Mapping[str, Callable[[], object]], rounds: int, seconds: float = float("inf"), repeats: int = 1
@@ -65,6 +68,7 @@ def machine() -> dict[str, Any]:
         "recurra": version("recurra"),
         "python": platform.python_version(),
         "system": platform.system(),
+        "environment": {name: os.environ[name] for name in _SWITCHES if os.environ.get(name)},
     }
 
 
