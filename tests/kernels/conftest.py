@@ -39,6 +39,11 @@ class Bench:
         ours.load_state_dict(theirs.state_dict())
         return ours, theirs
 
+    def layer(self, kind: str, width: int, size: int, dtype: torch.dtype = torch.float64, **options: Any) -> Any:
+        """A layer of recurra with options that torch's has not."""
+        name, extra = KINDS[kind]
+        return getattr(recurra.nn, name)(width, size, dtype=dtype, **extra, **options)
+
     def leaf(self, *shape: int, dtype: torch.dtype = torch.float64) -> Tensor:
         return torch.randn(*shape, dtype=dtype, requires_grad=True)
 

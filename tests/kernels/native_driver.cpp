@@ -35,44 +35,74 @@ Floats drawn(std::int64_t count) {
 }
 
 struct Case {
-  int cell, reverse, threads;
-  std::int64_t units;
+  int cell, reverse;
+  std::int64_t units, size;  // size: of h; another than units with a projection
+  bool noisy;
   std::vector<std::int64_t> running;
+
+  bool is_projected() const { return size != units; }
 };
 
 constexpr int GATES[] = {1, 1, 4, 3};
 
+// What a case reads.
+struct Given {
+  std::int64_t gates, batch, tokens;
+  Floats weight, project, sums, h, c, grads, mask, zoneout_h, zoneout_c;
+
+  explicit Given(const Case& at) : gates(GATES[at.cell]), batch(at.running[0] + 1), tokens(0) {
+    for (auto count : at.running) tokens += count;
+    weight = drawn(gates * at.units * at.size), sums = drawn(tokens * gates * at.units), grads = drawn(tokens * at.size);
+    h = drawn(batch * at.size), c = drawn(batch * at.units), project = drawn(at.is_projected() ? at.size * at.units : 0);
+    mask = drawn(at.noisy ? batch * at.size : 0), zoneout_h = drawn(at.noisy ? tokens * at.size : 0);
+    zoneout_c = drawn(at.noisy && at.cell == 2 ? at.units : 0);  // one row for all tokens
+  }
+};
+
+const float* or_null(const Floats& values) { return values.empty() ? nullptr : values.data(); }
+float* or_null(Floats& values) { return values.empty() ? nullptr : values.data(); }
+
 // All that a case computes, one after the other.
-Floats results(const Case& at, const Floats& weight, const Floats& sums, const Floats& state, const Floats& grads) {
-  const std::int64_t gates = GATES[at.cell], units = at.units, batch = at.running[0] + 1, steps = at.running.size();
+Floats results(const Case& at, const Given& given, int threads) {
+  const std::int64_t units = at.units, size = at.size, tokens = given.tokens, batch = given.batch;
+  const bool is_lstm = at.cell == 2, in_place = given.gates == 1 && !at.noisy;  // null is what a cell does not use
   std::vector<std::int64_t> starts{0};
   for (auto count : at.running) starts.push_back(starts.back() + count);
-  const std::int64_t tokens = starts.back();
-  Floats panels(recurra_panel_size(units, gates)), kept(sums), unkept(sums), extra(tokens * units), output(tokens * units);
-  Floats h(state), c(state), carry_h(state), carry_c(state), from_input(tokens * gates * units);
-  Floats from_state(at.cell == 3 ? from_input.size() : 0), before(tokens * units), bias(units, 0.1f);
+  Floats panels(recurra_panel_size(units, size, given.gates)), kept(given.sums), unkept(given.sums);
+  Floats project_panels(at.is_projected() ? recurra_panel_size(size, units, 1) : 0), hidden(at.is_projected() ? batch * units : 0);
+  Floats extra(given.gates > 1 ? tokens * units : 0), output(in_place ? 0 : tokens * size), bias(units, 0.1f);
+  Floats h(given.h), c(given.c), carry_h(given.h), carry_c(given.c), from_input(tokens * given.gates * units);
+  Floats fed(at.noisy ? tokens * size : 0), first_fed(at.noisy ? batch * size : 0), first_h(given.h);
+  Floats from_state(at.cell == 3 ? from_input.size() : 0), before(tokens * size), projected(at.is_projected() ? tokens * size : 0);
   RecurraTask task{};
-  task.steps = steps, task.batch = batch, task.units = units, task.starts = starts.data();
-  task.cell = at.cell, task.reverse = at.reverse, task.threads = at.threads, task.keep = 0;
-  task.team = {parallel, number, size};
-  task.weight = weight.data(), task.panels = panels.data(), task.bias = bias.data();
-  const bool is_lstm = at.cell == 2;  // null is what a cell does not use
-  task.first_h = state.data(), task.first_c = is_lstm ? state.data() : nullptr;
+  task.steps = at.running.size(), task.batch = batch, task.units = units, task.size = size, task.starts = starts.data();
+  task.cell = at.cell, task.reverse = at.reverse, task.threads = threads, task.keep = 0;
+  task.team = {parallel, number, ::size};
+  task.weight = given.weight.data(), task.panels = panels.data(), task.bias = bias.data();
+  task.project = or_null(given.project), task.project_panels = or_null(project_panels), task.hidden = or_null(hidden);
+  task.mask = or_null(given.mask), task.zoneout_h = or_null(given.zoneout_h), task.zoneout_c = or_null(given.zoneout_c);
+  task.zoneout_h_stride = size;
+  task.first_h = first_h.data(), task.first_c = is_lstm ? given.c.data() : nullptr;
   task.last_h = h.data(), task.last_c = is_lstm ? c.data() : nullptr;
-  task.gates = unkept.data(), task.output = gates == 1 ? unkept.data() : output.data();
-  recurra_forward(&task);
-  Floats inferred = task.output == output.data() ? output : unkept;
-  h = c = state;
-  task.keep = 1;
-  task.gates = kept.data(), task.output = gates == 1 ? kept.data() : output.data();
-  task.extra = gates == 1 ? nullptr : extra.data();
-  recurra_forward(&task);
-  task.grad = grads.data(), task.grad_stride = units, task.carry_h = carry_h.data(), task.carry_c = is_lstm ? carry_c.data() : nullptr;
+  const auto forward = [&](Floats& gates) {
+    task.gates = gates.data(), task.output = in_place ? gates.data() : output.data();
+    task.fed = at.noisy ? fed.data() : task.output, task.first_fed = at.noisy ? first_fed.data() : first_h.data();
+    recurra_forward(&task);
+  };
+  forward(unkept);
+  Floats inferred = in_place ? unkept : output;
+  h = given.h, c = given.c;
+  task.keep = 1, task.extra = or_null(extra);
+  forward(kept);
+  hidden.resize(at.is_projected() ? tokens * units : 0);
+  task.hidden = or_null(hidden), task.projected = or_null(projected);
+  task.grad = given.grads.data(), task.grad_stride = size;
+  task.carry_h = carry_h.data(), task.carry_c = is_lstm ? carry_c.data() : nullptr;
   task.from_input = from_input.data(), task.from_state = at.cell == 3 ? from_state.data() : from_input.data();
   task.before = before.data();
   recurra_backward(&task);
   Floats all;
-  for (const Floats* part : {&inferred, &kept, &output, &h, &c, &from_input, &from_state, &before, &carry_h, &carry_c})
+  for (const Floats* part : {&inferred, &kept, &output, &h, &c, &from_input, &from_state, &before, &carry_h, &carry_c, &hidden, &projected})
     all.insert(all.end(), part->begin(), part->end());
   return all;
 }
@@ -94,19 +124,19 @@ Floats multiplied(std::int64_t rows, std::int64_t columns, std::int64_t length, 
 
 int main() {
   int wrong = 0;
-  for (int cell = 0; cell < 4; ++cell)
-    for (int reverse = 0; reverse < 2; ++reverse)
-      for (std::int64_t units : {1, 5, 16, 17, 67, 250})
-        for (const auto& running : {std::vector<std::int64_t>{1}, {1, 1, 1}, {13, 13, 7, 2, 1}, {5, 3}}) {
-          const std::int64_t gates = GATES[cell];
-          std::int64_t tokens = 0;
-          for (auto count : running) tokens += count;
-          const Floats weight = drawn(gates * units * units), sums = drawn(tokens * gates * units);
-          const Floats state = drawn((running[0] + 1) * units), grads = drawn(tokens * units);
-          const Floats one = results({cell, reverse, 1, units, running}, weight, sums, state, grads);
-          for (int threads : {2, 3, 7})
-            wrong += one != results({cell, reverse, threads, units, running}, weight, sums, state, grads);
-        }
+  const auto count_wrong = [&](const Case& at) {
+    const Given given(at);
+    const Floats one = results(at, given, 1);
+    for (int threads : {2, 3, 7}) wrong += one != results(at, given, threads);
+  };
+  for (int reverse = 0; reverse < 2; ++reverse)
+    for (const auto& running : {std::vector<std::int64_t>{1}, {1, 1, 1}, {13, 13, 7, 2, 1}, {5, 3}})
+      for (bool noisy : {false, true}) {
+        for (int cell = 0; cell < 4; ++cell)
+          for (std::int64_t units : {1, 5, 16, 17, 67, 250}) count_wrong({cell, reverse, units, units, noisy, running});
+        for (std::int64_t units : {2, 17, 250})
+          for (std::int64_t size : {1, 5, 16, 133}) count_wrong({2, reverse, units, size, noisy, running});
+      }
   for (std::int64_t rows : {1, 7, 100, 250})
     for (std::int64_t columns : {1, 33, 300})
       for (std::int64_t length : {1, 19, 260})

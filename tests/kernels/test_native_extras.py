@@ -8,18 +8,21 @@ import pytest
 import torch
 from torch import Tensor
 
-from recurra.kernels import Layout, choose, native, reference
+from recurra.errors import ShapeError
+from recurra.kernels import Layout, choose, explain, native, reference
 from recurra.kernels.cells import CELLS
 from recurra.kernels.noise import Noise
 from recurra.kernels.weights import Weights
 
 pytestmark = pytest.mark.skipif(native.variant() is None, reason="the native kernels were not built here")
 
-EXTRAS = ("mask", "zoneout", "projection", "mask+zoneout", "mask+projection", "zoneout+projection", "all")
+NOISE = ("mask", "zoneout", "mask+zoneout")
+PROJECTED = ("projection", "mask+projection", "zoneout+projection", "all")  # of these torch knows the LSTM's alone
+COMBINATIONS = [(cell, extras) for cell in CELLS for extras in NOISE + (PROJECTED if cell == "lstm" else ())]
 
 
-def leaf(*shape: int) -> Tensor:
-    return (torch.randn(*shape) * 0.3).requires_grad_()  # large enough to count, too small for chaos
+def leaf(*shape: int, within: float = 1.0) -> Tensor:
+    return torch.empty(*shape).uniform_(-within, within).requires_grad_()
 
 
 class Problem:
@@ -42,8 +45,9 @@ class Problem:
         self.weights, self.states, self.noises = [], [], []
         for _ in range(2 if both else 1):
             shapes = (gates * hidden, 4), (gates * hidden, self.size), (gates * hidden,), (gates * hidden,)
-            project = leaf(self.size, hidden) if projects else None
-            self.weights.append(Weights(*(leaf(*shape) for shape in shapes), project))
+            within = hidden**-0.5  # as torch draws them
+            project = leaf(self.size, hidden, within=within) if projects else None
+            self.weights.append(Weights(*(leaf(*shape, within=within) for shape in shapes), project))
             self.states.append(tuple(leaf(batch, width) for width in self.sizes))
             mask = (torch.rand(batch, self.size) < 0.7) / 0.7 if everything or "mask" in extras else None
             shares = None
@@ -115,15 +119,154 @@ def check(bench: Any, problem: Problem, expected: list[Tensor]) -> None:
         assert all(torch.equal(a, b) for a, b in zip(problem.results(native), got))
 
 
-@pytest.mark.parametrize("extras", EXTRAS)
+@pytest.mark.parametrize(("cell", "extras"), COMBINATIONS)
 @pytest.mark.parametrize(
     ("hidden", "size", "lengths"),
-    [(1, 1, [3]), (17, 5, [3, 6, 0, 1, 6]), (33, 16, [2, 4])],
-    ids=["one", "odd", "blocks"],
+    [(1, 1, [3]), (17, 5, [3, 6, 0, 1, 6]), (33, 16, [2, 4]), (50, 17, [1, 3, 2, 0, 3, 4, 4, 2, 4, 1, 4])],
+    ids=["one", "odd", "blocks", "many"],
 )
-def test_equals_the_plain_loop_and_equations_by_hand(bench, variant, kind, extras, hidden, size, lengths):
-    if kind != "lstm" and "projection" in extras:
-        pytest.skip("only an LSTM is projected")
-    problem = Problem(kind, extras, hidden, lengths, size)
+def test_equals_the_plain_loop_and_equations_by_hand(bench, variant, cell, extras, hidden, size, lengths):
+    problem = Problem(cell, extras, hidden, lengths, size)
     check(bench, problem, problem.by_hand())
     check(bench, problem, problem.results(reference))
+
+
+@pytest.mark.parametrize(("cell", "extras"), [(cell, "all") for cell in CELLS] + [("lstm", "mask+zoneout")])
+@pytest.mark.parametrize(
+    ("hidden", "size", "lengths"),
+    [(40, 20, [4, 1, 3, 0, 4, 2, 2]), (260, 130, [3]), (260, 5, [4, 1, 3])],
+    ids=["rows", "units", "both"],
+)
+def test_threads_change_nothing(bench, variant, cell, extras, hidden, size, lengths):
+    """Few sequences and many units: the threads divide the units, and meet again after a projection."""
+    problem = Problem(cell, extras, hidden, lengths, size)
+    runs = []
+    for threads in (1, 2, 3):
+        torch.set_num_threads(threads)
+        results = problem.results(native)
+        runs.append((results, bench.gradients(results, problem.leaves)))
+    expected = problem.results(reference)
+    bench.same(runs[0][0], expected)
+    bench.same(runs[0][1], bench.gradients(expected, problem.leaves))
+    for results, gradients in runs[1:]:
+        assert all(torch.equal(a, b) for a, b in zip(results, runs[0][0]))
+        bench.same(gradients, runs[0][1])
+
+
+@pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")  # torch's own remark
+@pytest.mark.parametrize("size", [1, 5, 16])
+@pytest.mark.parametrize("bias", [True, False], ids=["bias", "no-bias"])
+def test_projected_layers_equal_torch_on_each_sequence_alone(bench, variant, size, bias):
+    ours, theirs = bench.pair("lstm", 3, 18, torch.float32, proj_size=size, num_layers=2, bidirectional=True, bias=bias)
+    lengths = [2, 5, 0, 1, 5, 4]
+    x = torch.randn(6, 6, 3, requires_grad=True)
+    assert {choice.kernel for choice in explain(ours, x, lengths)} == {"native"}
+    bench.check(ours, theirs, x, lengths, bench.state(theirs, 6), "native")
+
+
+def test_noise_that_does_nothing_changes_no_bit(bench, variant, kind):
+    """A mask of ones and shares of zero: what comes out is what the plain loop gives, gradients too."""
+    problem = Problem(kind, "none", 37, [5, 2, 0, 4])
+    plain = problem.results(native)
+    plain_gradients = bench.gradients(plain, problem.leaves)
+    tokens, batch = problem.layout.tokens, 4
+    zeros = tuple(torch.zeros(tokens, width) for width in problem.sizes)
+    problem.noises = [Noise(torch.ones(batch, 37), zeros), Noise(torch.ones(batch, 37))]
+    noisy = problem.results(native)
+    assert all(torch.equal(a, b) for a, b in zip(plain, noisy))
+    assert all(torch.equal(a, b) for a, b in zip(plain_gradients, bench.gradients(noisy, problem.leaves)))
+
+
+def test_a_share_of_one_keeps_the_state_to_the_last_bit(variant, kind):
+    problem = Problem(kind, "zoneout", 18, [5, 2, 4])
+    ones = Noise(None, tuple(torch.ones(problem.layout.tokens, width) for width in problem.sizes))
+    problem.noises = [ones, ones]
+    _, *finals = problem.results(native)
+    assert all(torch.equal(a, b) for a, b in zip(finals, (part for state in problem.states for part in state)))
+
+
+def test_expanded_and_strided_noise(bench, variant, kind):
+    """One number for all units and tokens, one row for all tokens, one column for all units, and transposed."""
+    problem = Problem(kind, "mask+zoneout", 18, [5, 2, 0, 4])
+    tokens, sizes = problem.layout.tokens, problem.sizes
+    masks = torch.tensor(0.5).expand(4, 18), torch.rand(18, 4).t()
+    for shares in (
+        [torch.tensor(0.25).expand(tokens, width) for width in sizes],
+        [torch.rand(width).expand(tokens, width) for width in sizes],
+        [torch.rand(tokens, 1).expand(tokens, width) for width in sizes],
+        [torch.rand(width, tokens).t() for width in sizes],
+        [torch.rand(tokens, width + 3)[:, 1:-2] for width in sizes],
+    ):
+        problem.noises = [Noise(mask, tuple(shares)) for mask in masks]
+        check(bench, problem, problem.results(reference))
+
+
+@pytest.mark.parametrize(("cell", "extras"), COMBINATIONS)
+def test_second_derivative(bench, cell, extras):
+    problem = Problem(cell, extras, 3, [2, 3, 0, 1], 2)
+
+    def second(kernel: Any) -> tuple[Tensor, ...]:
+        loss = sum(result.square().mean() for result in problem.results(kernel))
+        first = torch.autograd.grad(loss, problem.leaves, create_graph=True)
+        return first + torch.autograd.grad(sum(part.square().sum() for part in first), problem.leaves)
+
+    bench.same(second(native), second(reference))
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_noise_under_autocast(bench, cell):
+    """The recurrence stays in float32, and so does noise that was drawn in bfloat16."""
+    problem = Problem(cell, "mask+zoneout", 18, [5, 2, 0, 4])
+    halves = [
+        Noise(noise.state.bfloat16(), tuple(share.bfloat16() for share in noise.zoneout)) for noise in problem.noises
+    ]
+    widened = [Noise(noise.state.float(), tuple(share.float() for share in noise.zoneout)) for noise in halves]
+    problem.noises = halves
+    with torch.autocast("cpu", torch.bfloat16):
+        assert choose(*problem.arguments[:4], halves).kernel == "native"
+        got = problem.results(native)
+    problem.noises = widened
+    bench.same(got, problem.results(native))
+
+
+def test_refusals():
+    problem = Problem("rnn_tanh", "mask+zoneout", 4, [2, 1])
+    double = Noise(problem.noises[0].state.double())
+    assert native.refusal("rnn_tanh", problem.data, problem.weights, [double]) == (
+        "it computes in float32, not in torch.float64"
+    )
+    meta = Noise(None, tuple(share.to("meta") for share in problem.noises[0].zoneout))
+    assert native.refusal("rnn_tanh", problem.data, problem.weights, [meta]) == "it runs on the CPU, not on meta"
+    projected = [weight._replace(weight_hr=torch.zeros(4, 4)) for weight in problem.weights]
+    assert native.refusal("rnn_tanh", problem.data, projected, []) == (
+        "it projects the state of an LSTM, not that of rnn_tanh"
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"state": torch.ones(2, 4)}, r"mask: expected \(2, 3\) of torch.float32 on cpu, got \(2, 4\)"),
+        ({"state": torch.ones(1, 3)}, r"mask: expected \(2, 3\)"),
+        ({"state": torch.ones(2, 3).double()}, r"mask: expected .* got \(2, 3\) of torch.float64"),
+        ({"zoneout": (torch.zeros(7, 3),)}, "zoneout: expected 2 tensors, as the state has, got 1"),
+        ({"zoneout": (torch.zeros(7, 4), torch.zeros(7, 4))}, r"zoneout of h: expected \(7, 3\) .* got \(7, 4\)"),
+        ({"zoneout": (torch.zeros(7, 3), torch.zeros(7, 3))}, r"zoneout of c: expected \(7, 4\) .* got \(7, 3\)"),
+        ({"zoneout": (torch.zeros(1, 3), torch.zeros(7, 4))}, r"zoneout of h: expected \(7, 3\) .* got \(1, 3\)"),
+        ({"weight_hr": torch.zeros(5, 4)}, r"project: expected \(3, 4\) .* got \(5, 4\)"),
+        ({"weight_hr": torch.zeros(3, 5)}, r"weight: expected \(20, 3\) .* got \(16, 3\)"),
+        ({"weight_hh": torch.zeros(16, 4)}, r"project: expected \(4, 4\) .* got \(3, 4\)"),
+        ({"states": (torch.zeros(2, 4), torch.zeros(2, 4))}, r"first_h: expected \(2, 3\)"),
+        ({"states": (torch.zeros(2, 3), torch.zeros(2, 3))}, r"first_c: expected \(2, 4\)"),
+        ({"states": (torch.zeros(2, 3),)}, "state: expected 2 tensors for lstm, got 1"),
+    ],
+)
+def test_guards_before_the_pointers(change, said):
+    """Called past the dispatch, with tensors that do not belong together."""
+    problem = Problem("lstm", "projection", 4, [5, 2], 3, both=False)
+    noise = Noise(**{name: change[name] for name in ("state", "zoneout") if name in change})
+    weights = {name: value for name, value in change.items() if name.startswith("weight")}
+    problem.weights = [problem.weights[0]._replace(**weights)]
+    problem.noises, problem.states = [noise], [change.get("states", problem.states[0])]
+    with pytest.raises(ShapeError, match=said):
+        problem.results(native)

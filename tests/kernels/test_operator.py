@@ -12,7 +12,7 @@ from torch._dynamo.testing import CompileCounterWithBackend
 from torch.export import Dim, export
 
 from recurra.errors import ShapeError
-from recurra.kernels import use_kernel
+from recurra.kernels import native, use_kernel
 
 pytestmark = pytest.mark.filterwarnings(  # torch's own
     "ignore::DeprecationWarning",
@@ -125,6 +125,37 @@ def test_first_and_second_derivative(bench, kind):
 
     assert torch.autograd.gradcheck(run, leaves, fast_mode=True)
     assert torch.autograd.gradgradcheck(run, leaves, fast_mode=True)
+
+
+@pytest.mark.skipif(native.variant() is None, reason="the native kernels were not built here")
+def test_projection_compiled_whole(bench):
+    ours, theirs = bench.pair("lstm", 4, 6, torch.float32, proj_size=3, bidirectional=True)
+    compiled = torch.compile(ours, fullgraph=True, backend="aot_eager")
+    lengths = [2, 5, 0]
+    x, state = leaf(5, 3, 4), bench.state(theirs, 3)
+    got, expected = bench.run(compiled, x, state, lengths=torch.tensor(lengths)), bench.alone(theirs, x, lengths, state)
+    bench.same(got, expected)
+    bench.same(bench.gradients(got, [x, *ours.parameters()]), bench.gradients(expected, [x, *theirs.parameters()]))
+
+
+@pytest.mark.skipif(native.variant() is None, reason="the native kernels were not built here")
+def test_what_disturbs_the_loop_compiled_whole(bench, kind):
+    """Dropout by sequence in the same draws; zoneout, whose draws a padded batch has more of, by its mean."""
+    shares = {"input_dropout": 0.3, "recurrent_dropout": 0.4, "output_dropout": 0.2}
+    layer = bench.layer(kind, 4, 6, torch.float32, num_layers=2, bidirectional=True, **shares)
+    x, lengths = leaf(5, 3, 4), torch.tensor([5, 2, 0])
+    results = []
+    for run in (layer, torch.compile(layer, fullgraph=True, backend="eager")):
+        torch.manual_seed(3)
+        results.append(bench.run(run, x, lengths=lengths))
+    bench.same(*results)
+    assert not torch.equal(results[0][0], bench.run(layer.eval(), x, lengths=lengths)[0])
+    torch._dynamo.reset()
+    layer = bench.layer(kind, 4, 6, torch.float32, num_layers=2, bidirectional=True, zoneout=0.3).eval()
+    expected = bench.run(layer, x, lengths=lengths)
+    got = bench.run(torch.compile(layer, fullgraph=True, backend="aot_eager"), x, lengths=lengths)
+    bench.same(got, expected)
+    bench.same(bench.gradients(got, [x, *layer.parameters()]), bench.gradients(expected, [x, *layer.parameters()]))
 
 
 def test_autocast_inside_the_compiler(bench, kind):

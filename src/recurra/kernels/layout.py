@@ -118,6 +118,11 @@ class Layout:
         """Lay packed rows out as [T, B, ...] with the sequences in sorted order and zeros in the padding."""
         return Layout(self.batch_sizes, self.batch, None, None).unpack(packed, len(self.batch_sizes), False)
 
+    def spread(self, values: Tensor) -> Tensor:
+        """Repeat what each sequence has, [B, ...], for each of its tokens, [N, ...]."""
+        _, sequences = self.row_positions
+        return values.index_select(0, sequences.to(values.device))
+
     def sort(self, values: Tensor, dim: int) -> Tensor:
         """Bring a dimension of B from the original into the sorted order."""
         return values if self.order is None else values.index_select(dim, self.order.to(values.device))

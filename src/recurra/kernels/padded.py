@@ -31,6 +31,10 @@ class Padded(NamedTuple):
         """Bring [T, B, ...] to [T, B, ...] or [B, T, ...]."""
         return values.transpose(0, 1) if batch_first else values
 
+    def spread(self, values: Tensor) -> Tensor:
+        """Repeat what each sequence has, [B, ...], at each of its steps: [1, B, ...]."""
+        return values.unsqueeze(0)
+
     def sort(self, values: Tensor, dim: int) -> Tensor:
         """Leave the sequences in their order."""
         return values

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from recurra.kernels.layout import Layout
+from recurra.kernels.padded import Padded
 
 __all__ = ["draw_mask", "draw_zoneout", "drop_by_sequence"]
 
@@ -14,14 +15,12 @@ def draw_mask(like: Tensor, rows: int, size: int, p: float) -> Tensor:
     return like.new_empty(rows, size).bernoulli_(1 - p).div_(1 - p)
 
 
-def drop_by_sequence(data: Tensor, layout: Layout, p: float) -> Tensor:
-    """Drop numbers of packed rows [N, F], the same at every step of a sequence."""
-    mask = draw_mask(data, layout.batch, data.shape[1], p)
-    _, sequences = layout.row_positions
-    return data * mask[sequences.to(data.device)]
+def drop_by_sequence(data: Tensor, layout: Layout | Padded, p: float) -> Tensor:
+    """Drop numbers of tokens [..., F], the same at every step of a sequence."""
+    return data * layout.spread(draw_mask(data, layout.batch, data.shape[-1], p))
 
 
 def draw_zoneout(like: Tensor, size: int, rate: float, training: bool) -> Tensor:
-    """The share of each unit's state that stays, [N, size]: 0 or 1 in training, in evaluation the mean."""
-    share = like.new_empty(len(like), size)
+    """The share of each unit's state that stays, [..., size] for tokens [..., F]: 0 or 1, in evaluation the mean."""
+    share = like.new_empty(*like.shape[:-1], size)
     return share.bernoulli_(rate) if training else share.fill_(rate)

@@ -12,6 +12,7 @@ from recurra.errors import SettingsError
 from recurra.kernels.cells import CELLS, State
 from recurra.kernels.layout import Layout
 from recurra.kernels.noise import Noise
+from recurra.kernels.padded import Padded
 from recurra.kernels.weights import Weights
 from recurra.nn.initialisation import draw_parameter, set_chrono_bias, set_forget_bias
 from recurra.nn.options import DEFAULTS, Extras, Init, checked_extras
@@ -142,11 +143,11 @@ class Recurrent(RecurrentRun):
             return weights
         return weights._replace(weight_hh=nn.functional.dropout(weights.weight_hh, self.weight_dropout))
 
-    def _prepare(self, layer: int, data: Tensor, layout: Layout) -> Tensor:
+    def _prepare(self, layer: int, data: Tensor, layout: Layout | Padded) -> Tensor:
         data = super()._prepare(layer, data, layout)
         return drop_by_sequence(data, layout, self.input_dropout) if self.training and self.input_dropout else data
 
-    def _noise(self, data: Tensor, layout: Layout) -> Noise:
+    def _noise(self, data: Tensor, layout: Layout | Padded) -> Noise:
         mask = zoneout = None
         if self.training and self.recurrent_dropout:
             mask = draw_mask(data, layout.batch, self.output_size, self.recurrent_dropout)
@@ -155,6 +156,9 @@ class Recurrent(RecurrentRun):
             sizes = self._state_sizes()
             zoneout = tuple(draw_zoneout(data, size, rate, self.training) for size, rate in zip(sizes, rates))
         return Noise(mask, zoneout)
+
+    def _is_noisy(self) -> bool:
+        return bool(self.zoneout) or bool(self.training and self.recurrent_dropout)
 
     def _connect(self, layer: int, below: Tensor, output: Tensor) -> Tensor:
         if layer == 0 or self.connections is None:
@@ -165,7 +169,7 @@ class Recurrent(RecurrentRun):
         gate = torch.sigmoid(nn.functional.linear(below, getattr(self, f"weight_gate_l{layer}"), bias))
         return below + gate * (output - below)  # no lerp: under autocast the three differ in dtype
 
-    def _finish(self, data: Tensor, layout: Layout) -> Tensor:
+    def _finish(self, data: Tensor, layout: Layout | Padded) -> Tensor:
         return drop_by_sequence(data, layout, self.output_dropout) if self.training and self.output_dropout else data
 
     def _initial_state(self, batch: int, like: Tensor) -> State:
