@@ -173,7 +173,7 @@ def write_files(folder: Path) -> None:
 
 
 def run_shell(line: str, cli: Cli) -> None:
-    """Run a line's `recurra` in this process; hub data sets, and the demo and bench, which take long, are only parsed."""
+    """Run a `recurra` line in this process; hub data sets, the demo and bench, which take long, are only parsed."""
     before, command = split(line)
     if command is None or command[0] in ("demo", "bench") or any(part.startswith("hf:") for part in command):
         return

@@ -72,8 +72,8 @@ def _measure(results: Results) -> None:
     if parts:
         results.split[f"{problem.cell} {problem.size}"] = parts
         results.notes.append(
-            f"Of that step's processor time the system took {100 * system_share(problem, plan.rounds):.0f} %, "
-            "most of it for new pages of memory."
+            f"Of that step's processor time the system took {100 * system_share(problem, plan.rounds):.0f} %: "
+            "new pages of memory, above all."
         )
     else:
         results.notes.append(f"No training step was taken apart: {problem.choices()[0].why}.")

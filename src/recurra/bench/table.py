@@ -16,7 +16,7 @@ from recurra.bench.streaming import LAYER, ONNX, READ, STEPPED
 __all__ = ["markdown", "markdown_table", "print_results"]
 
 _PADDED = f"{PADDED} (inexact)"
-_WIDE = 140
+_ROOMY, _WIDE = 100, 140  # columns of a terminal that fold no sizes, and of what is no terminal
 _PROBLEM = "I, H, layers, direction, B, T"
 _SERIES = {"time": "T", "batch": "B", "hidden": "H"}
 
@@ -56,7 +56,7 @@ def print_results(console: Console, results: Results) -> None:
     for section in _sections(results):
         shown = section.short or range(len(section.header))
         table = Table(title=escape(section.title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
-        table.add_column(escape(section.header[0]), overflow="fold")
+        table.add_column(escape(section.header[0]), overflow="fold", no_wrap=console.width >= _ROOMY)
         for column in shown[1:]:
             table.add_column(escape(section.header[column]), justify="right", overflow="fold")
         for row in section.rows[: section.most]:
