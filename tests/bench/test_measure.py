@@ -15,7 +15,7 @@ import recurra.nn
 from recurra.bench import limits, measure, onnx_layer, plan, problem, run, split, streaming
 from recurra.bench.plan import Plan, Size
 from recurra.bench.problem import Problem
-from recurra.bench.results import PACKED, PADDED, RECURRA
+from recurra.bench.results import PACKED, PADDED, RECURRA, Row
 from recurra.errors import CheckFailed
 from recurra.kernels import Choice, use_kernel
 
@@ -89,6 +89,16 @@ def test_slow_ways_are_left_out_from_a_size_on(smallest: Plan) -> None:
     assert set(second.times) == set(third.times) == {RECURRA}
     assert third.differences[RECURRA] < 1e-5  # the outputs are compared nevertheless
     assert re.fullmatch(r"from 3, 4, 1, one, 2, 10 on, where one run would take about \d+ s", third.left_out[PACKED])
+
+
+def test_the_packed_way_is_expected_to_take_the_square() -> None:
+    before, after = (Problem("lstm", Size(4, 4, 1, 1, 2, steps, full=True)) for steps in (10, 20))
+    row = Row("lstm", before.size, "native", {PACKED: [1.0], PADDED: [1.0]}, before.flops(), before.tokens)
+    assert measure._left_out(row, after, patience=5.0) == {}
+    assert measure._left_out(row, after, patience=3.0) == {
+        PACKED: "from 4, 4, 1, one, 2, 20 (all full) on, where one run would take about 4 s"
+    }
+    assert set(measure._left_out(row, after, patience=1.0)) == {PACKED, PADDED}
 
 
 def test_the_shapes_of_the_products() -> None:
