@@ -46,7 +46,7 @@ setup(
     ext_modules=[
         Extension(
             f"recurra.kernels.native.{variant}",
-            [str(NATIVE / name) for name in ("recurrence.cpp", "multiply.cpp")],
+            [str(NATIVE / name) for name in ("recurrence.cpp", "multiply.cpp", "stream.cpp")],
             depends=[str(header) for header in NATIVE.glob("*.h")],
             extra_compile_args=FLAGS + flags,
             language="c++",

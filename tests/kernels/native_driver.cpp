@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "recurrence.h"
+#include "stream.h"
 
 namespace {
 
@@ -120,10 +121,49 @@ Floats multiplied(std::int64_t rows, std::int64_t columns, std::int64_t length, 
   return c;
 }
 
+// Two steps, one after the other, of several layers.
+Floats stepped(int cell, int precision, std::int64_t layers, std::int64_t width, std::int64_t units, std::int64_t batch, int threads) {
+  std::mt19937 same(3);
+  std::swap(same, generator);
+  RecurraStack stack{layers, width, units, cell, precision, nullptr, 0, {parallel, number, size}};
+  std::vector<std::int32_t> panels(recurra_stack_size(&stack));
+  stack.panels = panels.data();
+  for (std::int64_t layer = 0; layer < layers; ++layer) {
+    const std::int64_t rows = GATES[cell] * units;
+    const Floats weight_ih = drawn(rows * (layer ? units : width)), weight_hh = drawn(rows * units), bias = drawn(rows);
+    const RecurraParameters parameters{weight_ih.data(), weight_hh.data(), bias.data(), layer ? nullptr : bias.data()};
+    recurra_pack_layer(&stack, layer, &parameters);
+  }
+  const Floats x = drawn(batch * width), state = drawn(layers * batch * units);
+  std::swap(same, generator);
+  Floats h(state.size()), c(state.size()), last_h(h), last_c(c), output(batch * units);
+  const bool is_lstm = cell == 2;
+  const auto step = [&](const Floats& from_h, const Floats& from_c, Floats& to_h, Floats& to_c) {
+    recurra_step(&stack, batch, threads, x.data(), from_h.data(), is_lstm ? from_c.data() : nullptr, to_h.data(),
+                 is_lstm ? to_c.data() : nullptr, output.data());
+  };
+  step(state, state, h, c);
+  step(h, c, last_h, last_c);
+  for (const Floats* part : {&h, &last_h, &last_c}) output.insert(output.end(), part->begin(), part->end());
+  return output;
+}
+
+int steps_that_differ() {
+  int wrong = 0;
+  for (int cell = 0; cell < 4; ++cell)
+    for (int precision = 0; precision < 3; ++precision)
+      for (std::int64_t units : {1, 17, 67, 250})
+        for (std::int64_t batch : {1, 3, 11}) {
+          const Floats one = stepped(cell, precision, 2, units % 16 + 1, units, batch, 1);
+          for (int threads : {2, 3}) wrong += one != stepped(cell, precision, 2, units % 16 + 1, units, batch, threads);
+        }
+  return wrong;
+}
+
 }  // namespace
 
 int main() {
-  int wrong = 0;
+  int wrong = steps_that_differ();
   const auto count_wrong = [&](const Case& at) {
     const Given given(at);
     const Floats one = results(at, given, 1);

@@ -237,6 +237,8 @@ def test_refusals():
     )
     meta = Noise(None, tuple(share.to("meta") for share in problem.noises[0].zoneout))
     assert native.refusal("rnn_tanh", problem.data, problem.weights, [meta]) == "it runs on the CPU, not on meta"
+    learned = Noise(problem.noises[0].state.clone().requires_grad_())
+    assert native.refusal("rnn_tanh", problem.data, problem.weights, [learned]) == "it gives no gradient to noise"
     projected = [weight._replace(weight_hr=torch.zeros(4, 4)) for weight in problem.weights]
     assert native.refusal("rnn_tanh", problem.data, projected, []) == (
         "it projects the state of an LSTM, not that of rnn_tanh"

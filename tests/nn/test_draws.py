@@ -95,6 +95,17 @@ def test_zoneout_keeps_a_share_of_the_units_at_each_step(p):
     torch.testing.assert_close(expected, torch.tensor([p, p**2, p**3]).view(3, 1, 1).expand_as(expected))
 
 
+def test_a_pair_of_zoneouts_is_for_h_and_for_c(by_hand):
+    layer = LSTM(3, 500, proj_size=400, zoneout=(0.1, 0.6))
+    drawn, _ = by_hand.record(layer, torch.zeros(4, 2, 3), lengths=[4, 1])
+    shares = drawn.runs[0][0][1].zoneout
+    assert [share.shape for share in shares] == [(5, 400), (5, 500)]
+    assert [share.mean().item() for share in shares] == pytest.approx([0.1, 0.6], abs=0.04)
+    drawn, _ = by_hand.record(layer.eval(), torch.zeros(4, 2, 3), lengths=[4, 1])
+    for share, p in zip(drawn.runs[0][0][1].zoneout, (0.1, 0.6)):
+        assert (share == p).all()
+
+
 @pytest.mark.parametrize("kind", LAYERS)
 def test_weight_dropout_drops_weights_and_leaves_the_parameters(kind):
     layer = kind(5, 60, weight_dropout=0.3, num_layers=2, bidirectional=True)

@@ -148,7 +148,7 @@ def _tanh_slope(h: Tensor) -> Tensor:
 
 
 def _relu_slope(h: Tensor) -> Tensor:
-    return (h > 0).to(h.dtype)
+    return (~(h <= 0)).to(h.dtype)  # a NaN passes, as through torch.relu
 
 
 def _lstm_forward(data: Tensor, weights: Weights, state: State, steps: _Steps) -> tuple[Tensor, tuple[Tensor, ...]]:

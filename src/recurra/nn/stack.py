@@ -14,10 +14,12 @@ from recurra.kernels.layout import Layout
 from recurra.kernels.noise import Noise
 from recurra.kernels.padded import Padded
 from recurra.kernels.weights import Weights
+from recurra.nn import streaming
 from recurra.nn.initialisation import draw_parameter, set_chrono_bias, set_forget_bias
 from recurra.nn.options import DEFAULTS, Extras, Init, checked_extras
 from recurra.nn.regularisation import draw_mask, draw_zoneout, drop_by_sequence
 from recurra.nn.run import RecurrentRun
+from recurra.nn.streaming import Precision
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -177,6 +179,41 @@ class Recurrent(RecurrentRun):
             return super()._initial_state(batch, like)
         names = ("h_0", "c_0")[: CELLS[self.cell].states]
         return tuple(getattr(self, name).unsqueeze(1).repeat(1, batch, 1) for name in names)
+
+    def step(
+        self, x_t: Tensor, state: Tensor | tuple[Tensor, ...] | None = None, precision: Precision = "float32"
+    ) -> tuple[Tensor, Tensor | tuple[Tensor, ...]]:
+        """Run one time step of one or a few sequences; step after step gives what the whole sequence gives.
+
+        The weights are packed at the first call, and again when a parameter was replaced or changed in place, except
+        through its ``.data``, of which torch tells nobody. What the native kernel cannot run goes through the ordinary
+        forward; so does, for its gradients, an input or a state that requires them. No other call has gradients.
+
+        Args:
+            x_t: [B, I], or [I] for one sequence.
+            state: of the form that the layer returns, [L, B, H] or [L, H]; when None the learned initial state, or
+                zeros. It is not changed.
+            precision: of the weights: ``"float32"``, or ``"bfloat16"`` or ``"int8"`` to read a half or a quarter of the
+                bytes; see :class:`recurra.kernels.native.stream.PackedStack`.
+
+        Returns:
+            The output [B, H] or [H] of the last layer, and the new state.
+
+        Raises:
+            SettingsError: the layer is bidirectional, or the precision is unknown or has no kernel here.
+            ShapeError: tensors that do not fit together.
+
+        >>> from recurra.nn import LSTM
+        >>> lstm, state = LSTM(4, 8), None
+        >>> for x_t in torch.randn(5, 1, 4):
+        ...     output, state = lstm.step(x_t, state)
+        >>> output.shape
+        torch.Size([1, 8])
+        """
+        if self.bidirectional:
+            raise SettingsError("step: a bidirectional layer reads from the end, which a stream has not reached yet")
+        output, final = streaming.step(self, x_t, state, precision)
+        return output, final if len(final) > 1 else final[0]
 
     def flatten_parameters(self) -> None:
         """Do nothing; code written for `torch.nn` may call it."""

@@ -22,7 +22,7 @@ from recurra.kernels.noise import NO_NOISE, Noise
 from recurra.kernels.recurrence import Gone, Loops, Run
 from recurra.kernels.weights import Weights
 
-__all__ = ["LOOPS", "layer", "refusal", "variant"]
+__all__ = ["CELL_NUMBERS", "LOOPS", "layer", "refusal", "variant"]
 
 
 class _Loop(NamedTuple):
@@ -36,6 +36,7 @@ class _Loop(NamedTuple):
 
 
 _CELLS = {"rnn_tanh": _Loop(0), "rnn_relu": _Loop(1), "lstm": _Loop(2), "gru": _Loop(3, apart=True)}
+CELL_NUMBERS = {cell: loop.number for cell, loop in _CELLS.items()}
 
 
 def layer(
@@ -61,7 +62,9 @@ def refusal(cell: str, data: Tensor, weights: Sequence[Weights], noises: Sequenc
         return "it has no layer norm"
     if weights[0].weight_hr is not None and cell != "lstm":
         return f"it projects the state of an LSTM, not that of {cell}"
-    noise = (part for each in noises for part in (each.state, *(each.zoneout or ())))
+    noise = [part for each in noises for part in (each.state, *(each.zoneout or ())) if part is not None]
+    if any(part.requires_grad for part in noise):
+        return "it gives no gradient to noise"
     given = (data, *(part for weight in weights for part in weight), *noise)
     for tensor in (part for part in given if part is not None):
         if type(tensor) not in (Tensor, torch.nn.Parameter) or tensor.layout != torch.strided:

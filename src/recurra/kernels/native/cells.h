@@ -55,15 +55,13 @@ struct Place {
   }
 };
 
-// x, of which this share is replaced by what was before; exact where the share is 0 or 1.
-INLINE Vector zoned(Vector x, Vector before, Vector share) {
-  Vector way = before - x;
-  return share < 0.5f ? x + share * way : before - (1.0f - share) * way;
-}
+// x, of which this share is replaced by what was before.
+INLINE Vector zoned(Vector x, Vector before, Vector share) { return share * before + (1.0f - share) * x; }
 
 // Each cell:  GATES, and BLOCK, how many vectors of units stand side by side in a forward tile.
 // NOISY       whether there may be a mask or zoneout: the plain cell pays nothing for them. PROJECTED: whether h is.
-// forward     takes what the state gives to each gate, returns h before projection and zoneout.
+// forward     takes what the state gives to each gate, returns h before projection and zoneout; At is a Place, or what
+//             stands for one in stream.cpp.
 // backward    takes the gradient of that, stores the gradients of the gates and returns the part of the gradient of the
 //             state before that does not go through W_hh.
 
@@ -72,7 +70,8 @@ struct Rnn {
   static constexpr int GATES = 1, BLOCK = 4;
   static constexpr bool NOISY = IS_NOISY, PROJECTED = false;
 
-  static INLINE Vector forward(const Place& at, const Vector* from_state) {
+  template <class At>
+  static INLINE Vector forward(const At& at, const Vector* from_state) {
     Vector x = at.gate(0) + from_state[0];
     Vector h = RELU ? (x < 0.0f ? Vector{} : x) : tanh(x);
     if (NOISY && at.task.zoneout_h) at.keep_gate(0, h);
@@ -81,7 +80,7 @@ struct Rnn {
 
   static INLINE Vector backward(const Place& at, Vector dh) {
     Vector h = at.gate(0);
-    at.from_input(0, RELU ? (h > 0.0f ? dh : Vector{}) : dh * (1.0f - h * h));
+    at.from_input(0, RELU ? (h <= 0.0f ? Vector{} : dh) : dh * (1.0f - h * h));
     return Vector{};
   }
 };
@@ -91,7 +90,8 @@ struct Lstm {
   static constexpr int GATES = 4, BLOCK = 1;
   static constexpr bool NOISY = IS_NOISY, PROJECTED = IS_PROJECTED;
 
-  static INLINE Vector forward(const Place& at, const Vector* from_state) {
+  template <class At>
+  static INLINE Vector forward(const At& at, const Vector* from_state) {
     Vector i = sigmoid(at.gate(0) + from_state[0]);
     Vector f = sigmoid(at.gate(1) + from_state[1]);
     Vector g = tanh(at.gate(2) + from_state[2]);
@@ -133,7 +133,8 @@ struct Gru {
   static constexpr int GATES = 3, BLOCK = 1;
   static constexpr bool NOISY = IS_NOISY, PROJECTED = false;
 
-  static INLINE Vector forward(const Place& at, const Vector* from_state) {
+  template <class At>
+  static INLINE Vector forward(const At& at, const Vector* from_state) {
     Vector r = sigmoid(at.gate(0) + from_state[0]);
     Vector z = sigmoid(at.gate(1) + from_state[1]);
     Vector candidate = from_state[2];

@@ -17,7 +17,7 @@ import torch
 
 from recurra.errors import SettingsError, nearest
 
-__all__ = ["VARIANTS", "Library", "Product", "Task", "library", "team", "threads", "why_not"]
+__all__ = ["VARIANTS", "Library", "Parameters", "Product", "Stack", "Task", "library", "team", "threads", "why_not"]
 
 VARIANTS = ("avx512", "avx2", "plain")
 _FOLDER = Path(__file__).parent
@@ -58,6 +58,24 @@ class Product(ctypes.Structure):
         ("threads", c_int32),
         ("team", _Team),
     ]
+
+
+class Stack(ctypes.Structure):
+    """`RecurraStack` of stream.h, field by field."""
+
+    _fields_ = [
+        *((name, c_int64) for name in ("layers", "width", "units")),
+        *((name, c_int32) for name in ("cell", "precision")),
+        ("panels", c_void_p),
+        ("turn", c_int64),
+        ("team", _Team),
+    ]
+
+
+class Parameters(ctypes.Structure):
+    """`RecurraParameters` of stream.h, field by field."""
+
+    _fields_ = [(name, c_void_p) for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
 
 
 class Library(NamedTuple):
@@ -118,7 +136,8 @@ def _is_current(variant: str) -> bool:
     if not _path(variant).exists():
         return False
     interface = getattr(ctypes.CDLL(str(_path(variant))), "recurra_interface", lambda: 0)
-    return int(interface()) == ctypes.sizeof(Task) * 1000 + ctypes.sizeof(Product)
+    sizes = [ctypes.sizeof(structure) for structure in (Task, Product, Stack)]
+    return int(interface()) == (sizes[0] * 1000 + sizes[1]) * 1000 + sizes[2]
 
 
 def _open(variant: str) -> Library:
@@ -126,6 +145,11 @@ def _open(variant: str) -> Library:
     functions.recurra_panel_size.argtypes = [c_int64, c_int64, c_int32]
     functions.recurra_panel_size.restype = c_int64
     functions.recurra_scratch_size.restype = c_int64
+    functions.recurra_stack_size.argtypes = [ctypes.POINTER(Stack)]
+    functions.recurra_stack_size.restype = c_int64
+    functions.recurra_pack_layer.argtypes = [ctypes.POINTER(Stack), c_int64, ctypes.POINTER(Parameters)]
+    functions.recurra_step.argtypes = [c_void_p, c_int64, c_int32, *[c_void_p] * 6]
+    functions.recurra_pack_layer.restype = functions.recurra_step.restype = None
     for name, argument in (("forward", Task), ("backward", Task), ("multiply", Product)):
         function = getattr(functions, f"recurra_{name}")
         function.argtypes, function.restype = [ctypes.POINTER(argument)], None

@@ -14,6 +14,7 @@
 #include <algorithm>
 
 #include "steps.h"
+#include "stream.h"
 #include "threads.h"
 
 namespace {
@@ -183,7 +184,9 @@ EXPORT void recurra_forward(const RecurraTask* task) { run<Forward>(*task); }
 
 EXPORT void recurra_backward(const RecurraTask* task) { run<Backward>(*task); }
 
-EXPORT std::int64_t recurra_interface() { return sizeof(RecurraTask) * 1000 + sizeof(RecurraProduct); }
+EXPORT std::int64_t recurra_interface() {
+  return (sizeof(RecurraTask) * 1000 + sizeof(RecurraProduct)) * 1000 + sizeof(RecurraStack);
+}
 
 EXPORT const char* recurra_best_variant() {
 #if defined(__x86_64__)
