@@ -10,6 +10,7 @@ the largest output.
 from __future__ import annotations
 
 import argparse
+import statistics
 import tempfile
 from collections.abc import Callable
 from importlib.metadata import version
@@ -18,10 +19,12 @@ from typing import Any, NamedTuple
 
 import torch
 from streaming_onnx import onnx_step, write_onnx, write_quantised
-from timing import interleaved, machine, markdown_table, medians, report
+from timing import report
 from torch import Tensor, nn
 
 import recurra.nn
+from recurra.bench.table import markdown_table
+from recurra.bench.timing import interleaved, machine_line
 from recurra.nn.streaming import Precision
 
 STEPS = 200
@@ -158,7 +161,7 @@ def measure(size: Size, threads: int, rounds: int, seconds: float, folder: Path)
     for run in runs.values():
         run()
     taken_all = interleaved(runs, rounds, seconds)
-    times = {name: 1e6 * median / BATCH for name, median in medians(taken_all).items()}
+    times = {name: 1e6 * statistics.median(taken) / BATCH for name, taken in taken_all.items()}
     print(
         f"{size}, {threads} threads: " + ", ".join(f"{name} {taken:.1f}" for name, taken in times.items()), flush=True
     )
@@ -188,8 +191,8 @@ def main() -> None:
     report(
         [
             "# One step of one sequence",
-            f"{machine()}, onnxruntime {version('onnxruntime')}. Microseconds, medians of up to {arguments.rounds} "
-            f"interleaved rounds of {BATCH} steps; I = H. The int8 of onnxruntime is its dynamic quantisation, which "
+            f"{machine_line()}, onnxruntime {version('onnxruntime')}. "
+            f"Microseconds, medians of up to {arguments.rounds} interleaved rounds of {BATCH} steps; I = H. The int8 of onnxruntime is its dynamic quantisation, which "
             "leaves a GRU in float32.",
             markdown_table(header, rows),
             f"Largest error of {STEPS} outputs, relative to the largest output, against float64:",
