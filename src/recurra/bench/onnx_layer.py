@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,8 +19,13 @@ _ORDERS = {"lstm": [0, 3, 1, 2], "gru": [1, 0, 2], "rnn": [0]}  # ONNX's gates i
 _OPSET = 17
 
 
-def step_of(layer: Any, cell: str) -> Callable[[Tensor, Any], tuple[Tensor, Any]]:
-    """A function (input [B, I], state) -> (output [B, H], state) that runs the layer in float32 by onnxruntime.
+def step_of(layer: Any, cell: str, quantised: bool = False) -> Callable[[Tensor, Any], tuple[Tensor, Any]]:
+    """A function (input [B, I], state) -> (output [B, H], state) that runs the layer by onnxruntime.
+
+    Args:
+        layer: of `torch.nn`.
+        cell: lstm, gru or rnn (tanh).
+        quantised: with int8 weights, by onnxruntime's dynamic quantisation, which knows LSTM alone.
 
     Raises:
         ImportError: onnx or onnxruntime is not installed.
@@ -27,8 +35,9 @@ def step_of(layer: Any, cell: str) -> Callable[[Tensor, Any], tuple[Tensor, Any]
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 3
-    model = _model(layer, cell).SerializeToString()
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    model = _model(layer, cell)
+    model = _quantised(model) if quantised else model
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     states = [value.name for value in session.get_inputs()][1:]
     parts = 2 if cell == "lstm" else 1
 
@@ -66,6 +75,21 @@ def _model(layer: Any, cell: str) -> Any:
     model = helper.make_model(graph, opset_imports=opset, ir_version=8)
     checker.check_model(model)
     return model
+
+
+def _quantised(model: Any) -> Any:
+    import onnx
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    disabled = logging.root.manager.disable
+    logging.disable(logging.WARNING)  # that shapes were not inferred first: there are none to infer
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "quantised.onnx")
+            quantize_dynamic(model, path, weight_type=QuantType.QInt8, per_channel=True)
+            return onnx.load(str(path))
+    finally:
+        logging.disable(disabled)
 
 
 def _weights(layer: nn.Module, number: int, cell: str) -> list[NDArray[np.float32]]:

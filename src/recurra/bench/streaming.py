@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import statistics
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -16,12 +17,15 @@ from recurra.bench.results import RECURRA, Row
 from recurra.bench.timing import interleaved
 from recurra.errors import CheckFailed, SettingsError
 
-__all__ = ["LAYER", "ONNX", "READ", "STEPPED", "stream_rows"]
+__all__ = ["LAYER", "ONNX", "ONNX_INT8", "PRECISIONS", "READ", "STEPPED", "stream_rows", "way_of"]
 
-LAYER, STEPPED, ONNX, READ = "nn layer", "nn cells", "onnxruntime", "reading the weights"
-_CHECKED_STEPS = 8
+LAYER, STEPPED, READ = "nn layer", "nn cells", "reading the weights"
+ONNX, ONNX_INT8 = "onnxruntime", "onnxruntime int8"
+PRECISIONS = {"float32": 4, "bfloat16": 2, "int8": 1}  # bytes of a weight
+_CHECKED_STEPS = 50
 _REPEATS = 20
-# of each precision of recurra's step: the largest difference from torch's layer, relative to its largest output
+_ROW = 256
+# of each precision of recurra's step: the largest difference from float64, relative to the largest output
 _ALLOWED = {"float32": 1e-4, "bfloat16": 0.05, "int8": 0.2}
 
 Step = Callable[[Tensor, Any], tuple[Tensor, Any]]
@@ -38,9 +42,9 @@ def stream_rows(cells: list[str], plan: Plan) -> Iterator[Row]:
             yield _row(cell, size, plan)
 
 
-def way_of(precision: str) -> str:
-    """What recurra's step with weights of a precision is called."""
-    return RECURRA if precision == "float32" else f"{RECURRA} {precision}"
+def way_of(precision: str, way: str = RECURRA) -> str:
+    """What recurra's step with weights of a precision, or the reading of them, is called."""
+    return way if precision == "float32" else f"{way} {precision}"
 
 
 def _row(cell: str, size: Size, plan: Plan) -> Row:
@@ -55,7 +59,7 @@ def _row(cell: str, size: Size, plan: Plan) -> Row:
 def _measured(cell: str, size: Size, plan: Plan, theirs: Any, ours: Any) -> Row:
     x, left_out = torch.randn(size.batch, size.input), {}
     steps: dict[str, Step] = {}
-    for precision in _ALLOWED:
+    for precision in PRECISIONS:
         try:
             ours.step(x, precision=precision)
             steps[way_of(precision)] = _ours(ours, precision)
@@ -64,15 +68,21 @@ def _measured(cell: str, size: Size, plan: Plan, theirs: Any, ours: Any) -> Row:
     steps |= {LAYER: _layer(theirs), STEPPED: _cells(theirs)}
     try:
         steps[ONNX] = onnx_layer.step_of(theirs, cell)
+        if cell == "lstm":
+            steps[ONNX_INT8] = onnx_layer.step_of(theirs, cell, quantised=True)
+        else:
+            left_out[ONNX_INT8] = "for it quantises LSTM alone"
     except ImportError as error:
-        left_out[ONNX] = f"{error.name} is not installed"
-    differences = _differences(cell, size, steps)
+        left_out[ONNX] = f"for {error.name} is not installed"
+    differences = _differences(cell, size, steps, theirs)
     runs: dict[str, Callable[[], object]] = {way: _carried(step, x) for way, step in steps.items()}
-    reads = _reads(theirs)
-    times = interleaved({**runs, **reads}, plan.rounds, plan.seconds, _REPEATS)
-    fastest = min(reads, key=lambda name: statistics.median(times[name]))
-    kept = {way: times[way] for way in runs} | {READ: times[fastest]}
-    weights = sum(w.numel() for w in theirs.parameters() if w.dim() == 2)
+    weights = sum(weight.numel() for weight in theirs.parameters() if weight.dim() == 2)
+    reads = {precision: _reads(weights * number // 4) for precision, number in PRECISIONS.items()}
+    all_reads = {f"{precision} {how}": read for precision, of in reads.items() for how, read in of.items()}
+    times = interleaved({**runs, **all_reads}, plan.rounds, plan.seconds, _REPEATS)
+    kept = {way: times[way] for way in runs}
+    for precision, of in reads.items():
+        kept[way_of(precision, READ)] = min((times[f"{precision} {how}"] for how in of), key=statistics.median)
     return Row(cell, size, "step", kept, 2.0 * size.batch * weights, size.batch, differences, left_out)
 
 
@@ -119,29 +129,28 @@ def _carried(step: Step, x: Tensor) -> Callable[[], None]:
     return run
 
 
-def _reads(layer: nn.Module) -> dict[str, Callable[[], object]]:
-    """Ways to read all matrices once."""
-    flat = torch.cat([weight.flatten() for weight in layer.parameters() if weight.dim() == 2])
-    square = flat[: len(flat) // 512 * 512].view(-1, 512) if len(flat) >= 512 else flat.unsqueeze(0)
-    vector = torch.ones(square.shape[1])
-    return {"sum": flat.sum, "dot": lambda: flat.dot(flat), "mv": lambda: square.mv(vector)}
+def _reads(numbers: int) -> dict[str, Callable[[], object]]:
+    """Ways to read so many numbers of float32 once."""
+    flat = torch.randn(numbers)
+    rows = flat[: numbers // _ROW * _ROW].view(-1, _ROW)
+    vector = torch.ones(_ROW)
+    return {"sum": flat.sum, "dot": lambda: flat.dot(flat), "mv": lambda: rows.mv(vector)}
 
 
-def _differences(cell: str, size: Size, steps: dict[str, Step]) -> dict[str, float]:
-    """The largest difference of each way from torch's layer over some steps, relative to the largest output."""
+def _differences(cell: str, size: Size, steps: dict[str, Step], theirs: Any) -> dict[str, float]:
+    """The largest difference of each way from float64 over some steps, relative to the largest output."""
     inputs = torch.randn(_CHECKED_STEPS, size.batch, size.input)
-    outputs = {}
+    exact = copy.deepcopy(theirs).double()(inputs.double())[0]
+    differences = {}
     for way, step in steps.items():
-        state, found = None, []
-        for x in inputs:
+        state, largest = None, 0.0
+        for x, right in zip(inputs, exact):
             output, state = step(x, state)
-            found.append(output.float())
-        outputs[way] = torch.stack(found)
-    right = outputs.pop(LAYER)
-    differences = {way: float((output - right).abs().max() / right.abs().max()) for way, output in outputs.items()}
+            largest = max(largest, float((output - right).abs().max().nan_to_num(torch.inf)))
+        differences[way] = largest / float(exact.abs().max())
     for precision, allowed in _ALLOWED.items():
         way = way_of(precision)
-        if way in differences and not differences[way] <= allowed:
+        if differences.get(way, 0.0) > allowed:
             raise CheckFailed(
                 f"{cell} {size}, one step at a time: {way} differs from torch.nn by {differences[way]:.1e}, "
                 f"where at most {allowed:.0e} is allowed; the run ends"

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from recurra.bench.results import PACKED, PADDED, RECURRA, RECURRA_BF16, Part, Results, Row
-from recurra.bench.streaming import LAYER, ONNX, READ, STEPPED
+from recurra.bench.streaming import LAYER, ONNX, ONNX_INT8, PRECISIONS, READ, STEPPED, way_of
 
 __all__ = ["markdown", "markdown_table", "print_results"]
 
@@ -169,21 +169,26 @@ def _layer_row(results: Results, row: Row, ways: Sequence[str]) -> list[str]:
 
 
 def _streaming(rows: Sequence[Row]) -> _Section:
-    ours = list(dict.fromkeys(way for row in rows for way in row.times if way.startswith(RECURRA)))
-    ways = [*ours, LAYER, STEPPED, ONNX, READ]
-    header = ["cell, L x H", *(f"{way} µs" for way in ways), "differences", "spread"]
+    ways = [*map(way_of, PRECISIONS), LAYER, STEPPED, ONNX, ONNX_INT8]
+    ways += [way_of(precision, READ) for precision in PRECISIONS]
+    ways = [way for way in ways if any(way in row.times for row in rows)]
+    compared = [way for way in ways if any(way in row.differences for row in rows)]
+    header = ["cell, L x H", *(f"{way} µs" for way in ways), "onnxruntime / recurra", "recurra / reading", "spread"]
     body = []
     for row in rows:
-        differences = ", ".join(f"{row.differences[way]:.0e}" for way in ours if way in row.differences)
+        ratios = [_number(row.ratio(ONNX), ".2f"), _number(row.ratio(RECURRA, READ), ".2f")]
         times = [_time(row, way, 1e6) for way in ways]
-        body.append([f"{row.cell} {row.size.layers} x {row.size.hidden}", *times, differences, _spread(row)])
+        body.append([f"{row.cell} {row.size.layers} x {row.size.hidden}", *times, *ratios, _spread(row)])
+    errors = "; ".join(f"{way} {max(row.differences.get(way, 0.0) for row in rows):.0e}" for way in compared)
+    short = [number for number, name in enumerate(header) if name not in (f"{LAYER} µs", "spread")]
     return _Section(
         f"Streaming: one step at a time, B = {rows[0].size.batch}",
-        "Reading the weights: all matrices once, by the fastest of a sum, a dot product and a matrix times a vector. "
-        "Differences: recurra's outputs from the layer's, in the order of the columns. " + _left_out(rows),
+        "Reading the weights: as many bytes as all matrices have, once, by the fastest of a sum, a dot product and a "
+        f"matrix times a vector. Largest difference from float64, relative to the largest output: {errors}. "
+        + _left_out(rows),
         header,
         body,
-        tuple(range(len(header) - 2)),
+        short,
     )
 
 
