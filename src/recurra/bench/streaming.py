@@ -19,7 +19,7 @@ from recurra.errors import CheckFailed, SettingsError
 
 __all__ = ["LAYER", "ONNX", "ONNX_INT8", "PRECISIONS", "READ", "STEPPED", "stream_rows", "way_of"]
 
-LAYER, STEPPED, READ = "nn layer", "nn cells", "reading the weights"
+LAYER, STEPPED, READ = "nn layer", "nn cells", "reading"
 ONNX, ONNX_INT8 = "onnxruntime", "onnxruntime int8"
 PRECISIONS = {"float32": 4, "bfloat16": 2, "int8": 1}  # bytes of a weight
 _CHECKED_STEPS = 50

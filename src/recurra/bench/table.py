@@ -180,10 +180,11 @@ def _streaming(rows: Sequence[Row]) -> _Section:
         times = [_time(row, way, 1e6) for way in ways]
         body.append([f"{row.cell} {row.size.layers} x {row.size.hidden}", *times, *ratios, _spread(row)])
     errors = "; ".join(f"{way} {max(row.differences.get(way, 0.0) for row in rows):.0e}" for way in compared)
-    short = [number for number, name in enumerate(header) if name not in (f"{LAYER} µs", "spread")]
+    long = [LAYER, *(way_of(precision, READ) for precision in PRECISIONS if precision != "float32")]
+    short = [number for number, name in enumerate(header) if name not in (*(f"{way} µs" for way in long), "spread")]
     return _Section(
         f"Streaming: one step at a time, B = {rows[0].size.batch}",
-        "Reading the weights: as many bytes as all matrices have, once, by the fastest of a sum, a dot product and a "
+        "Reading: as many bytes as all matrices have in a precision, once, by the fastest of a sum, a dot product and a "
         f"matrix times a vector. Largest difference from float64, relative to the largest output: {errors}. "
         + _left_out(rows),
         header,
