@@ -101,8 +101,8 @@ DEFAULT = Plan(
     split=SIZES[2],
     square=2048,
     rounds=9,
-    seconds=1.5,
-    patience=3.0,
+    seconds=1.0,
+    patience=2.0,
 )
 FULL = Plan(
     name="full",

@@ -184,8 +184,8 @@ def _streaming(rows: Sequence[Row]) -> _Section:
     short = [number for number, name in enumerate(header) if name not in (*(f"{way} µs" for way in long), "spread")]
     return _Section(
         f"Streaming: one step at a time, B = {rows[0].size.batch}",
-        "Reading: as many bytes as all matrices have in a precision, once, by the fastest of a sum, a dot product and a "
-        f"matrix times a vector. Largest difference from float64, relative to the largest output: {errors}. "
+        "Reading: as many bytes as all matrices have in a precision, once, by the fastest of a sum, a dot product and "
+        f"a matrix times a vector. Largest difference from float64, relative to the largest output: {errors}. "
         + _left_out(rows),
         header,
         body,
