@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -125,6 +126,13 @@ def test_the_step_is_timed_and_its_functions_are_put_back(smallest: Plan) -> Non
     assert set(split.own_products(found, 1)) == {
         f"recurra, {name}, lstm 3, 5, 2, both, 4, 6" for name in ("product W_ih x", "products of the gradients")
     }
+
+
+def test_the_share_of_the_system(smallest: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 3 s of the process and 1 s of the system within it."""
+    readings = iter([os.times_result((1.0, 1.0, 0.0, 0.0, 0.0)), os.times_result((4.0, 2.0, 0.0, 0.0, 9.0))])
+    monkeypatch.setattr(split.os, "times", readings.__next__)
+    assert split.system_share(Problem("rnn", smallest.split), steps=1) == pytest.approx(0.25)
 
 
 def test_without_the_native_kernel_no_step_is_taken_apart(smallest: Plan) -> None:

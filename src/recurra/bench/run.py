@@ -19,6 +19,7 @@ from recurra.bench.timing import Load, machine, machine_line, threads_set
 __all__ = ["run_bench"]
 
 _log = logging.getLogger("recurra")
+_SYSTEM_STEPS = 5
 _BUSY = 0.1  # cores of other processes from which a run is not to be trusted
 
 
@@ -67,14 +68,15 @@ def _measure(results: Results) -> None:
         _log.info(f"cost against {name}")
         for row in series_rows(results.cells[0], sizes, plan):
             results.series.setdefault(name, []).append(row)
+    longest = Problem(results.cells[0], plan.series["time"][-1])
+    results.notes.append(
+        f"Of the processor time of a training step at T = {longest.size.time} the system took "
+        f"{100 * system_share(longest, _SYSTEM_STEPS):.0f} %: new pages of memory, above all."
+    )
     problem = Problem(results.cells[0], plan.split)
     parts = split_step(problem, plan.rounds, plan.seconds)
     if parts:
         results.split[f"{problem.cell} {problem.size}"] = parts
-        results.notes.append(
-            f"Of that step's processor time the system took {100 * system_share(problem, plan.rounds):.0f} %: "
-            "new pages of memory, above all."
-        )
     else:
         results.notes.append(f"No training step was taken apart: {problem.choices()[0].why}.")
 

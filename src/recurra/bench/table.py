@@ -16,7 +16,8 @@ from recurra.bench.streaming import LAYER, ONNX, ONNX_INT8, PRECISIONS, READ, ST
 __all__ = ["markdown", "markdown_table", "print_results"]
 
 _PADDED = f"{PADDED} (inexact)"
-_ROOMY, _WIDE = 100, 140  # columns of a terminal that fold no sizes, and of what is no terminal
+_ROOMY, _WIDE = 100, 140  # columns of a terminal whose sizes stand on one line, and of what is no terminal
+_NARROW = 20  # columns of the sizes in a narrower one
 _PROBLEM = "I, H, layers, direction, B, T"
 _SERIES = {"time": "T", "batch": "B", "hidden": "H"}
 
@@ -56,7 +57,9 @@ def print_results(console: Console, results: Results) -> None:
     for section in _sections(results):
         shown = section.short or range(len(section.header))
         table = Table(title=escape(section.title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
-        table.add_column(escape(section.header[0]), overflow="fold", no_wrap=console.width >= _ROOMY)
+        longest = max(len(row[0]) for row in section.rows)
+        width = longest if console.width >= _ROOMY else min(longest, _NARROW)
+        table.add_column(escape(section.header[0]), overflow="fold", min_width=width)
         for column in shown[1:]:
             table.add_column(escape(section.header[column]), justify="right", overflow="fold")
         for row in section.rows[: section.most]:
@@ -180,7 +183,7 @@ def _streaming(rows: Sequence[Row]) -> _Section:
         times = [_time(row, way, 1e6) for way in ways]
         body.append([f"{row.cell} {row.size.layers} x {row.size.hidden}", *times, *ratios, _spread(row)])
     errors = "; ".join(f"{way} {max(row.differences.get(way, 0.0) for row in rows):.0e}" for way in compared)
-    long = [LAYER, *(way_of(precision, READ) for precision in PRECISIONS if precision != "float32")]
+    long = [LAYER, ONNX_INT8, *(way_of(precision, READ) for precision in PRECISIONS if precision != "float32")]
     short = [number for number, name in enumerate(header) if name not in (*(f"{way} µs" for way in long), "spread")]
     return _Section(
         f"Streaming: one step at a time, B = {rows[0].size.batch}",
