@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 from collections.abc import Callable
 
 import pytest
@@ -93,10 +94,14 @@ def test_the_tables_in_markdown() -> None:
     assert "Made by `recurra bench --quick --threads 1 --cells lstm`." in page
 
 
-def test_a_narrow_terminal_loses_nothing() -> None:
+@pytest.mark.parametrize("width", [60, 80, 110, 160])
+def test_a_terminal_of_any_width_loses_nothing(width: int) -> None:
     text = io.StringIO()
-    table.print_results(Console(file=text, width=60, force_terminal=True), hand_made())
-    assert "…" not in text.getvalue()
+    table.print_results(Console(file=text, width=width, force_terminal=True, color_system=None), hand_made())
+    printed = text.getvalue()
+    assert "…" not in printed
+    (row,) = (line for line in printed.splitlines() if re.search(r"200 +100 +800 +200 +4.00 +1.00", line))
+    assert row.split()[-2:] == ["75", "%"]  # the last column
 
 
 def test_a_part_beside_the_roofline() -> None:

@@ -17,7 +17,6 @@ __all__ = ["markdown", "markdown_table", "print_results"]
 
 _PADDED = f"{PADDED} (inexact)"
 _ROOMY, _WIDE = 100, 140  # columns of a terminal whose sizes stand on one line, and of what is no terminal
-_NARROW = 20  # columns of the sizes in a narrower one
 _PROBLEM = "I, H, layers, direction, B, T"
 _SERIES = {"time": "T", "batch": "B", "hidden": "H"}
 
@@ -57,9 +56,7 @@ def print_results(console: Console, results: Results) -> None:
     for section in _sections(results):
         shown = section.short or range(len(section.header))
         table = Table(title=escape(section.title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
-        longest = max(len(row[0]) for row in section.rows)
-        width = longest if console.width >= _ROOMY else min(longest, _NARROW)
-        table.add_column(escape(section.header[0]), overflow="fold", min_width=width)
+        table.add_column(escape(section.header[0]), overflow="fold", no_wrap=console.width >= _ROOMY)
         for column in shown[1:]:
             table.add_column(escape(section.header[column]), justify="right", overflow="fold")
         for row in section.rows[: section.most]:
