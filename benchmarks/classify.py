@@ -17,9 +17,11 @@ from typing import Any, NamedTuple
 import torch
 from breakdown import PARTS, recurra_steps, take_apart, tutorial_steps
 from prediction import predict_table
-from timing import machine, markdown_table, mean_and_range, report
+from timing import mean_and_range, report
 from tutorial_classifier import Tutorial, read_tsv
 
+from recurra.bench.table import markdown_table
+from recurra.bench.timing import machine_line
 from recurra.config import RunConfig, make_run_config
 from recurra.evaluate import fit_baseline
 from recurra.tasks.classify import Classify
@@ -207,7 +209,9 @@ def main() -> None:
         folder = shortened(arguments.data, Path(place)) if arguments.quick else arguments.data
         sections = run(arguments, folder, Path(place, "model"))
     minutes = (time.perf_counter() - started) / 60
-    report(["# Text classification, SST-2", f"{machine()}. {minutes:.0f} minutes in all.", *sections], arguments.out)
+    report(
+        ["# Text classification, SST-2", f"{machine_line()}. {minutes:.0f} minutes in all.", *sections], arguments.out
+    )
 
 
 if __name__ == "__main__":
