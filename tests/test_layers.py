@@ -19,7 +19,7 @@ LEVELS = [
     "config  files  kernels  metrics  baselines",
     "vocabulary",
     "nn  data  batch",
-    "tasks",
+    "tasks  swap",
     "checkpoint  evaluate  predict  card",
     "run_directory  show  check",
     "train",

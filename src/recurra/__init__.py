@@ -8,10 +8,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from recurra import nn
     from recurra.classifier import Classifier, load
+    from recurra.swap import accelerate, restore
 
-__all__ = ["Classifier", "load", "nn"]
+__all__ = ["Classifier", "accelerate", "load", "nn", "restore"]
 
-_HOMES = {"Classifier": "recurra.classifier", "load": "recurra.classifier"}
+_HOMES = {
+    "Classifier": "recurra.classifier",
+    "accelerate": "recurra.swap",
+    "load": "recurra.classifier",
+    "restore": "recurra.swap",
+}
 
 
 def __getattr__(name: str) -> Any:

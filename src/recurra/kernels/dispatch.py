@@ -20,7 +20,7 @@ from recurra.kernels.noise import NO_NOISE, Noise
 from recurra.kernels.padded import Padded
 from recurra.kernels.weights import Weights
 
-__all__ = ["KERNELS", "Choice", "choose", "explain", "run_layer", "use_kernel"]
+__all__ = ["KERNELS", "Choice", "choose", "explain", "forced", "note", "run_layer", "use_kernel"]
 
 
 class Kernel(NamedTuple):
@@ -67,6 +67,18 @@ def use_kernel(name: str) -> Iterator[None]:
         _forced.reset(token)
 
 
+def forced() -> str | None:
+    """The name of the kernel that the context or the environment forces, if any."""
+    return _forced.get() or os.environ.get("RECURRA_KERNEL") or None
+
+
+def note(choice: Choice) -> None:
+    """Tell :func:`explain`, where one listens, what runs a layer."""
+    noted = _noted.get()
+    if noted is not None:
+        noted.append(choice)
+
+
 def choose(
     cell: str,
     data: Tensor,
@@ -75,14 +87,14 @@ def choose(
     noises: Sequence[Noise] = (NO_NOISE, NO_NOISE),
 ) -> Choice:
     """Say which kernel runs a layer, and why; arguments as in :func:`recurra.kernels.reference.layer`."""
-    forced = _forced.get() or os.environ.get("RECURRA_KERNEL")
-    if not forced:
+    wanted = forced()
+    if not wanted:
         return _choose_freely(cell, data, layout, weights, noises)
-    refused = KERNELS[_known(forced)].refusal(cell, data, weights, noises)
+    refused = KERNELS[_known(wanted)].refusal(cell, data, weights, noises)
     if refused is None:
-        return Choice(forced, "forced")
+        return Choice(wanted, _with_note("forced", cell, data) if wanted == "native" else "forced")
     choice = _choose_freely(cell, data, layout, weights, noises)
-    return Choice(choice.kernel, f"the {forced} kernel was forced, but {refused}; {choice.why}")
+    return Choice(choice.kernel, f"the {wanted} kernel was forced, but {refused}; {choice.why}")
 
 
 def _choose_freely(
@@ -92,7 +104,7 @@ def _choose_freely(
         return Choice("reference", "inside a transform of torch.func, which cannot see into the other kernels")
     large = weights[0].weight_hh.shape[1] >= 512 and data.dtype == torch.float32
     reasons = {
-        "native": f"compiled for this processor ({native.variant()})",
+        "native": _with_note(f"compiled for this processor ({native.variant()})", cell, data),
         "packed": "torch operations with backpropagation through time by hand",
         "library": "torch's own kernels",
         "reference": "the plain loop",
@@ -109,6 +121,11 @@ def _choose_freely(
             return Choice(name, "; ".join([why, *others]))
         others.append(f"{name}: {refused}")
     raise AssertionError("the plain loop refuses nothing")
+
+
+def _with_note(why: str, cell: str, data: Tensor) -> str:
+    note = native.precision(cell, native.asks_for_bfloat16(data)).note
+    return f"{why}, {note}" if note else why
 
 
 def explain(
@@ -149,9 +166,7 @@ def run_layer(
     if isinstance(layout, Padded):
         return operator.layer(cell, data, layout, weights, states, noises)
     choice = choose(cell, data, layout, weights, noises)
-    noted = _noted.get()
-    if noted is not None:
-        noted.append(choice)
+    note(choice)
     return KERNELS[choice.kernel].layer(cell, data, layout, weights, states, noises)
 
 

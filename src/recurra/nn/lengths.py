@@ -12,7 +12,7 @@ from recurra.errors import ShapeError
 from recurra.kernels.layout import Layout
 from recurra.kernels.padded import Padded
 
-__all__ = ["Lengths", "checked_lengths", "layout_of", "packed_layout", "traced_layout"]
+__all__ = ["Lengths", "are_packed", "checked_lengths", "layout_of", "packed_layout", "traced_layout"]
 
 Lengths = Tensor | Sequence[int]
 
@@ -56,7 +56,24 @@ def traced_layout(lengths: Lengths | None, time: int, batch: int) -> Padded:
     return Padded(given.detach().to("cpu", torch.int64))
 
 
+def are_packed(batch_sizes: Tensor, tokens: int) -> bool:
+    """Whether these may be the batch sizes of a `PackedSequence` of so many rows: descending, and with that sum."""
+    if batch_sizes.dtype != torch.int64 or batch_sizes.dim() != 1 or not len(batch_sizes):
+        return False
+    sizes = batch_sizes.tolist()
+    return sizes[-1] >= 0 and sum(sizes) == tokens and sizes == sorted(sizes, reverse=True)
+
+
 def packed_layout(sequence: PackedSequence) -> Layout:
-    """Return the layout of a `PackedSequence`."""
+    """Return the layout of a `PackedSequence`.
+
+    Raises:
+        ShapeError: its batch sizes are not those of a packed sequence.
+    """
+    if not are_packed(sequence.batch_sizes, len(sequence.data)):
+        raise ShapeError(
+            f"batch_sizes: expected descending integers that sum to {len(sequence.data)}, the packed rows, "
+            f"got {sequence.batch_sizes.tolist()}; make the sequence by torch.nn.utils.rnn.pack_padded_sequence"
+        )
     sizes = sequence.batch_sizes.tolist()
     return Layout(sizes, sizes[0], sequence.sorted_indices, sequence.unsorted_indices)
