@@ -24,7 +24,7 @@ check: $(VENV)/dev
 	$(BIN)/mypy
 
 bench: $(VENV)/dev
-	$(BIN)/python benchmarks/recurrence.py
+	$(BIN)/recurra bench
 	$(BIN)/python benchmarks/classify.py --data ../shared/data/sst2
 
 # torch comes first: its pin is exact, and what follows must not replace it

@@ -13,11 +13,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from timing import interleaved, machine, markdown_table, medians, report
+from timing import medians, report
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
 import recurra
+from recurra.bench.table import markdown_table
+from recurra.bench.timing import interleaved, machine_line
 from recurra.kernels import use_kernel
 
 KINDS: dict[str, Callable[[int, int], nn.RNNBase]] = {"LSTM": nn.LSTM, "GRU": nn.GRU, "RNN": nn.RNN}
@@ -31,7 +33,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    sections = ["# Calls of single layers", machine()]
+    sections = ["# Calls of single layers", machine_line()]
     for equal in (True, False):
         rows = [
             [

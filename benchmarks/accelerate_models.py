@@ -17,10 +17,12 @@ from typing import NamedTuple
 
 import torch
 from third_party import MODELS, Case, Size
-from timing import interleaved, machine, markdown_table, medians, report
+from timing import medians, report
 from torch import Tensor
 
 import recurra
+from recurra.bench.table import markdown_table
+from recurra.bench.timing import interleaved, machine_line
 from recurra.swap import Report
 
 __all__ = ["Difference", "compare", "pair"]
@@ -96,7 +98,7 @@ def main() -> None:
     report(
         [
             "# accelerate on models of other packages",
-            machine(),
+            machine_line(),
             intro,
             markdown_table(header, rows),
             *skipped,

@@ -10,8 +10,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from timing import markdown_table
-
+from recurra.bench.table import markdown_table
 from recurra.config import RunConfig
 from recurra.fit import fit
 

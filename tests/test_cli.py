@@ -46,6 +46,9 @@ finally:
             2,
         ),
         (["predict"], "Missing argument 'model'", 2),
+        (["bench", "--help"], "--threads", 0),
+        (["bench", "--cells", "lstn"], "did you mean 'lstm'?", 2),
+        (["bench", "--quick", "--full"], "give one of them", 2),
     ],
 )
 def test_help_and_usage_errors_do_not_wait_for_torch(arguments: list[str], said: str, code: int) -> None:

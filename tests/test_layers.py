@@ -25,7 +25,7 @@ LEVELS = [
     "train",
     "fit  progress  classifier",
     "diagnose",
-    "demo",
+    "demo  bench",
     "cli",
 ]
 LEVEL = {name: number for number, line in enumerate(LEVELS) for name in line.split()}

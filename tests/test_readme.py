@@ -173,9 +173,9 @@ def write_files(folder: Path) -> None:
 
 
 def run_shell(line: str, cli: Cli) -> None:
-    """Run a line's `recurra` in this process; hub data sets and the demo, which takes a minute, are only parsed."""
+    """Run a `recurra` line in this process; hub data sets, the demo and bench, which take long, are only parsed."""
     before, command = split(line)
-    if command is None or command[0] == "demo" or any(part.startswith("hf:") for part in command):
+    if command is None or command[0] in ("demo", "bench") or any(part.startswith("hf:") for part in command):
         return
     given = subprocess.run(before, shell=True, capture_output=True, check=True).stdout if before else None
     result = cli(*command, input=given)

@@ -223,6 +223,37 @@ def _demo(
         print_summary(report, _console())
 
 
+@app.command("bench")
+def _bench(
+    quick: Annotated[bool, typer.Option("--quick", help="The least, in under 20 s: to see that it works.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="All sizes, more rounds: about a quarter of an hour.")] = False,
+    threads: Annotated[int | None, typer.Option(help="Threads of torch (default: its own choice).", min=1)] = None,
+    cells: Annotated[
+        str, typer.Option(help="Some of lstm, gru, rnn, with commas; series are of the first.")
+    ] = "lstm,gru,rnn",
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for bench.md, bench.json and bench.png (default: print only).")
+    ] = None,
+) -> None:
+    """Time recurra's layers beside torch.nn and the limits of this machine."""
+    with _reported():
+        from recurra.bench.plan import chosen_cells, chosen_plan
+
+        plan, names = chosen_plan(quick, full), chosen_cells(cells)
+        from recurra.bench.files import prepare, save
+        from recurra.bench.run import run_bench
+        from recurra.bench.table import print_results
+
+        if out is not None:
+            prepare(out)
+        results = run_bench(plan, names, threads)
+        print_results(_console(), results)
+        if out is not None and results.training:
+            typer.echo(f"written: {', '.join(map(str, save(results, out)))}")
+        if not results.finished:
+            raise KeyboardInterrupt
+
+
 @contextlib.contextmanager
 def _reported() -> Iterator[None]:
     """End the command with a plain message and the error's exit code."""

@@ -7,7 +7,7 @@ RecurraError                  1   anything below
 ├── OutputError               5   a place that cannot be written: in use, full, not permitted
 ├── MissingExtraError         6   an optional library that is not installed
 ├── ShapeError                7   tensors or lengths that do not fit together (also a ValueError)
-└── CheckFailed               8   `recurra check` found a broken invariant
+└── CheckFailed               8   `recurra check` or `recurra bench` found wrong answers
 """
 
 from __future__ import annotations

@@ -126,6 +126,7 @@ def test_shown_where_not_at_their_default(kind):
 def test_shown_of_an_lstm():
     assert repr(LSTM(3, 4, zoneout=[0.1, 0], forget_bias=2)) == "LSTM(3, 4, zoneout=(0.1, 0.0), forget_bias=2)"
     assert repr(LSTM(3, 4, init="chrono", chrono_steps=9)) == "LSTM(3, 4, init='chrono', chrono_steps=9)"
+    assert repr(LSTM(3, 4, zoneout=(0.0, 0.0))) == "LSTM(3, 4)"
     assert repr(LSTM(3, 4, init="torch")) == "LSTM(3, 4, init='torch')"
 
 

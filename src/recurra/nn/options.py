@@ -133,7 +133,7 @@ def _checked_zoneout(cell: str, zoneout: Any) -> float | tuple[float, float]:
         raise SettingsError(f"zoneout: expected a number or a pair for (h, c), got {zoneout!r}")
     for share in zoneout:
         _check_share("zoneout", share)
-    return float(zoneout[0]), float(zoneout[1])
+    return (float(zoneout[0]), float(zoneout[1])) if any(zoneout) else 0.0
 
 
 def _check_bias_options(cell: str, bias: bool, init: Init, forget_bias: Any, chrono_steps: Any) -> None:
