@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 import recurra
+from recurra.kernels import explain
 
 
 @pytest.fixture(autouse=True)
@@ -50,11 +51,15 @@ def test_exported():
 def test_compiled(monkeypatch):
     monkeypatch.setenv("RECURRA_KERNEL", "native")
     plain, swapped = twins(nn.Sequential(nn.Linear(5, 5), nn.GRU(5, 6)))
+    torch.compiler.reset()
+    torch._dynamo.utils.counters.clear()
     compiled = torch.compile(swapped, backend="eager")
     for time in (7, 9, 4):
         x = torch.randn(time, 4, 5)
         torch.testing.assert_close(compiled(x), plain(x))
         compiled(x)[0].sum().backward()
+        assert {choice.kernel for choice in explain(compiled, x)} <= {"native", "packed"}
+    assert torch._dynamo.utils.counters["frames"]["total"] < 20  # some 200 where it compiles what the layer calls
 
 
 def test_compiled_into_one_graph_as_torch_allows():

@@ -54,8 +54,8 @@ class Accelerated(RecurrentRun):
         self, input: Tensor | PackedSequence, state: tuple[Tensor, ...] | None, lengths: Lengths | None
     ) -> tuple[Tensor | PackedSequence, State] | None:
         """Run a call; return None where torch's forward is to run it."""
-        if lengths is None and torch.compiler.is_compiling():
-            return None
+        if lengths is None and torch.compiler.is_compiling() and torch._dynamo.config.allow_rnn:
+            return None  # `torch.compile` was told to look into recurrent layers: let it find torch's
         # `torch.compile` lets torch's recurrent layers be, but would compile what they call, function by function
         run = _run_uncompiled if "torch._dynamo" in sys.modules else _run
         return run(self, input, state, lengths)
