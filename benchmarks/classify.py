@@ -126,6 +126,7 @@ def rows(outcomes: dict[str, list[Outcome]], words: int) -> list[list[str]]:
     return found
 
 
+PARTS_OF_ALL = ["equal", "bfloat16", "defaults", "predict"]
 HEADER = ["", "epochs", "s / epoch", "s in all", "words / s", "dev accuracy %", "test accuracy %"]
 
 
@@ -171,7 +172,7 @@ def shortened(folder: Path, place: Path) -> Path:
 
 def run(arguments: argparse.Namespace, folder: Path, model: Path) -> list[str]:
     """Measure the parts that were asked for."""
-    parts = [arguments.part] if arguments.part else ["equal", "defaults", "predict"]
+    parts = [arguments.part] if arguments.part else PARTS_OF_ALL
     short = {"epochs": 1} if arguments.quick else {}
     tutorial_epochs = 1 if arguments.quick else TUTORIAL_EPOCHS
     seeds = 1 if arguments.quick else arguments.seeds
@@ -179,6 +180,9 @@ def run(arguments: argparse.Namespace, folder: Path, model: Path) -> list[str]:
     if "equal" in parts:
         sections += compare(folder, seeds, "Equal sizes", tutorial_epochs, EQUAL_SIZES | short)
         sections += breakdown_section(folder, 1)
+    if "bfloat16" in parts:
+        title = "Equal sizes, recurra's products in bfloat16"
+        sections += compare(folder, seeds, title, tutorial_epochs, EQUAL_SIZES | short | {"precision": "bfloat16"})
     if "defaults" in parts:
         sections += compare(folder, seeds, "recurra's defaults", tutorial_epochs, short)
     if "predict" in parts:
@@ -190,7 +194,7 @@ def run(arguments: argparse.Namespace, folder: Path, model: Path) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with train.tsv, dev.tsv and test.tsv")
-    parser.add_argument("--part", choices=["equal", "defaults", "predict"], help="one part (default: all)")
+    parser.add_argument("--part", choices=PARTS_OF_ALL, help="one part (default: all)")
     parser.add_argument("--seeds", type=int, default=3, help="trainings of each side")
     parser.add_argument("--threads", type=int, help="threads of torch (default: torch's own choice)")
     parser.add_argument("--quick", action="store_true", help="one seed, one epoch, few texts: to see that it works")

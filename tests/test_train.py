@@ -319,3 +319,18 @@ def test_training_makes_the_model_better():
     notes = Notes()
     train(task, callbacks=[notes])
     assert notes.epochs[-1].loss < 0.1 < 0.6 < notes.epochs[0].loss
+
+
+def test_training_with_products_of_bfloat16_keeps_weights_and_loss_in_float32():
+    task, plain = make(precision="bfloat16", epochs=2), make(epochs=2)
+    seen: set[tuple[bool, torch.dtype]] = set()
+    task.network.register_forward_hook(
+        lambda network, inputs, output: seen.add((torch.is_autocast_enabled("cpu") and network.training, output.dtype))
+    )
+    bfloat16, float32 = train(task), train(plain)
+    assert (True, torch.bfloat16) in seen  # training
+    assert (False, torch.float32) in seen  # validation
+    assert {parameter.dtype for parameter in task.network.parameters()} == {torch.float32}
+    got, expected = bfloat16.history[0].loss, float32.history[0].loss
+    assert got != expected
+    assert got == pytest.approx(expected, rel=0.02)

@@ -61,6 +61,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         valid_share: share of X held out to choose the best epoch, when `fit` is given no validation data.
         seed: of everything random.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+        precision: ``"float32"``, or ``"bfloat16"`` for what enters products in training; the rest stays float32.
 
     Attributes:
         classes_: the class labels, sorted, [C].
@@ -101,6 +102,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         valid_share: float = 0.1,
         seed: int = 0,
         device: str = "auto",
+        precision: Literal["float32", "bfloat16"] = "float32",
     ) -> None:
         self.cell = cell
         self.embedding_size = embedding_size
@@ -127,6 +129,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.valid_share = valid_share
         self.seed = seed
         self.device = device
+        self.precision = precision
 
     def fit(
         self,

@@ -77,6 +77,9 @@ class TrainConfig(_Settings):
     class_weights: Literal["none", "balanced"] = Field("none", description="Weight of each class in the loss.")
     seed: int = Field(0, ge=0, lt=2**31, description="Seed of everything random.")
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda|mps)$", description="auto, cpu, cuda or mps.")
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32", description="Of what enters products in training; weights, states and sums stay float32."
+    )
     tensorboard: bool = Field(False, description="Whether to write TensorBoard files too.")
 
 

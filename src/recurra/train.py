@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from lightning_fabric import Fabric
@@ -104,7 +104,7 @@ def train(task: Task, run: RunDirectory | None = None, callbacks: Sequence[Callb
         KeyboardInterrupt: Ctrl-C before one more epoch was done.
     """
     settings = task.config.train
-    fabric = _fabric(settings.device)
+    fabric = _fabric(settings)
     optimizer = AdamW(task.network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay, fused=True)
     network, optimizer = fabric.setup(task.network, optimizer)
     progress = _resume(task, optimizer, run)
@@ -146,12 +146,14 @@ def enough_epochs(steps: int) -> int:
     return min(max(3, math.ceil(_ENOUGH_STEPS / steps)), 50)
 
 
-def _fabric(device: str) -> Fabric:
+def _fabric(settings: TrainConfig) -> Fabric:
     try:
-        return Fabric(accelerator=device, devices=1)
+        precision: Literal["bf16-mixed", "32-true"] = "bf16-mixed" if settings.precision == "bfloat16" else "32-true"
+        return Fabric(accelerator=settings.device, devices=1, precision=precision)
     except RuntimeError:  # what it raises for an accelerator that is not there
         raise SettingsError(
-            f"option 'device': expected a device of this machine, found '{device}', which it has not; 'auto' finds one"
+            f"option 'device': expected a device of this machine, found '{settings.device}', which it has not; "
+            "'auto' finds one"
         ) from None
 
 

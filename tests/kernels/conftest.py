@@ -25,6 +25,20 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
+class RoundedProduct(torch.autograd.Function):
+    """a b^T of numbers rounded to bfloat16, forward and backward."""
+
+    @staticmethod
+    def forward(ctx: Any, a: Tensor, b: Tensor) -> Tensor:
+        ctx.save_for_backward(a, b)
+        return a.bfloat16().to(a.dtype) @ b.bfloat16().to(b.dtype).t()
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor]:
+        a, b, grad = (tensor.bfloat16().to(tensor.dtype) for tensor in (*ctx.saved_tensors, grads[0]))
+        return grad @ b, grad.t() @ a
+
+
 class Bench:
     """Everything that a parity test needs."""
 
@@ -43,6 +57,11 @@ class Bench:
         """A layer of recurra with options that torch's has not."""
         name, extra = KINDS[kind]
         return getattr(recurra.nn, name)(width, size, dtype=dtype, **extra, **options)
+
+    def rounded_product(self, a: Tensor, b: Tensor) -> Tensor:
+        """a b^T of numbers rounded to bfloat16, with gradients that are products of rounded numbers."""
+        product: Tensor = RoundedProduct.apply(a, b)
+        return product
 
     def leaf(self, *shape: int, dtype: torch.dtype = torch.float64) -> Tensor:
         return torch.randn(*shape, dtype=dtype, requires_grad=True)

@@ -64,7 +64,7 @@ const float* or_null(const Floats& values) { return values.empty() ? nullptr : v
 float* or_null(Floats& values) { return values.empty() ? nullptr : values.data(); }
 
 // All that a case computes, one after the other.
-Floats results(const Case& at, const Given& given, int threads) {
+Floats results(const Case& at, const Given& given, int threads, int bfloat16) {
   const std::int64_t units = at.units, size = at.size, tokens = given.tokens, batch = given.batch;
   const bool is_lstm = at.cell == 2, in_place = given.gates == 1 && !at.noisy;  // null is what a cell does not use
   std::vector<std::int64_t> starts{0};
@@ -73,11 +73,13 @@ Floats results(const Case& at, const Given& given, int threads) {
   Floats project_panels(at.is_projected() ? recurra_panel_size(size, units, 1) : 0), hidden(at.is_projected() ? batch * units : 0);
   Floats extra(given.gates > 1 ? tokens * units : 0), output(in_place ? 0 : tokens * size), bias(units, 0.1f);
   Floats h(given.h), c(given.c), carry_h(given.h), carry_c(given.c), from_input(tokens * given.gates * units);
-  Floats fed(at.noisy ? tokens * size : 0), first_fed(at.noisy ? batch * size : 0), first_h(given.h);
+  const std::int64_t pairs = (size + 1) / 2, room = bfloat16 ? pairs : at.noisy ? size : 0;
+  Floats fed(tokens * room), first_fed(batch * room), first_h(given.h);
+  Floats fed_back(bfloat16 ? 2 * batch * given.gates * ((units + 1) / 2) : 0), first_fed_back(bfloat16 ? batch * pairs : 0);
   Floats from_state(at.cell == 3 ? from_input.size() : 0), before(tokens * size), projected(at.is_projected() ? tokens * size : 0);
   RecurraTask task{};
   task.steps = at.running.size(), task.batch = batch, task.units = units, task.size = size, task.starts = starts.data();
-  task.cell = at.cell, task.reverse = at.reverse, task.threads = threads, task.keep = 0;
+  task.cell = at.cell, task.reverse = at.reverse, task.threads = threads, task.keep = 0, task.bfloat16 = bfloat16;
   task.team = {parallel, number, ::size};
   task.weight = given.weight.data(), task.panels = panels.data(), task.bias = bias.data();
   task.project = or_null(given.project), task.project_panels = or_null(project_panels), task.hidden = or_null(hidden);
@@ -87,7 +89,7 @@ Floats results(const Case& at, const Given& given, int threads) {
   task.last_h = h.data(), task.last_c = is_lstm ? c.data() : nullptr;
   const auto forward = [&](Floats& gates) {
     task.gates = gates.data(), task.output = in_place ? gates.data() : output.data();
-    task.fed = at.noisy ? fed.data() : task.output, task.first_fed = at.noisy ? first_fed.data() : first_h.data();
+    task.fed = room ? fed.data() : task.output, task.first_fed = room ? first_fed.data() : first_h.data();
     recurra_forward(&task);
   };
   forward(unkept);
@@ -100,7 +102,7 @@ Floats results(const Case& at, const Given& given, int threads) {
   task.grad = given.grads.data(), task.grad_stride = size;
   task.carry_h = carry_h.data(), task.carry_c = is_lstm ? carry_c.data() : nullptr;
   task.from_input = from_input.data(), task.from_state = at.cell == 3 ? from_state.data() : from_input.data();
-  task.before = before.data();
+  task.before = before.data(), task.fed = or_null(fed_back), task.first_fed = or_null(first_fed_back);
   recurra_backward(&task);
   Floats all;
   for (const Floats* part : {&inferred, &kept, &output, &h, &c, &from_input, &from_state, &before, &carry_h, &carry_c, &hidden, &projected})
@@ -108,7 +110,8 @@ Floats results(const Case& at, const Given& given, int threads) {
   return all;
 }
 
-Floats multiplied(std::int64_t rows, std::int64_t columns, std::int64_t length, bool a_on_side, bool b_on_side, int threads) {
+Floats multiplied(std::int64_t rows, std::int64_t columns, std::int64_t length, bool a_on_side, bool b_on_side, int threads,
+                 int bfloat16) {
   std::mt19937 same(2);
   std::swap(same, generator);
   const Floats a = drawn(rows * length), b = drawn(length * columns), bias = drawn(columns);
@@ -116,7 +119,7 @@ Floats multiplied(std::int64_t rows, std::int64_t columns, std::int64_t length, 
   Floats c(rows * columns), scratch(threads * recurra_scratch_size());
   RecurraProduct product{rows, columns, length, a.data(), a_on_side ? 1 : length, a_on_side ? rows : 1,
                          b.data(), b_on_side ? 1 : columns, b_on_side ? length : 1, bias.data(), c.data(),
-                         scratch.data(), threads, {parallel, number, size}};
+                         scratch.data(), threads, bfloat16, {parallel, number, size}};
   recurra_multiply(&product);
   return c;
 }
@@ -166,8 +169,10 @@ int main() {
   int wrong = steps_that_differ();
   const auto count_wrong = [&](const Case& at) {
     const Given given(at);
-    const Floats one = results(at, given, 1);
-    for (int threads : {2, 3, 7}) wrong += one != results(at, given, threads);
+    for (int bfloat16 = 0; bfloat16 <= recurra_bfloat16(); ++bfloat16) {
+      const Floats one = results(at, given, 1, bfloat16);
+      for (int threads : {2, 3, 7}) wrong += one != results(at, given, threads, bfloat16);
+    }
   };
   for (int reverse = 0; reverse < 2; ++reverse)
     for (const auto& running : {std::vector<std::int64_t>{1}, {1, 1, 1}, {13, 13, 7, 2, 1}, {5, 3}})
@@ -179,11 +184,13 @@ int main() {
       }
   for (std::int64_t rows : {1, 7, 100, 250})
     for (std::int64_t columns : {1, 33, 300})
-      for (std::int64_t length : {1, 19, 260})
-        for (int sides = 0; sides < 4; ++sides) {
-          const Floats one = multiplied(rows, columns, length, sides & 1, sides & 2, 1);
-          for (int threads : {2, 4, 6}) wrong += one != multiplied(rows, columns, length, sides & 1, sides & 2, threads);
-        }
+      for (std::int64_t length : {1, 19, 260, 517})
+        for (int sides = 0; sides < 4; ++sides)
+          for (int bfloat16 = 0; bfloat16 <= recurra_bfloat16(); ++bfloat16) {
+            const Floats one = multiplied(rows, columns, length, sides & 1, sides & 2, 1, bfloat16);
+            for (int threads : {2, 4, 6})
+              wrong += one != multiplied(rows, columns, length, sides & 1, sides & 2, threads, bfloat16);
+          }
   std::printf("%d cases differ\n", wrong);
   return wrong != 0;
 }

@@ -226,7 +226,7 @@ def test_what_it_refuses_goes_elsewhere_and_is_said(bench):
     with use_kernel("native"):
         (choice,) = explain(layer, torch.randn(5, 2, 3, dtype=torch.float64), [5, 2])
     assert choice.kernel == "packed"
-    assert "the native kernel was forced, but it computes in float32, not in torch.float64" in choice.why
+    assert "the native kernel was forced, but it computes in float32 or bfloat16, not in torch.float64" in choice.why
     projected, _ = bench.pair("lstm", 3, 4, proj_size=2)
     with use_kernel("native"):
         (choice,) = explain(projected, torch.randn(5, 2, 3, dtype=torch.float64))
@@ -236,7 +236,7 @@ def test_what_it_refuses_goes_elsewhere_and_is_said(bench):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda t: t.half(), "float32, not in torch.float16"),
+        (lambda t: t.half(), "float32 or bfloat16, not in torch.float16"),
         (lambda t: t.to("meta"), "on the CPU, not on meta"),
         (lambda t: t.to_sparse(), "plain dense tensors"),
     ],

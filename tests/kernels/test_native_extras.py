@@ -215,7 +215,7 @@ def test_second_derivative(bench, cell, extras):
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_noise_under_autocast(bench, cell):
-    """The recurrence stays in float32, and so does noise that was drawn in bfloat16."""
+    """The state stays in float32, and so does noise that was drawn in bfloat16."""
     problem = Problem(cell, "mask+zoneout", 18, [5, 2, 0, 4])
     halves = [
         Noise(noise.state.bfloat16(), tuple(share.bfloat16() for share in noise.zoneout)) for noise in problem.noises
@@ -225,15 +225,36 @@ def test_noise_under_autocast(bench, cell):
     with torch.autocast("cpu", torch.bfloat16):
         assert choose(*problem.arguments[:4], halves).kernel == "native"
         got = problem.results(native)
-    problem.noises = widened
-    bench.same(got, problem.results(native))
+        problem.noises = widened
+        bench.same(got, problem.results(native))
+
+
+@pytest.mark.skipif(not native.precision("lstm", True).bfloat16, reason="there are no products of bfloat16 here")
+@pytest.mark.parametrize(("cell", "extras"), [pair for pair in COMBINATIONS if pair[0] != "rnn_relu"])
+def test_products_of_bfloat16(bench, monkeypatch, cell, extras):
+    """Beside the plain loop in float64 that rounds what enters each product; a mask comes before the rounding."""
+    problem = Problem(cell, extras, 19, [3, 2, 0, 4], size=7)
+    with torch.autocast("cpu", torch.bfloat16):
+        got = problem.results(native)
+    got += bench.gradients(got, problem.leaves)
+    monkeypatch.setattr(reference, "linear", lambda x, w, b=None: bench.rounded_product(x, w) + (0 if b is None else b))
+    problem.data, problem.weights, problem.states = (
+        problem.data.detach().double().requires_grad_(),
+        [Weights._make(p if p is None else p.detach().double().requires_grad_() for p in w) for w in problem.weights],
+        [tuple(part.detach().double().requires_grad_() for part in state) for state in problem.states],
+    )
+    expected = problem.results(reference)
+    expected += bench.gradients(expected, problem.leaves)
+    for g, e in zip(got, expected):
+        assert float((g - e).detach().abs().max() / e.detach().abs().max()) < 2e-3  # a number may round otherwise
+    assert sum(torch.allclose(g.double(), e, rtol=1e-5, atol=1e-5) for g, e in zip(got, expected)) > len(got) / 2
 
 
 def test_refusals():
     problem = Problem("rnn_tanh", "mask+zoneout", 4, [2, 1])
     double = Noise(problem.noises[0].state.double())
     assert native.refusal("rnn_tanh", problem.data, problem.weights, [double]) == (
-        "it computes in float32, not in torch.float64"
+        "it computes in float32 or bfloat16, not in torch.float64"
     )
     meta = Noise(None, tuple(share.to("meta") for share in problem.noises[0].zoneout))
     assert native.refusal("rnn_tanh", problem.data, problem.weights, [meta]) == "it runs on the CPU, not on meta"

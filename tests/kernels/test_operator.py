@@ -107,7 +107,7 @@ def test_torch_finds_the_operator_sound(bench, kind, dtype):
     weights = [tensor for end in ("l0", "l0_reverse") for tensor in layer._weights(end)[:4]]
     states = [torch.randn(2, 4, dtype=dtype) for _ in range(4 if kind == "lstm" else 2)]
     data = bench.leaf(5, 2, 3, dtype=dtype)
-    arguments = (layer.cell, data, torch.tensor([2, 5]), [0, 1, 2, 3], weights, states, [], [], True)
+    arguments = (layer.cell, False, data, torch.tensor([2, 5]), [0, 1, 2, 3], weights, states, [], [], True)
     torch.library.opcheck(torch.ops.recurra.layer, arguments)
 
 
@@ -119,7 +119,7 @@ def test_first_and_second_derivative(bench, kind):
     def run(data, *rest):
         lengths = torch.tensor([2, 0, 4])
         results = torch.ops.recurra.layer(
-            kind, data, lengths, [0, 1, 2, 3], list(rest[:4]), list(rest[4:]), [], [], True
+            kind, False, data, lengths, [0, 1, 2, 3], list(rest[:4]), list(rest[4:]), [], [], True
         )
         return tuple(results[: 1 + parts])
 
@@ -156,6 +156,19 @@ def test_what_disturbs_the_loop_compiled_whole(bench, kind):
     got = bench.run(torch.compile(layer, fullgraph=True, backend="aot_eager"), x, lengths=lengths)
     bench.same(got, expected)
     bench.same(bench.gradients(got, [x, *layer.parameters()]), bench.gradients(expected, [x, *layer.parameters()]))
+
+
+def test_bfloat16_inside_the_compiler(bench, kind):
+    """Parameters and data in bfloat16: the same as outside, and given back so."""
+    ours = bench.pair(kind, 4, 6, torch.float32)[0].to(torch.bfloat16)
+    x, lengths = leaf(5, 3, 4).detach().bfloat16().requires_grad_(), torch.tensor([2, 5, 3])
+    expected = bench.run(ours, x, lengths=lengths)
+    got = bench.run(torch.compile(ours, fullgraph=True, backend="aot_eager"), x, lengths=lengths)
+    wanted = [x, *ours.parameters()]
+    assert {result.dtype for result in got} == {torch.bfloat16}
+    assert all(torch.equal(a, b) for a, b in zip(got, expected))
+    found = zip(bench.gradients(got, wanted), bench.gradients(expected, wanted))
+    assert all(torch.equal(a, b) for a, b in found)
 
 
 def test_autocast_inside_the_compiler(bench, kind):
@@ -223,7 +236,7 @@ def test_bad_lengths_are_said_while_tracing(bench, lengths, said):
 def test_no_gradient_where_none_was_asked_for(bench):
     layer, _ = bench.pair("gru", 3, 4, torch.float32)
     arguments = (torch.tensor([2, 5]), [0, 1, 2, 3], list(layer._weights("l0")[:4]), [torch.zeros(2, 4)], [], [], False)
-    output, *_ = torch.ops.recurra.layer("gru", torch.randn(5, 2, 3), *arguments)
+    output, *_ = torch.ops.recurra.layer("gru", False, torch.randn(5, 2, 3), *arguments)
     with pytest.raises(Exception, match="keep=False: it has no gradient"):
         output.sum().backward()
 

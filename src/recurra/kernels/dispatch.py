@@ -80,7 +80,7 @@ def choose(
         return _choose_freely(cell, data, layout, weights, noises)
     refused = KERNELS[_known(forced)].refusal(cell, data, weights, noises)
     if refused is None:
-        return Choice(forced, "forced")
+        return Choice(forced, _with_note("forced", cell, data) if forced == "native" else "forced")
     choice = _choose_freely(cell, data, layout, weights, noises)
     return Choice(choice.kernel, f"the {forced} kernel was forced, but {refused}; {choice.why}")
 
@@ -92,7 +92,7 @@ def _choose_freely(
         return Choice("reference", "inside a transform of torch.func, which cannot see into the other kernels")
     large = weights[0].weight_hh.shape[1] >= 512 and data.dtype == torch.float32
     reasons = {
-        "native": f"compiled for this processor ({native.variant()})",
+        "native": _with_note(f"compiled for this processor ({native.variant()})", cell, data),
         "packed": "torch operations with backpropagation through time by hand",
         "library": "torch's own kernels",
         "reference": "the plain loop",
@@ -109,6 +109,11 @@ def _choose_freely(
             return Choice(name, "; ".join([why, *others]))
         others.append(f"{name}: {refused}")
     raise AssertionError("the plain loop refuses nothing")
+
+
+def _with_note(why: str, cell: str, data: Tensor) -> str:
+    note = native.precision(cell, native.asks_for_bfloat16(data)).note
+    return f"{why}, {note}" if note else why
 
 
 def explain(

@@ -46,10 +46,13 @@ def layer(
         SettingsError: when it runs: no kernel that works inside an operator can run this layer.
     """
     noises = noises[: len(weights)]
-    if torch.is_autocast_enabled("cpu"):  # as outside an operator: see recurra/kernels/recurrence.py
+    bfloat16, is_autocast = native.asks_for_bfloat16(data), torch.is_autocast_enabled("cpu")
+    dtype = torch.float32 if is_autocast else data.dtype  # as outside an operator: see recurra/kernels/recurrence.py
+    if is_autocast or dtype == torch.bfloat16:
         data, weights, states = _in_float32(data, weights, states)
     results = torch.ops.recurra.layer(
         cell,
+        bfloat16,
         data,
         layout.lengths,
         [slot for slot, tensor in enumerate(weights[0][:_SLOTS]) if tensor is not None],
@@ -60,8 +63,8 @@ def layer(
         torch.is_grad_enabled(),
     )
     parts = CELLS[cell].states
-    finals = results[1 : 1 + parts * len(weights)]
-    return results[0], [tuple(finals[d * parts : (d + 1) * parts]) for d in range(len(weights))]
+    output, *finals = (result.to(dtype) for result in results[: 1 + parts * len(weights)])
+    return output, [tuple(finals[d * parts : (d + 1) * parts]) for d in range(len(weights))]
 
 
 def _in_float32(
@@ -80,6 +83,7 @@ class _Call:
     def __init__(
         self,
         cell: str,
+        bfloat16: bool,
         data: Tensor,
         lengths: Tensor,
         slots: Sequence[int],
@@ -92,7 +96,7 @@ class _Call:
         if lengths.numel() and not 0 <= int(lengths.min()) <= int(lengths.max()) <= len(data):
             found = f"{int(lengths.min())} to {int(lengths.max())}"
             raise ShapeError(f"lengths: expected 0 to {len(data)}, got {found}")
-        self.time, self.keep = len(data), keep
+        self.time, self.keep, self.bfloat16 = len(data), keep, bfloat16
         self.layout = layout = Layout.from_lengths(lengths)
         self.data = layout.pack(data, False)
         parts, count = CELLS[cell].states, len(slots)
@@ -112,7 +116,9 @@ class _Call:
     def loops(self) -> Loops:
         """The loops of the kernel that runs the call."""
         run, reasons = self.runs[0], []
-        kernels = {"native": (native.refusal, native.LOOPS), "packed": (packed.refusal, packed.LOOPS)}
+        rounded = native.precision(run.cell, self.bfloat16).bfloat16
+        compiled = native.LOOPS_BFLOAT16 if rounded else native.LOOPS
+        kernels = {"native": (native.refusal, compiled), "packed": (packed.refusal, packed.LOOPS)}
         for name, (refusal, loops) in kernels.items():
             refused = refusal(run.cell, self.data, self.weights, [run.noise])
             if refused is None:
@@ -124,6 +130,7 @@ class _Call:
 @torch.library.custom_op("recurra::layer", mutates_args=())
 def _layer(
     cell: str,
+    bfloat16: bool,
     data: Tensor,
     lengths: Tensor,
     slots: Sequence[int],
@@ -133,7 +140,7 @@ def _layer(
     zoneouts: Sequence[Tensor],
     keep: bool,
 ) -> list[Tensor]:
-    call = _Call(cell, data, lengths, slots, weights, states, masks, zoneouts, keep)
+    call = _Call(cell, bfloat16, data, lengths, slots, weights, states, masks, zoneouts, keep)
     if not call.layout.batch_sizes:
         nothing = data.new_zeros(*data.shape[:2], len(call.runs) * states[0].shape[1])
         return [
@@ -154,6 +161,7 @@ def _layer(
 @_layer.register_fake
 def _(
     cell: str,
+    bfloat16: bool,
     data: Tensor,
     lengths: Tensor,
     slots: Sequence[int],
@@ -174,6 +182,7 @@ def _(
 @torch.library.custom_op("recurra::layer_backward", mutates_args=())
 def _layer_backward(
     cell: str,
+    bfloat16: bool,
     data: Tensor,
     lengths: Tensor,
     slots: Sequence[int],
@@ -184,7 +193,7 @@ def _layer_backward(
     kept: Sequence[Tensor],
     grads: Sequence[Tensor],
 ) -> list[Tensor]:
-    call = _Call(cell, data, lengths, slots, weights, states, masks, zoneouts, True)
+    call = _Call(cell, bfloat16, data, lengths, slots, weights, states, masks, zoneouts, True)
     layout, parts, size = call.layout, CELLS[cell].states, states[0].shape[1]
     if not layout.batch_sizes:
         given = [weight for weight in weights if weight is not None]
@@ -214,6 +223,7 @@ def _layer_backward(
 @_layer_backward.register_fake
 def _(
     cell: str,
+    bfloat16: bool,
     data: Tensor,
     lengths: Tensor,
     slots: Sequence[int],
@@ -228,7 +238,7 @@ def _(
 
 
 def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
-    ctx.cell, data, lengths, ctx.slots, weights, states, masks, zoneouts, ctx.keep = inputs
+    ctx.cell, ctx.bfloat16, data, lengths, ctx.slots, weights, states, masks, zoneouts, ctx.keep = inputs
     groups = (data, lengths), weights, states, masks, zoneouts, output[1 + len(states) :]
     ctx.sizes = [len(group) for group in groups]
     ctx.save_for_backward(*(tensor for group in groups for tensor in group))
@@ -239,7 +249,8 @@ def _backward(ctx: Any, grads: Sequence[Tensor]) -> tuple[Any, ...]:
         raise SettingsError("recurra::layer was called with keep=False: it has no gradient")
     groups = [list(group) for group in _cut(ctx.saved_tensors, ctx.sizes)]
     (data, lengths), weights, states, masks, zoneouts, kept = groups
-    inputs, grads = (ctx.cell, data, lengths, ctx.slots, weights, states, masks, zoneouts), grads[: 1 + len(states)]
+    grads = grads[: 1 + len(states)]
+    inputs = (ctx.cell, ctx.bfloat16, data, lengths, ctx.slots, weights, states, masks, zoneouts)
     if torch.is_grad_enabled():  # asked for with create_graph=True
         leaves = [data, *weights, *states]
         wanted = [leaf for leaf in leaves if leaf.requires_grad]
@@ -248,11 +259,12 @@ def _backward(ctx: Any, grads: Sequence[Tensor]) -> tuple[Any, ...]:
     else:
         by_data, *rest = torch.ops.recurra.layer_backward(*inputs, kept, grads)
     by_weights, by_states = _cut(rest, (len(weights), len(states)))
-    return None, by_data, None, None, by_weights, by_states, [None] * len(masks), [None] * len(zoneouts), None
+    return None, None, by_data, None, None, by_weights, by_states, [None] * len(masks), [None] * len(zoneouts), None
 
 
 def _differentiable(
     cell: str,
+    bfloat16: bool,
     data: Tensor,
     lengths: Tensor,
     slots: Sequence[int],
@@ -262,7 +274,7 @@ def _differentiable(
     zoneouts: Sequence[Tensor],
 ) -> list[Tensor]:
     """Output and final states by the plain loop."""
-    call = _Call(cell, data, lengths, slots, weights, states, masks, zoneouts, True)
+    call = _Call(cell, bfloat16, data, lengths, slots, weights, states, masks, zoneouts, True)
     output, finals = reference.layer(
         cell, call.data, call.layout, call.weights, [run.state for run in call.runs], [run.noise for run in call.runs]
     )

@@ -185,7 +185,7 @@ class Recurrent(RecurrentRun):
     ) -> tuple[Tensor, Tensor | tuple[Tensor, ...]]:
         """Run one time step of one or a few sequences; step after step gives what the whole sequence gives.
 
-        The weights are packed at the first call, and again when a parameter was replaced or changed in place, except
+        The weights are packed at the first call, and again when a parameter was replaced or changed, except in place
         through its ``.data``, of which torch tells nobody. What the native kernel cannot run goes through the ordinary
         forward; so does, for its gradients, an input or a state that requires them. No other call has gradients.
 

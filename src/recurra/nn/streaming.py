@@ -26,7 +26,8 @@ __all__ = ["Precision", "step"]
 _PARTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 _ALWAYS = ("zoneout", "connections")  # what the native kernel lacks, beside what shows in the parameters' names
 _IN_TRAINING = ("dropout", "input_dropout", "recurrent_dropout", "output_dropout", "weight_dropout")
-_options = attrgetter("training", *_ALWAYS, *_IN_TRAINING)
+_options = attrgetter("training", *_ALWAYS)
+_training_options = attrgetter(*_IN_TRAINING)
 
 
 class _Packed(NamedTuple):
@@ -95,6 +96,8 @@ def _is_tracked(x: Tensor, state: State) -> bool:
 def _made_of(layer: Recurrent) -> list[object]:
     found: list[object] = [_options(layer)]
     add = found.append
+    if layer.training:
+        add(_training_options(layer))
     try:
         for parameter in layer._parameters.values():
             add(parameter.data_ptr())  # type: ignore[union-attr]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -18,11 +19,22 @@ from recurra.kernels import recurrence
 from recurra.kernels.cells import CELLS, State
 from recurra.kernels.layout import Layout
 from recurra.kernels.native import loader
+from recurra.kernels.native.precision import Precision, asks_for_bfloat16, precision
 from recurra.kernels.noise import NO_NOISE, Noise
 from recurra.kernels.recurrence import Gone, Loops, Run
 from recurra.kernels.weights import Weights
 
-__all__ = ["CELL_NUMBERS", "LOOPS", "layer", "refusal", "variant"]
+__all__ = [
+    "CELL_NUMBERS",
+    "LOOPS",
+    "LOOPS_BFLOAT16",
+    "Precision",
+    "asks_for_bfloat16",
+    "layer",
+    "precision",
+    "refusal",
+    "variant",
+]
 
 
 class _Loop(NamedTuple):
@@ -51,7 +63,13 @@ def layer(
 
     What :func:`refusal` refuses is not for it.
     """
-    return recurrence.layer(LOOPS, cell, data, layout, weights, states, noises)
+    loops = LOOPS_BFLOAT16 if precision(cell, asks_for_bfloat16(data)).bfloat16 else LOOPS
+    if data.dtype == torch.float32 or torch.is_autocast_enabled("cpu"):
+        return recurrence.layer(loops, cell, data, layout, weights, states, noises)
+    wide = [Weights._make(part if part is None else part.float() for part in weight) for weight in weights]
+    initial = [tuple(part.float() for part in state) for state in states]
+    output, finals = recurrence.layer(loops, cell, data.float(), layout, wide, initial, noises)
+    return output.to(data.dtype), [tuple(part.to(data.dtype) for part in final) for final in finals]
 
 
 def refusal(cell: str, data: Tensor, weights: Sequence[Weights], noises: Sequence[Noise]) -> str | None:
@@ -71,22 +89,22 @@ def refusal(cell: str, data: Tensor, weights: Sequence[Weights], noises: Sequenc
             return f"it takes plain dense tensors, not {type(tensor).__name__} ({tensor.layout})"
         if tensor.device.type != "cpu":
             return f"it runs on the CPU, not on {tensor.device.type}"
-        is_cast = torch.is_autocast_enabled("cpu") and tensor.dtype in (torch.bfloat16, torch.float16)
-        if tensor.dtype != torch.float32 and not is_cast:
-            return f"it computes in float32, not in {tensor.dtype}"
+        is_cast = torch.is_autocast_enabled("cpu") and tensor.dtype == torch.float16
+        if tensor.dtype not in (torch.float32, torch.bfloat16) and not is_cast:
+            return f"it computes in float32 or bfloat16, not in {tensor.dtype}"
     return f"it is {loader.why_not()}" if loader.library() is None else None
 
 
 def variant() -> str | None:
-    """The instruction set that is used: avx512, avx2 or plain; None where nothing was built."""
+    """The instruction set that is used: avx512bf16, avx512, avx2 or plain; None where nothing was built."""
     library = loader.library()
     return None if library is None else library.variant
 
 
-def _forward(run: Run, data: Tensor) -> tuple[Tensor, State, tuple[Tensor, ...]]:
+def _forward(run: Run, data: Tensor, *, bfloat16: bool) -> tuple[Tensor, State, tuple[Tensor, ...]]:
     bias, own_bias = _biases(run)
-    sums = _multiply(data, run.weights.weight_ih.t(), bias)
-    call = _Call(run, tokens=len(data))
+    sums = _multiply(data, run.weights.weight_ih.t(), bias, bfloat16=bfloat16)
+    call = _Call(run, len(data), bfloat16)
     gates, hidden, size = CELLS[run.cell].gates, call.hidden, call.size
     in_place = gates == 1 and run.noise.zoneout is None
     output = sums if in_place else sums.new_empty(len(data), size)
@@ -104,9 +122,11 @@ def _forward(run: Run, data: Tensor) -> tuple[Tensor, State, tuple[Tensor, ...]]
     return output, final, () if in_place else (sums,) if extra is None else (sums, extra)
 
 
-def _backward(run: Run, output: Tensor, kept: list[Tensor], grad: Tensor, final: tuple[Tensor, ...]) -> Gone:
+def _backward(
+    run: Run, output: Tensor, kept: list[Tensor], grad: Tensor, final: tuple[Tensor, ...], *, bfloat16: bool
+) -> Gone:
     tokens, gates = len(output), CELLS[run.cell].gates
-    call = _Call(run, tokens)
+    call = _Call(run, tokens, bfloat16)
     from_input = output.new_empty(tokens, gates * call.hidden)
     from_state = torch.empty_like(from_input) if _CELLS[run.cell].apart else from_input
     before, projection = torch.empty_like(output), None
@@ -123,12 +143,15 @@ def _backward(run: Run, output: Tensor, kept: list[Tensor], grad: Tensor, final:
         projection = torch.empty_like(output), output.new_empty(tokens, call.hidden)
         call.give("projected", projection[0], tokens, call.size)
         call.give("hidden", projection[1], tokens, call.hidden)
+    if bfloat16:
+        call.give_room("fed", 2 * run.layout.batch * gates, call.hidden)
+        call.give_room("first_fed", run.layout.batch, call.size)
     call.run("recurra_backward")
     return Gone(from_input, from_state, before, carried, projection)
 
 
-def _multiply(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
-    """A b, and + bias on each row."""
+def _multiply(a: Tensor, b: Tensor, bias: Tensor | None = None, *, bfloat16: bool) -> Tensor:
+    """A b, and + bias on each row; with `bfloat16` of A and b rounded to it."""
     library = loader.library()
     assert library is not None, "refused before"
     a, b = _strided(a), _strided(b)
@@ -142,7 +165,8 @@ def _multiply(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
     product = loader.Product(
         *(a.shape[0], b.shape[1], b.shape[0]),
         *(a.data_ptr(), *a.stride(), b.data_ptr(), *b.stride()),
-        *(None if bias is None else bias.data_ptr(), c.data_ptr(), scratch.data_ptr(), threads, loader.team()),
+        *(None if bias is None else bias.data_ptr(), c.data_ptr(), scratch.data_ptr()),
+        *(threads, bfloat16, loader.team()),
     )
     library.functions.recurra_multiply(ctypes.byref(product))
     return c
@@ -167,7 +191,10 @@ def _widened(noise: Tensor) -> Tensor:
     return noise.resolve_neg().float() if noise.dtype in (torch.bfloat16, torch.float16) else noise.resolve_neg()
 
 
-LOOPS = Loops(_forward, _backward, _multiply)
+LOOPS, LOOPS_BFLOAT16 = (
+    Loops(partial(_forward, bfloat16=yes), partial(_backward, bfloat16=yes), partial(_multiply, bfloat16=yes))
+    for yes in (False, True)
+)
 
 
 def _biases(run: Run) -> tuple[Tensor | None, Tensor | None]:
@@ -189,7 +216,7 @@ class _Call:
         size: S, of h: P with a projection, else H.
     """
 
-    def __init__(self, run: Run, tokens: int) -> None:
+    def __init__(self, run: Run, tokens: int, bfloat16: bool) -> None:
         loop, layout, (_, gates, states) = _CELLS[run.cell], run.layout, CELLS[run.cell]
         weight, project = run.weights.weight_hh, run.weights.weight_hr
         self.size, self.hidden = weight.shape[1], weight.shape[1] if project is None else project.shape[1]
@@ -210,6 +237,7 @@ class _Call:
             reverse=run.backwards,
             threads=loader.threads(),
             keep=run.keep,
+            bfloat16=bfloat16,
             team=loader.team(),
         )
         self.held: list[Tensor] = [layout.starts]
@@ -234,12 +262,20 @@ class _Call:
             self.give(f"{name}_{letter}", part, *shape)
 
     def give_fed(self, output: Tensor) -> None:
-        """Pass where what W_hh is fed goes: arrays of their own where a mask changes h on its way."""
-        if self.task.mask:
+        """Pass where what W_hh is fed goes: arrays of their own where a mask or rounding changes h on its way."""
+        if self.task.bfloat16:
+            self.give_room("fed", len(output), self.size)
+            self.give_room("first_fed", self.task.batch, self.size)
+        elif self.task.mask:
             self.give("fed", torch.empty_like(output), *output.shape)
             self.give("first_fed", output.new_empty(self.shapes[0]), *self.shapes[0])
         else:
             self.task.fed, self.task.first_fed = self.task.output, self.task.first_h
+
+    def give_room(self, name: str, rows: int, width: int) -> None:
+        """Pass room for rows of pairs of bfloat16."""
+        pairs = (width + 1) // 2
+        self.give(name, torch.empty(rows, pairs), rows, pairs)
 
     def give_grad(self, grad: Tensor, tokens: int) -> None:
         """Pass the gradient of the output, which may be some columns of a wider one."""

@@ -6,9 +6,9 @@
 
 // One step in the order of the direction: its rows, and those of the steps before and after it.
 struct Step {
-  Index begin, running, before_begin, before_running, after_running;
+  Index number, begin, running, before_begin, before_running, after_running;
 
-  Step(const RecurraTask& task, Index number) {
+  Step(const RecurraTask& task, Index number) : number(number) {
     const Index t = task.reverse ? task.steps - 1 - number : number, way = task.reverse ? -1 : 1;
     begin = task.starts[t];
     running = count(task, t);
@@ -18,8 +18,9 @@ struct Step {
   }
 
   // The state of a row before this step: of the step before, or the first one where the sequence begins here.
-  const float* before(const float* history, const float* first, Index row, Index units) const {
-    return row < before_running ? history + (before_begin + row) * units : first + row * units;
+  template <class Word>
+  const Word* before(const Word* history, const Word* first, Index row, Index length) const {
+    return row < before_running ? history + (before_begin + row) * length : first + row * length;
   }
 
  private:
@@ -43,9 +44,19 @@ struct Place {
   INLINE void keep_gate(int number, Vector x) const { store(task.gates + gates + number * task.units, x, count); }
   INLINE void from_input(int number, Vector x) const { store(task.from_input + gates + number * task.units, x, count); }
   INLINE void from_state(int number, Vector x) const { store(task.from_state + gates + number * task.units, x, count); }
+  INLINE Vector from_state(int number) const { return load(task.from_state + gates + number * task.units, count); }
   INLINE Vector before_h() const { return load(step.before(task.output, task.first_h, row, width) + unit, count); }
   INLINE Vector before_c() const { return load(step.before(task.extra, task.first_c, row, task.units) + unit, count); }
   INLINE Vector gradient() const { return load(task.carry_h + state, count) + load(task.grad + grad, count); }
+  // What the backward of these units reads and writes, on its way before it is needed.
+  INLINE void prefetch(int number) const {
+    for (int gate = 0; gate < number; ++gate) {
+      __builtin_prefetch(task.gates + gates + gate * task.units);
+      __builtin_prefetch(task.from_input + gates + gate * task.units, 1);
+    }
+    if (task.extra) __builtin_prefetch(task.extra + token);
+    __builtin_prefetch(task.grad + grad);
+  }
   INLINE Vector share_h() const { return share(task.zoneout_h, task.zoneout_h_stride); }
   INLINE Vector share_c() const { return share(task.zoneout_c, task.zoneout_c_stride); }
 
@@ -97,14 +108,14 @@ struct Lstm {
     Vector g = tanh(at.gate(2) + from_state[2]);
     Vector o = sigmoid(at.gate(3) + from_state[3]);
     float* state = at.task.last_c + at.state;
-    Vector before = load(state, at.count), c = f * before + i * g, h = o * tanh(c);
+    Vector before = load(state, at.count), c = f * before + i * g, made = c;
     if (NOISY && at.task.zoneout_c) c = zoned(c, before, at.share_c());
     store(state, c, at.count);
     if (at.task.keep) {
       at.keep_gate(0, i), at.keep_gate(1, f), at.keep_gate(2, g), at.keep_gate(3, o);
       store(at.task.extra + at.token, c, at.count);
     }
-    return h;
+    return o * tanh(made);
   }
 
   static INLINE Vector backward(const Place& at, Vector dh) {

@@ -1,6 +1,6 @@
 """Finds the compiled loops, one library for each instruction set, and the threads that they may use.
 
-RECURRA_NATIVE names the variant to use (avx512, avx2, plain), or none; without it the processor decides.
+RECURRA_NATIVE names the variant to use (avx512bf16, avx512, avx2, plain), or none; without it the processor decides.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from recurra.errors import SettingsError, nearest
 
 __all__ = ["VARIANTS", "Library", "Parameters", "Product", "Stack", "Task", "library", "team", "threads", "why_not"]
 
-VARIANTS = ("avx512", "avx2", "plain")
+VARIANTS = ("avx512bf16", "avx512", "avx2", "plain")
 _FOLDER = Path(__file__).parent
 _log = logging.getLogger("recurra")
 _forked = False
@@ -35,7 +35,7 @@ class Task(ctypes.Structure):
     _fields_ = [
         *((name, c_int64) for name in ("steps", "batch", "units", "size")),
         ("starts", c_void_p),
-        *((name, c_int32) for name in ("cell", "reverse", "threads", "keep")),
+        *((name, c_int32) for name in ("cell", "reverse", "threads", "keep", "bfloat16")),
         *((name, c_void_p) for name in ("weight", "panels", "project", "project_panels", "hidden")),
         *((name, c_void_p) for name in ("mask", "fed", "first_fed", "zoneout_h", "zoneout_c")),
         *((name, c_int64) for name in ("zoneout_h_stride", "zoneout_c_stride")),
@@ -55,7 +55,7 @@ class Product(ctypes.Structure):
         *(("a", c_void_p), ("a_row", c_int64), ("a_column", c_int64)),
         *(("b", c_void_p), ("b_row", c_int64), ("b_column", c_int64)),
         *((name, c_void_p) for name in ("bias", "c", "scratch")),
-        ("threads", c_int32),
+        *(("threads", c_int32), ("bfloat16", c_int32)),
         ("team", _Team),
     ]
 
@@ -79,10 +79,11 @@ class Parameters(ctypes.Structure):
 
 
 class Library(NamedTuple):
-    """A variant and its functions."""
+    """A variant, its functions, and whether it has products of bfloat16."""
 
     variant: str
     functions: ctypes.CDLL
+    bfloat16: bool
 
 
 def library() -> Library | None:
@@ -150,10 +151,11 @@ def _open(variant: str) -> Library:
     functions.recurra_pack_layer.argtypes = [ctypes.POINTER(Stack), c_int64, ctypes.POINTER(Parameters)]
     functions.recurra_step.argtypes = [c_void_p, c_int64, c_int32, *[c_void_p] * 6]
     functions.recurra_pack_layer.restype = functions.recurra_step.restype = None
+    functions.recurra_bfloat16.restype = c_int32
     for name, argument in (("forward", Task), ("backward", Task), ("multiply", Product)):
         function = getattr(functions, f"recurra_{name}")
         function.argtypes, function.restype = [ctypes.POINTER(argument)], None
-    return Library(variant, functions)
+    return Library(variant, functions, bool(functions.recurra_bfloat16()))
 
 
 def _path(variant: str) -> Path:

@@ -7,11 +7,14 @@
 // A step is a product of the state with W_hh, tile by tile (a few rows times a few vectors of columns, whose sums stay in
 // registers), followed at once by the gates of that tile. W_hh is repacked to the order in which the tiles read it:
 //   forward    [block of units][k][vector of the block][gate][lane]       k: of the state, S
-//   backward   [block of h][j][vector of the block][lane]                 j: rows of W_hh, G * H
+//   backward   [block of h][gate][j][vector of the block][lane]           j: rows of W_hh, H of each gate
 // With a projection the product of the hidden units with it follows in each step, and is repacked likewise.
+// In bfloat16 (words.h) k and j count pairs. What enters a product is rounded once, by whoever makes it: the state of
+// each token and the gradients of a step's gates have rounded copies beside those in float32.
 #include "recurrence.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "steps.h"
 #include "stream.h"
@@ -22,28 +25,35 @@ namespace {
 // -------------------------------------------------------------------------------------------------------- packing
 
 // A matrix [gates * rows, columns] in panels for the way forward: x is multiplied by its columns.
+template <class Word>
 void pack_forward(const float* matrix, float* panels, Index gates, Index rows, Index columns, Index first_vector,
                   Index vectors) {
-  const Index line = vectors * gates * WIDTH;
-  float* panel = panels + first_vector * gates * WIDTH * columns;
+  const Index length = words<Word>(columns), line = vectors * gates * WIDTH;
+  Word* panel = as_words<Word>(panels) + first_vector * gates * WIDTH * length;
+  std::vector<Word> room(length);
   for (Index v = 0; v < vectors; ++v)
     for (Index gate = 0; gate < gates; ++gate)
       for (Index lane = 0; lane < WIDTH; ++lane) {
         const Index unit = (first_vector + v) * WIDTH + lane;
-        const float* from = matrix + (gate * rows + unit) * columns;
-        float* to = panel + (v * gates + gate) * WIDTH + lane;
-        for (Index k = 0; k < columns; ++k) to[k * line] = unit < rows ? from[k] : 0.0f;
+        const Word* from = unit < rows ? along(matrix + (gate * rows + unit) * columns, columns, room.data()) : nullptr;
+        Word* to = panel + (v * gates + gate) * WIDTH + lane;
+        for (Index k = 0; k < length; ++k) to[k * line] = from ? from[k] : Word{};
       }
 }
 
-// A matrix [rows, columns] in panels for the way back: a gradient is multiplied by its rows.
-void pack_backward(const float* matrix, float* panels, Index rows, Index columns, Index first_vector, Index vectors) {
+// A matrix [gates * rows, columns] in panels for the way back: a gradient is multiplied by its rows.
+template <class Word>
+void pack_backward(const float* matrix, float* panels, Index gates, Index rows, Index columns, Index first_vector,
+                   Index vectors) {
   const Index line = vectors * WIDTH, count = std::min(line, columns - first_vector * WIDTH);
-  float* panel = panels + first_vector * WIDTH * rows;
-  for (Index j = 0; j < rows; ++j, panel += line) {
-    std::memcpy(panel, matrix + j * columns + first_vector * WIDTH, sizeof(float) * count);
-    std::fill(panel + count, panel + line, 0.0f);
-  }
+  Word* panel = as_words<Word>(panels) + first_vector * WIDTH * gates * words<Word>(rows);
+  Word room[MAX_COLUMNS * WIDTH];
+  for (Index gate = 0; gate < gates; ++gate)
+    for (Index j = 0; j < rows; j += PER_WORD<Word>, panel += line) {
+      const float* from = matrix + (gate * rows + j) * columns + first_vector * WIDTH;
+      std::memcpy(panel, across(from, columns, count, rows - j, room), sizeof(Word) * count);
+      std::fill(panel + count, panel + line, Word{});
+    }
 }
 
 // -------------------------------------------------------------------------------------------------------- threads
@@ -71,18 +81,24 @@ struct Division {
 // steps      and then its share of all the steps.
 template <class Cell>
 struct Forward {
+  using Word = typename Cell::Word;
   static constexpr int BLOCK = Cell::BLOCK;
 
   static void prepare(const RecurraTask& task, const Share& part) {
     const Blocks &units = part.unit_blocks, &h = part.h_blocks;
     for (Index block = part.units.first; block < part.units.last; ++block)
-      pack_forward(task.weight, task.panels, Cell::GATES, task.units, task.size, units.begin(block), units.size(block));
+      pack_forward<Word>(task.weight, task.panels, Cell::GATES, task.units, task.size, units.begin(block), units.size(block));
     if constexpr (Cell::PROJECTED)
       for (Index block = part.h.first; block < part.h.last; ++block)
-        pack_forward(task.project, task.project_panels, 1, task.size, task.units, h.begin(block), h.size(block));
-    if (!Cell::NOISY || !task.mask) return;
+        pack_forward<Word>(task.project, task.project_panels, 1, task.size, task.units, h.begin(block), h.size(block));
+    const bool is_masked = Cell::NOISY && task.mask;
+    if (!is_masked && !ROUNDED<Word>) return;
     for (Index row = part.row; row < task.batch; row += part.stride)
-      for (Index i = row * task.size; i < (row + 1) * task.size; ++i) task.first_fed[i] = task.first_h[i] * task.mask[i];
+      for (Index unit = 0; unit < task.size; unit += WIDTH) {
+        const Index at = row * task.size + unit, count = task.size - unit;
+        const Vector h = load(task.first_h + at, count);
+        store_operand<Word>(task.first_fed, row, task.size, unit, is_masked ? h * load(task.mask + at, count) : h);
+      }
   }
 
   static void steps(const RecurraTask& task, const Share& share, Barrier& barrier, int members) {
@@ -100,15 +116,16 @@ struct Forward {
 
 template <class Cell>
 struct Backward {
+  using Word = typename Cell::Word;
   static constexpr int BLOCK = MAX_COLUMNS;
 
   static void prepare(const RecurraTask& task, const Share& part) {
     const Blocks &units = part.unit_blocks, &h = part.h_blocks;
     for (Index block = part.h.first; block < part.h.last; ++block)
-      pack_backward(task.weight, task.panels, Cell::GATES * task.units, task.size, h.begin(block), h.size(block));
+      pack_backward<Word>(task.weight, task.panels, Cell::GATES, task.units, task.size, h.begin(block), h.size(block));
     if constexpr (Cell::PROJECTED)
       for (Index block = part.units.first; block < part.units.last; ++block)
-        pack_backward(task.project, task.project_panels, task.size, task.units, units.begin(block), units.size(block));
+        pack_backward<Word>(task.project, task.project_panels, 1, task.size, task.units, units.begin(block), units.size(block));
   }
 
   static void steps(const RecurraTask& task, const Share& share, Barrier& barrier, int members) {
@@ -158,19 +175,34 @@ void run(const RecurraTask& task) {
   run_on(task.team, task.threads, work);
 }
 
-template <template <class> class Way, bool NOISY>
+// A cell, and the words that its products are made of.
+template <class Cell, class Operand>
+struct In : Cell {
+  using Word = Operand;
+};
+
+template <template <class> class Way, class Word, bool NOISY>
 void run(const RecurraTask& task) {
   switch (task.cell) {
-    case 0: return run<Rnn<false, NOISY>, Way>(task);
-    case 1: return run<Rnn<true, NOISY>, Way>(task);
-    case 2: return task.project ? run<Lstm<true, true>, Way>(task) : run<Lstm<NOISY, false>, Way>(task);
-    case 3: return run<Gru<NOISY>, Way>(task);
+    case 0: return run<In<Rnn<false, NOISY>, Word>, Way>(task);
+    case 1: return run<In<Rnn<true, NOISY>, Word>, Way>(task);
+    case 2:
+      return task.project ? run<In<Lstm<true, true>, Word>, Way>(task) : run<In<Lstm<NOISY, false>, Word>, Way>(task);
+    case 3: return run<In<Gru<NOISY>, Word>, Way>(task);
   }
+}
+
+template <template <class> class Way, class Word>
+void run_in(const RecurraTask& task) {
+  task.mask || task.zoneout_h || task.zoneout_c ? run<Way, Word, true>(task) : run<Way, Word, false>(task);
 }
 
 template <template <class> class Way>
 void run(const RecurraTask& task) {
-  task.mask || task.zoneout_h || task.zoneout_c ? run<Way, true>(task) : run<Way, false>(task);
+#if RECURRA_BFLOAT16
+  if (task.bfloat16) return run_in<Way, Pair>(task);
+#endif
+  run_in<Way, float>(task);
 }
 
 }  // namespace
@@ -188,11 +220,16 @@ EXPORT std::int64_t recurra_interface() {
   return (sizeof(RecurraTask) * 1000 + sizeof(RecurraProduct)) * 1000 + sizeof(RecurraStack);
 }
 
+EXPORT std::int32_t recurra_bfloat16() { return RECURRA_BFLOAT16; }
+
 EXPORT const char* recurra_best_variant() {
 #if defined(__x86_64__)
   __builtin_cpu_init();
   const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq")) return "avx512";
+  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+                      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw");
+  if (avx512 && __builtin_cpu_supports("avx512bf16")) return "avx512bf16";
+  if (avx512) return "avx512";
   if (avx2) return "avx2";
 #endif
   return "plain";

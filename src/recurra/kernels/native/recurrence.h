@@ -25,6 +25,7 @@ struct RecurraTask {
   std::int32_t reverse;        // 1: from each sequence's end to its beginning
   std::int32_t threads;
   std::int32_t keep;           // forward: 1 to keep in gates and extra what the backward needs
+  std::int32_t bfloat16;       // 1: what enters a product is rounded to bfloat16, in pairs
   const float* weight;         // [G * H, S]
   float* panels;               // scratch, of recurra_panel_size(H, S, G) floats
   const float* project;        // [P, H] lstm: h = project (o * tanh(c)); null for none
@@ -33,6 +34,8 @@ struct RecurraTask {
   const float* mask;           // [B, S] what h is multiplied by on its way to weight; null for none
   float* fed;                  // [N, S] forward: h with the mask; the same array as output without one
   float* first_fed;            // [B, S] forward: so the initial h; the same array as first_h without a mask
+  // bfloat16: always arrays of their own; fed [N, (S + 1) / 2] pairs, backward [2, B, G, (H + 1) / 2], gradients of gates;
+  // first_fed [B, (S + 1) / 2] pairs, backward with a projection: the gradient of its result
   const float* zoneout_h;      // [N, S] the share of the state before that stays; null for none
   const float* zoneout_c;      // [N, H] lstm
   std::int64_t zoneout_h_stride, zoneout_c_stride;  // floats from row to row, 0 where all rows are one
@@ -68,6 +71,7 @@ struct RecurraProduct {
   float* c;           // [rows, columns]
   float* scratch;     // threads * recurra_scratch_size() floats
   std::int32_t threads;
+  std::int32_t bfloat16;  // 1: a and b are rounded to bfloat16
   RecurraTeam team;
 };
 
@@ -77,6 +81,7 @@ void recurra_multiply(const RecurraProduct* product);
 std::int64_t recurra_panel_size(std::int64_t rows, std::int64_t columns, std::int32_t gates);
 void recurra_forward(const RecurraTask* task);
 void recurra_backward(const RecurraTask* task);
+std::int32_t recurra_bfloat16();     // 1 where this library has products of bfloat16
 std::int64_t recurra_interface();    // sizes of the structures above, to tell a library of another version
-const char* recurra_best_variant();  // what this processor runs best: "avx512", "avx2" or "plain"
+const char* recurra_best_variant();  // what this processor runs best: "avx512bf16", "avx512", "avx2" or "plain"
 }

@@ -1,7 +1,7 @@
 // The product at the bottom of everything: a tile of a few rows times a few vectors of columns.
 #pragma once
 
-#include "vectors.h"
+#include "words.h"
 
 constexpr int MAX_COLUMNS = 4, MAX_ROWS = 8;
 
@@ -11,39 +11,41 @@ constexpr int tile_rows(Index columns) {
   return (REGISTERS == 32 ? many : few)[columns - 1];
 }
 
-// out[r][c] = sum over k of rows[r][k * step] * panel[k][c], in the order of k whatever the tile.
-template <int ROWS, int COLUMNS>
-void product(const float* const* rows, Index step, const float* panel, Index length, Vector* out) {
+// out[r][c] = sum over k of rows[r][k * step] * panel[k][c], in the order of k whatever the tile; k and length count words.
+template <class Word, int ROWS, int COLUMNS>
+void product(const Word* const* rows, Index step, const Word* panel, Index length, Vector* out) {
   Vector sum[ROWS][COLUMNS] = {};
-  const float* x[ROWS];
+  const Word* x[ROWS];
   each<ROWS>([&](auto r) { x[r] = rows[r]; });
   for (Index k = 0; k < length * step; k += step, panel += COLUMNS * WIDTH) {
     Vector w[COLUMNS];
     each<COLUMNS>([&](auto c) { w[c] = load(panel + c * WIDTH); });
     each<ROWS>([&](auto r) {
       Vector value = splat(x[r][k]);
-      each<COLUMNS>([&](auto c) { sum[r][c] += value * w[c]; });
+      each<COLUMNS>([&](auto c) { sum[r][c] = add_products(sum[r][c], value, w[c], Word{}); });
     });
   }
   each<ROWS>([&](auto r) { each<COLUMNS>([&](auto c) { out[r * COLUMNS + c] = sum[r][c]; }); });
 }
 
-using Product = void (*)(const float* const*, Index, const float*, Index, Vector*);
+template <class Word>
+using Product = void (*)(const Word* const*, Index, const Word*, Index, Vector*);
 
-template <int COLUMNS, int ROWS = 1>
-Product find_product(Index rows) {
+template <class Word, int COLUMNS, int ROWS = 1>
+Product<Word> find_product(Index rows) {
   if constexpr (ROWS < tile_rows(COLUMNS)) {
-    if (rows > ROWS) return find_product<COLUMNS, ROWS + 1>(rows);
+    if (rows > ROWS) return find_product<Word, COLUMNS, ROWS + 1>(rows);
   }
-  return product<ROWS, COLUMNS>;
+  return product<Word, ROWS, COLUMNS>;
 }
 
-inline Product find_product(Index rows, Index columns) {
+template <class Word>
+Product<Word> find_product(Index rows, Index columns) {
   switch (columns) {
-    case 1: return find_product<1>(rows);
-    case 2: return find_product<2>(rows);
-    case 3: return find_product<3>(rows);
-    default: return find_product<4>(rows);
+    case 1: return find_product<Word, 1>(rows);
+    case 2: return find_product<Word, 2>(rows);
+    case 3: return find_product<Word, 3>(rows);
+    default: return find_product<Word, 4>(rows);
   }
 }
 
