@@ -69,6 +69,13 @@ def test_compiled_by_the_default_backend(bench):
     bench.same(gradients, bench.gradients(expected, [x, *theirs.parameters()]))
 
 
+def test_without_biases(bench, kind):
+    ours, theirs = bench.pair(kind, 4, 6, torch.float32, bias=False)
+    x, state = leaf(5, 3, 4), bench.state(theirs, 3)
+    compiled = torch.compile(ours, fullgraph=True, backend="aot_eager")
+    bench.check(compiled, theirs, x, [2, 5, 0], state, "native")
+
+
 class Scorer(nn.Module):
     """Something around a layer, as a user's model has it."""
 
