@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Sequence
+from functools import cache
 from operator import attrgetter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.autograd import forward_ad
+from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook
 
 from recurra.errors import SettingsError, ShapeError
 from recurra.kernels import native
@@ -34,7 +36,7 @@ class _Packed(NamedTuple):
     """The packed weights of a layer, what they were made of, and why there are none.
 
     Attributes:
-        made_of: the layer's options that matter here, and address and version of each parameter.
+        made_of: steps of fused optimisers, the layer's options that matter here, address and version of each parameter.
         alive: the parameters; when one dies, its address may come to belong to another.
         stack: None where the native kernel cannot run the layer.
         refusal: why it cannot.
@@ -48,6 +50,7 @@ class _Packed(NamedTuple):
 
 # Beside the modules, not on them: a copied, pickled or saved module leaves its packed weights behind.
 _packed: weakref.WeakKeyDictionary[Recurrent, dict[str, _Packed]] = weakref.WeakKeyDictionary()
+_fused_steps = 0  # of any optimiser, since the first packing
 
 
 def step(layer: Recurrent, x: Tensor, given: Tensor | State | None, precision: Precision) -> tuple[Tensor, State]:
@@ -74,7 +77,8 @@ def _step(layer: Recurrent, x: Tensor, state: State | None, precision: Precision
         result = stack.step(x, state) if forward_ad._current_level < 0 else None
         if result is not None:
             return result
-        refusal = "it has no gradients" if _is_tracked(x, state) else "it takes dense float32 tensors on the CPU"
+        no_gradients = "it has no gradients (torch.no_grad() asks for none)"
+        refusal = no_gradients if _is_tracked(x, state) else "it takes dense float32 tensors on the CPU"
     if precision != "float32":
         raise SettingsError(f"precision: '{precision}' needs the native kernel, but {refusal}; use 'float32'")
     return _ordinary(layer, x, state)
@@ -94,7 +98,7 @@ def _is_tracked(x: Tensor, state: State) -> bool:
 
 
 def _made_of(layer: Recurrent) -> list[object]:
-    found: list[object] = [_options(layer)]
+    found: list[object] = [_fused_steps, _options(layer)]
     add = found.append
     if layer.training:
         add(_training_options(layer))
@@ -107,9 +111,21 @@ def _made_of(layer: Recurrent) -> list[object]:
     return found
 
 
+@cache
+def _watch_fused_optimisers() -> None:
+    """Count their steps: they change parameters in place and leave the versions as they were."""
+
+    def count(optimizer: Optimizer, arguments: Any, options: Any) -> None:
+        global _fused_steps
+        _fused_steps += any(group.get("fused") for group in optimizer.param_groups)
+
+    register_optimizer_step_post_hook(count)
+
+
 def _pack_anew(layer: Recurrent, precision: Precision) -> _Packed:
     if precision not in PRECISIONS:
         raise SettingsError(f"precision: expected one of {', '.join(PRECISIONS)}, got {precision!r}")
+    _watch_fused_optimisers()
     made_of = _made_of(layer)
     stack, refusal = None, _refusal(layer)
     if refusal is None:

@@ -32,6 +32,13 @@ def change_by_an_optimiser(layer):
     optimizer.step()
 
 
+def change_by_a_fused_optimiser(layer):
+    """It leaves the versions of the parameters as they were."""
+    optimizer = torch.optim.AdamW(layer.parameters(), lr=0.01, maximize=True, fused=True)
+    layer(torch.ones(2, 1, layer.input_size))[0].sum().backward()
+    optimizer.step()
+
+
 def change_by_loading(layer):
     layer.load_state_dict({name: value * 0.5 for name, value in layer.state_dict().items()})
 
@@ -58,6 +65,7 @@ def change_there_and_back(layer):
 CHANGES = [
     change_in_place,
     change_by_an_optimiser,
+    change_by_a_fused_optimiser,
     change_by_loading,
     change_by_assigning,
     change_a_parameter,
