@@ -60,7 +60,7 @@ class Layout:
     @cached_property
     def starts(self) -> Tensor:
         """[T + 1], the packed row at which each step begins, and N."""
-        return torch.tensor([0, *self.batch_sizes]).cumsum(0)
+        return torch.tensor([0, *self.batch_sizes], device="cpu").cumsum(0)
 
     @property
     def tokens(self) -> int:
@@ -74,23 +74,23 @@ class Layout:
 
     def sorted_lengths(self) -> Tensor:
         """[B], the lengths in descending order."""
-        sizes = torch.tensor([*self.batch_sizes, 0])
+        sizes = torch.tensor([*self.batch_sizes, 0], device="cpu")
         counts = sizes[:-1] - sizes[1:]  # how many sequences end after each step
-        steps = torch.arange(1, len(sizes)).repeat_interleave(counts).flip(0)
+        steps = torch.arange(1, len(sizes), device="cpu").repeat_interleave(counts).flip(0)
         return torch.cat([steps, steps.new_zeros(self.batch - len(steps))])
 
     def last_rows(self) -> Tensor:
         """The packed row of the last step of each sequence that is not empty, in sorted order."""
         lengths = self.sorted_lengths()[: self.batch_sizes[0] if self.batch_sizes else 0]
-        return self.starts[lengths - 1] + torch.arange(len(lengths))
+        return self.starts[lengths - 1] + torch.arange(len(lengths), device="cpu")
 
     @cached_property
     def row_positions(self) -> tuple[Tensor, Tensor]:
         """The step and the original sequence of each packed row, [N] each."""
-        sizes = torch.tensor(self.batch_sizes, dtype=torch.int64)
-        steps = torch.arange(len(sizes)).repeat_interleave(sizes)
+        sizes = torch.tensor(self.batch_sizes, dtype=torch.int64, device="cpu")
+        steps = torch.arange(len(sizes), device="cpu").repeat_interleave(sizes)
         starts = torch.cat([sizes.new_zeros(1), sizes.cumsum(0)[:-1]]) if len(sizes) else sizes
-        sequences = torch.arange(int(sizes.sum())) - starts[steps]
+        sequences = torch.arange(int(sizes.sum()), device="cpu") - starts[steps]
         return steps, sequences if self.order is None else self.order[sequences]
 
     def pack(self, padded: Tensor, batch_first: bool) -> Tensor:

@@ -45,7 +45,7 @@ def layer(
         output, *final = run(data.unflatten(0, (len(layout.batch_sizes), running)), state, flat, *options, False)
         output = output.flatten(0, 1)
     else:
-        output, *final = run(data, torch.tensor(layout.batch_sizes), state, flat, *options)
+        output, *final = run(data, torch.tensor(layout.batch_sizes, device="cpu"), state, flat, *options)
     return output, [
         tuple(torch.cat([new[index], old[running:]]) for new, old in zip(final, states[index]))
         for index in range(len(weights))

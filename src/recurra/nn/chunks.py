@@ -86,7 +86,7 @@ def truncated(
         raise ShapeError(f"input: expected 2 (unbatched) or 3 dimensions, got {input.dim()}: {tuple(input.shape)}")
     time_dim = 1 if layer.batch_first and input.dim() == 3 else 0
     batch, time = (1 if input.dim() == 2 else input.shape[1 - time_dim]), input.shape[time_dim]
-    checked = torch.full((batch,), time) if lengths is None else checked_lengths(lengths, batch, time)
+    checked = torch.full((batch,), time, device="cpu") if lengths is None else checked_lengths(lengths, batch, time)
     return _chunks(layer, input, steps, checked, hx, time_dim)
 
 

@@ -23,7 +23,7 @@ def checked_lengths(lengths: Lengths, batch: int, time: int) -> Tensor:
     Raises:
         ShapeError: not one whole number in 0..T for each of the B sequences.
     """
-    given = torch.as_tensor(lengths).detach().cpu()
+    given = torch.as_tensor(lengths, device="cpu").detach()
     if given.is_floating_point() or given.dtype == torch.bool or given.is_complex():
         if given.numel():
             raise ShapeError(f"lengths: expected whole numbers, got {given.dtype}")
@@ -47,7 +47,7 @@ def traced_layout(lengths: Lengths | None, time: int, batch: int) -> Padded:
         ShapeError: not one whole number for each of the B sequences.
     """
     if lengths is None:
-        return Padded(torch.full((batch,), time))
+        return Padded(torch.full((batch,), time, device="cpu"))
     given = torch.as_tensor(lengths)
     if given.is_floating_point() or given.dtype == torch.bool or given.is_complex():
         raise ShapeError(f"lengths: expected whole numbers, got {given.dtype}")

@@ -19,7 +19,7 @@ from recurra.kernels import recurrence
 from recurra.kernels.cells import CELLS, State
 from recurra.kernels.layout import Layout
 from recurra.kernels.native import loader
-from recurra.kernels.native.checks import checked, strided, widened
+from recurra.kernels.native.checks import checked, strided, widened, written
 from recurra.kernels.native.precision import Precision, asks_for_bfloat16, precision
 from recurra.kernels.noise import NO_NOISE, Noise
 from recurra.kernels.recurrence import Gone, Loops, Run
@@ -132,8 +132,11 @@ def _backward(
     from_state = torch.empty_like(from_input) if _CELLS[run.cell].apart else from_input
     before, projection = torch.empty_like(output), None
     carried = tuple(part.clone(memory_format=torch.contiguous_format) for part in final)
-    for name, part in zip(("gates", "extra"), kept or [output]):
-        call.give(name, part, tokens, part.shape[1])
+    kept = kept or [output]
+    if len(kept) != min(gates, 2):
+        raise ShapeError(f"expected {min(gates, 2)} tensors kept for the way back, got {len(kept)}")
+    for name, part, width in zip(("gates", "extra"), kept, (gates * call.hidden, call.hidden)):
+        call.give(name, part, tokens, width)
     call.give("output", output, tokens, call.size)
     call.give_grad(grad, tokens)
     call.give_states("carry", carried)
@@ -227,7 +230,7 @@ class _Call:
         self._give_matrix("weight", "panels", weight, gates, self.hidden, self.size)
         if project is not None:
             self._give_matrix("project", "project_panels", project, 1, self.size, self.hidden)
-        self.give_states("first", tuple(part.resolve_neg().contiguous() for part in run.state))
+        self.give_states("first", tuple(written(part).contiguous() for part in run.state))
         self._give_noise(run.noise, tokens, states)
 
     def give(self, name: str, tensor: Tensor | None, *shape: int) -> None:
@@ -257,18 +260,18 @@ class _Call:
     def give_room(self, name: str, rows: int, width: int) -> None:
         """Pass room for rows of pairs of bfloat16."""
         pairs = (width + 1) // 2
-        self.give(name, torch.empty(rows, pairs), rows, pairs)
+        self.give(name, torch.empty(rows, pairs, dtype=torch.float32, device="cpu"), rows, pairs)
 
     def give_grad(self, grad: Tensor, tokens: int) -> None:
         """Pass the gradient of the output, which may be some columns of a wider one."""
-        grad = grad.resolve_neg()
+        grad = written(grad)
         if grad.stride(1) != 1 or grad.stride(0) < self.size:
             grad = grad.contiguous()
         self._give("grad", grad, (tokens, self.size))
         self.task.grad_stride = grad.stride(0)
 
     def _give_matrix(self, name: str, panels: str, matrix: Tensor, gates: int, rows: int, columns: int) -> None:
-        self.give(name, matrix.resolve_neg().contiguous(), gates * rows, columns)
+        self.give(name, written(matrix).contiguous(), gates * rows, columns)
         room = self.functions.recurra_panel_size(rows, columns, gates)
         self.give(panels, matrix.new_empty(room), room)
 

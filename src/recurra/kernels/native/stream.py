@@ -12,6 +12,7 @@ from torch import Tensor
 from recurra.errors import SettingsError, nearest
 from recurra.kernels.cells import CELLS, State
 from recurra.kernels.native import CELL_NUMBERS, loader
+from recurra.kernels.native.checks import written
 from recurra.kernels.weights import Weights
 
 __all__ = ["PRECISIONS", "PackedStack", "Precision"]
@@ -47,10 +48,11 @@ class PackedStack:
             *(self.layers, self.width, self.units, CELL_NUMBERS[cell], PRECISIONS.index(precision)),
             team=loader.team(),
         )
-        self._panels = torch.empty(library.functions.recurra_stack_size(self._stack), dtype=torch.int32)
+        room = library.functions.recurra_stack_size(self._stack)
+        self._panels = torch.empty(room, dtype=torch.int32, device="cpu")
         self._stack.panels = self._panels.data_ptr()
         for number, weights in enumerate(layers):
-            dense = [None if part is None else part.detach().resolve_neg().contiguous() for part in weights[:4]]
+            dense = [None if part is None else written(part.detach()).contiguous() for part in weights[:4]]
             parameters = loader.Parameters(*(None if part is None else part.data_ptr() for part in dense))
             library.functions.recurra_pack_layer(self._stack, number, parameters)
         self._step = library.functions.recurra_step
