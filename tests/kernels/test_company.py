@@ -61,6 +61,23 @@ def test_autocast_after_a_layer_that_gives_bfloat16(bench, kernel, kind, lengths
     assert all(gradient.dtype == torch.float32 for gradient in gradients)
 
 
+def test_second_derivative_under_autocast_after_a_layer_that_gives_bfloat16(bench, kernel, kind):
+    ours, _ = bench.pair(kind, 4, 6, torch.float32)
+    before, x = nn.Linear(4, 4), bench.leaf(5, 4, 4, dtype=torch.float32)
+    wanted = [x, before.weight, *ours.parameters()]
+
+    def twice():
+        output, *_ = bench.run(ours, before(x), lengths=LENGTHS)
+        (gradient,) = torch.autograd.grad(output.square().sum(), x, create_graph=True)
+        return torch.autograd.grad(gradient.square().sum(), wanted, materialize_grads=True)
+
+    with use_kernel("reference"):
+        expected = twice()
+    with use_kernel("native" if kernel == "library" else kernel), torch.autocast("cpu", torch.bfloat16):
+        got = twice()
+    assert all(relative(g, e) < 0.05 for g, e in zip(got, expected) if e.any())
+
+
 @pytest.mark.parametrize(("dtype", "allowed"), [(torch.float16, 0.004), (torch.bfloat16, 0.03)])
 def test_half_precision(bench, kernel, kind, dtype, allowed):
     ours, _ = bench.pair(kind, 4, 6)
@@ -94,6 +111,29 @@ def test_vmap_over_batches(bench, layer):
     several = torch.randn(3, 5, 4, 4, dtype=torch.float64)
     got = torch.vmap(lambda x: layer(x, lengths=LENGTHS)[0])(several)
     bench.same([got], [torch.stack([layer(x, lengths=LENGTHS)[0] for x in several])])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_gradients_for_several_outputs_at_once(bench, kernel, kind, dtype):
+    layer, _ = bench.pair(kind, 4, 6, dtype, bidirectional=True)
+    x = bench.leaf(5, 4, 4, dtype=dtype)
+    with use_kernel("native" if kernel == "library" else kernel):
+        output, *_ = bench.run(layer, x, lengths=LENGTHS)
+    wanted, grads = [x, *layer.parameters()], torch.randn(3, *output.shape, dtype=dtype)
+    got = torch.autograd.grad(output, wanted, grads, is_grads_batched=True, retain_graph=True)
+    single = [torch.autograd.grad(output, wanted, grad, retain_graph=True) for grad in grads]
+    bench.same(got, [torch.stack(parts) for parts in zip(*single)])
+
+
+def test_a_forced_kernel_inside_torch_func(bench, kernel, layer):
+    x, parameters = torch.randn(5, 4, 4, dtype=torch.float64), dict(layer.named_parameters())
+
+    def loss(values):
+        return torch.func.functional_call(layer, values, (x,))[0].square().sum()
+
+    with use_kernel(kernel):
+        got = torch.func.grad(loss)(parameters)
+    bench.same([*got.values()], torch.autograd.grad(loss(parameters), [*parameters.values()]))
 
 
 def test_choice_inside_torch_func_is_said():

@@ -134,6 +134,26 @@ def test_first_and_second_derivative(bench, kind):
     assert torch.autograd.gradgradcheck(run, leaves, fast_mode=True)
 
 
+def test_second_derivative_through_a_carried_state(bench, kind):
+    """The state and data of the second call depend on the same weights: no path may count twice."""
+    layer, _ = bench.pair(kind, 3, 3, torch.float64)
+    x, weights = bench.leaf(2, 2, 3), list(layer.parameters())
+
+    def by_operator(x, *state):
+        return torch.ops.recurra.layer(
+            kind, False, x, torch.tensor([2, 2]), [0, 1, 2, 3], weights, [part[0] for part in state], [], [], True
+        )[: 1 + len(state)]
+
+    def second(call):
+        states = range(2 if kind == "lstm" else 1)
+        begun, *state = call(x, *(torch.zeros(1, 2, 3, dtype=torch.float64) for _ in states))
+        ended, *_ = call(begun, *(part.view(1, 2, 3) for part in state))
+        gradients = torch.autograd.grad(ended.square().sum(), weights, create_graph=True)
+        return [*gradients, *torch.autograd.grad(sum(g.square().sum() for g in gradients), weights)]
+
+    bench.same(second(by_operator), second(lambda x, *state: bench.run(layer, x, state)))
+
+
 @pytest.mark.skipif(native.variant() is None, reason="the native kernels were not built here")
 def test_projection_compiled_whole(bench):
     ours, theirs = bench.pair("lstm", 4, 6, torch.float32, proj_size=3, bidirectional=True)
@@ -178,7 +198,10 @@ def test_bfloat16_inside_the_compiler(bench, kind):
     assert all(torch.equal(a, b) for a, b in found)
 
 
-def test_autocast_inside_the_compiler(bench, kind):
+@pytest.mark.parametrize("built", [True, False])
+def test_autocast_inside_the_compiler(bench, kind, built, monkeypatch):
+    if not built:
+        monkeypatch.setenv("RECURRA_NATIVE", "none")
     ours, _ = bench.pair(kind, 4, 6, torch.float32, num_layers=2)
     x, lengths = leaf(5, 3, 4), torch.tensor([2, 5, 3])
     compiled = torch.compile(ours, fullgraph=True, backend="aot_eager")
@@ -187,6 +210,8 @@ def test_autocast_inside_the_compiler(bench, kind):
         got = bench.run(compiled, x, lengths=lengths)
     assert {result.dtype for result in got} == {torch.float32}
     bench.same(got, expected)
+    wanted = [x, *ours.parameters()]
+    bench.same(bench.gradients(got, wanted), bench.gradients(expected, wanted))
 
 
 def test_without_the_native_kernels(bench, kind, monkeypatch):
@@ -207,6 +232,13 @@ def test_what_no_operator_can_run_breaks_the_graph_and_is_right(bench, monkeypat
     torch._dynamo.reset()
     got = bench.run(torch.compile(ours, backend="eager"), x, state, lengths=torch.tensor([5, 2]))
     bench.same(got, bench.alone(theirs, x, [5, 2], state))
+
+
+def test_float64_that_no_operator_can_run(bench):
+    layer = bench.layer("lstm", 4, 6, zoneout=0.3).eval()
+    x, lengths = bench.leaf(5, 2, 4), torch.tensor([5, 2])
+    got = bench.run(torch.compile(layer, backend="eager"), x, lengths=lengths)
+    bench.same(got, bench.run(layer, x, lengths=lengths))
 
 
 def test_per_sample_gradients_inside_the_compiler(bench, kind):

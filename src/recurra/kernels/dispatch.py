@@ -91,6 +91,8 @@ def choose(
     if not wanted:
         return _choose_freely(cell, data, layout, weights, noises)
     refused = KERNELS[_known(wanted)].refusal(cell, data, weights, noises)
+    if wanted in ("native", "packed") and torch._C._are_functorch_transforms_active():
+        refused = "it does not run inside torch.func"
     if refused is None:
         return Choice(wanted, _with_note("forced", cell, data) if wanted == "native" else "forced")
     choice = _choose_freely(cell, data, layout, weights, noises)

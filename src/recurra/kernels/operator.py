@@ -46,10 +46,11 @@ def layer(
         SettingsError: when it runs: no kernel that works inside an operator can run this layer.
     """
     noises = noises[: len(weights)]
-    bfloat16, is_autocast = native.asks_for_bfloat16(data), torch.is_autocast_enabled("cpu")
-    dtype = torch.float32 if is_autocast else data.dtype  # as outside an operator: see recurra/kernels/recurrence.py
+    bfloat16, is_autocast, dtype = native.asks_for_bfloat16(data), torch.is_autocast_enabled("cpu"), data.dtype
     if is_autocast or dtype == torch.bfloat16:
-        data, weights, states = _in_float32(data, weights, states)
+        data, weights, states = recurrence.in_float32(data, weights, states)
+    if is_autocast:  # as outside an operator: see recurra/kernels/recurrence.py
+        dtype = data.dtype
     results = torch.ops.recurra.layer(
         cell,
         bfloat16,
@@ -67,14 +68,9 @@ def layer(
     return output, [tuple(finals[d * parts : (d + 1) * parts]) for d in range(len(weights))]
 
 
-def _in_float32(
-    data: Tensor, weights: Sequence[Weights], states: Sequence[State]
-) -> tuple[Tensor, list[Weights], list[State]]:
-    return (
-        data.float(),
-        [Weights(*(None if part is None else part.float() for part in weight)) for weight in weights],  # type: ignore[arg-type]
-        [tuple(part.float() for part in state) for state in states],
-    )
+def _in_its_own_types() -> torch.autocast:
+    """What an operator runs in: autocast stays on when it calls one, and would cast the products within."""
+    return torch.autocast("cpu", enabled=False)
 
 
 class _Call:
@@ -150,7 +146,8 @@ def _layer(
         ]
     outputs, finals, kept = [], [], []
     for run in call.runs:
-        output, final, own = call.loops().forward(run, call.data)
+        with _in_its_own_types():
+            output, final, own = call.loops().forward(run, call.data)
         outputs.append(output)
         finals += [call.layout.unsort(state, 0).clone() for state in final]
         if keep:
@@ -196,10 +193,9 @@ def _layer_backward(
     call = _Call(cell, bfloat16, data, lengths, slots, weights, states, masks, zoneouts, True)
     layout, parts, size = call.layout, CELLS[cell].states, states[0].shape[1]
     if not layout.batch_sizes:
-        given = [weight for weight in weights if weight is not None]
         return [
             torch.zeros_like(data),
-            *(torch.zeros_like(weight) for weight in given),
+            *(torch.zeros_like(weight) for weight in weights),
             *(g.clone() for g in grads[1:]),
         ]
     grad = layout.pack(grads[0], False)
@@ -209,9 +205,10 @@ def _layer_backward(
     for d, run in enumerate(call.runs):
         output, *own = (tensor for tensor in kept[d * _KEPT : (d + 1) * _KEPT] if tensor.numel())
         final = tuple(layout.sort(g, 0) for g in grads[1 + d * parts : 1 + (d + 1) * parts])
-        gone = call.loops().backward(run, output, own, grad[:, d * size : (d + 1) * size], final)
         present = [weight is not None for weight in run.weights[:_SLOTS]]
-        found = recurrence.gradients(call.loops(), run, call.data, gone, [True, *present])
+        with _in_its_own_types():
+            gone = call.loops().backward(run, output, own, grad[:, d * size : (d + 1) * size], final)
+            found = recurrence.gradients(call.loops(), run, call.data, gone, [True, *present])
         of_data, *of_weights = (tensor for tensor in found[: 1 + _SLOTS] if tensor is not None)
         by_data.append(of_data)
         # biases may share a gradient, and the results of an operator may not be one another
@@ -252,14 +249,25 @@ def _backward(ctx: Any, grads: Sequence[Tensor]) -> tuple[Any, ...]:
     grads = grads[: 1 + len(states)]
     inputs = (ctx.cell, ctx.bfloat16, data, lengths, ctx.slots, weights, states, masks, zoneouts)
     if torch.is_grad_enabled():  # asked for with create_graph=True
-        leaves = [data, *weights, *states]
-        wanted = [leaf for leaf in leaves if leaf.requires_grad]
-        found = iter(torch.autograd.grad(_differentiable(*inputs), wanted, grads, create_graph=True, allow_unused=True))
-        by_data, *rest = (next(found) if leaf.requires_grad else None for leaf in leaves)
+        by_data, *rest = _differentiable_backward(inputs, grads)
     else:
         by_data, *rest = torch.ops.recurra.layer_backward(*inputs, kept, grads)
     by_weights, by_states = _cut(rest, (len(weights), len(states)))
     return None, None, by_data, None, None, by_weights, by_states, [None] * len(masks), [None] * len(zoneouts), None
+
+
+def _differentiable_backward(inputs: tuple[Any, ...], grads: Sequence[Tensor]) -> list[Tensor | None]:
+    """The gradients of data, weights and states by autograd over the plain loop."""
+    cell, bfloat16, data, lengths, slots, weights, states, *noise = inputs
+    # aliases: where one depends on another, as a carried state on the weights, only the paths inside count here
+    leaves = [tensor.view_as(tensor) for tensor in (data, *weights, *states)]
+    data, rest = leaves[0], leaves[1:]
+    weights, states = rest[: len(weights)], rest[len(weights) :]
+    with _in_its_own_types():
+        results = _differentiable(cell, bfloat16, data, lengths, slots, weights, states, *noise)
+    wanted = [leaf for leaf in leaves if leaf.requires_grad]
+    found = iter(torch.autograd.grad(results, wanted, grads, create_graph=True, allow_unused=True))
+    return [next(found) if leaf.requires_grad else None for leaf in leaves]
 
 
 def _differentiable(

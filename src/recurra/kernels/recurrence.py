@@ -21,7 +21,7 @@ from recurra.kernels.layout import Layout
 from recurra.kernels.noise import NO_NOISE, Noise
 from recurra.kernels.weights import Weights
 
-__all__ = ["Gone", "Loops", "Run", "layer"]
+__all__ = ["Gone", "Loops", "Run", "gradients", "in_float32", "layer"]
 
 
 class Run(NamedTuple):
@@ -90,6 +90,8 @@ def layer(
     """Run one layer by these loops; other arguments and results as in :func:`recurra.kernels.reference.layer`."""
     if not layout.batch_sizes:
         return reference.layer(cell, data, layout, weights, states)
+    if torch.is_autocast_enabled("cpu"):  # out here, where a second derivative sees the cast
+        data, weights, states = in_float32(data, weights, states)
     keep = torch.is_grad_enabled()
     outputs, finals = [], []
     for weight, state, backwards, noise in zip(weights, states, (False, True), noises):
@@ -97,6 +99,18 @@ def layer(
         outputs.append(output)
         finals.append(tuple(final))
     return torch.cat(outputs, dim=-1) if len(outputs) > 1 else outputs[0], finals
+
+
+def in_float32(
+    data: Tensor, weights: Sequence[Weights], states: Sequence[State]
+) -> tuple[Tensor, list[Weights], list[State]]:
+    """The arguments of a layer, those of less precision in float32; float64 stays."""
+
+    def wide(tensor: Tensor) -> Tensor:
+        return tensor if tensor.dtype == torch.float64 else tensor.float()
+
+    full = [Weights._make(part if part is None else wide(part) for part in weight) for weight in weights]
+    return wide(data), full, [tuple(wide(part) for part in state) for state in states]
 
 
 class _Recurrence(torch.autograd.Function):
@@ -136,7 +150,8 @@ class _Recurrence(torch.autograd.Function):
         saved = ctx.saved_tensors  # read once: a checkpoint hands its tensors out only once
         inputs, (output, *kept) = saved[: 6 + ctx.states], saved[6 + ctx.states :]
         needed = ctx.needs_input_grad[6:]
-        if torch.is_grad_enabled():  # asked for with create_graph=True
+        # asked for with create_graph=True, or with is_grads_batched=True, which the loops cannot see through
+        if torch.is_grad_enabled() or not all(map(torch._C._has_storage, grads)):
             return *[None] * 6, *_differentiable_backward(ctx.make_run, inputs, needed, grads)
         run = ctx.make_run(Weights(*inputs[1:6]), inputs[6:])
         gone = ctx.loops.backward(run, output, kept, grads[0], grads[1:])
@@ -175,11 +190,13 @@ def _differentiable_backward(
 ) -> list[Tensor | None]:
     """The same gradients by autograd over the plain loop, so that they can be differentiated again."""
     # aliases: where one input depends on another, as a carried state on the weights, only the paths inside count here
-    inputs = tuple(tensor if tensor is None else tensor.view_as(tensor) for tensor in inputs)
+    with torch.enable_grad():
+        inputs = tuple(tensor if tensor is None else tensor.view_as(tensor) for tensor in inputs)
     run = make_run(Weights(*inputs[1:6]), inputs[6:])
-    output, final = reference.direction(
-        run.cell, inputs[0], run.layout, run.weights, run.state, run.backwards, run.noise
-    )
+    with torch.enable_grad():
+        output, final = reference.direction(
+            run.cell, inputs[0], run.layout, run.weights, run.state, run.backwards, run.noise
+        )
     wanted = [tensor for tensor, is_needed in zip(inputs, needed) if is_needed]
     found = iter(torch.autograd.grad((output, *final), wanted, grads, create_graph=True, allow_unused=True))
     return [next(found) if is_needed else None for is_needed in needed]

@@ -155,7 +155,9 @@ class RecurrentRun(nn.Module):
         weights = self._weights("l0")
         if input.device.type != "cpu" or weights.gain_ih is not None:
             return False
-        return has_native() or (weights.weight_hr is None and not self._is_noisy())
+        is_cast = torch.is_autocast_enabled("cpu") and input.dtype == torch.float16
+        for_native = input.dtype in (torch.float32, torch.bfloat16) or is_cast
+        return (has_native() and for_native) or (weights.weight_hr is None and not self._is_noisy())
 
     def _is_noisy(self) -> bool:
         """Whether something disturbs the loop over time."""

@@ -67,9 +67,8 @@ def layer(
     loops = LOOPS_BFLOAT16 if precision(cell, asks_for_bfloat16(data)).bfloat16 else LOOPS
     if data.dtype == torch.float32 or torch.is_autocast_enabled("cpu"):
         return recurrence.layer(loops, cell, data, layout, weights, states, noises)
-    wide = [Weights._make(part if part is None else part.float() for part in weight) for weight in weights]
-    initial = [tuple(part.float() for part in state) for state in states]
-    output, finals = recurrence.layer(loops, cell, data.float(), layout, wide, initial, noises)
+    wide = recurrence.in_float32(data, weights, states)
+    output, finals = recurrence.layer(loops, cell, wide[0], layout, wide[1], wide[2], noises)
     return output.to(data.dtype), [tuple(part.to(data.dtype) for part in final) for final in finals]
 
 
