@@ -36,8 +36,10 @@ class BuildNative(build_ext):
         """Compile and link one library."""
         shared = self.build_temp
         self.build_temp = str(Path(shared) / ext.name)  # the variants' objects have the same names
-        super().build_extension(ext)
-        self.build_temp = shared
+        try:
+            super().build_extension(ext)
+        finally:  # a compiler that does not know a variant's instructions may well know the next one's
+            self.build_temp = shared
 
     def get_export_symbols(self, ext: Extension) -> list[str]:
         """None beside those that the source marks."""

@@ -133,10 +133,14 @@ def _usable() -> list[str]:
 
 
 def _is_current(variant: str) -> bool:
-    """Whether a library is there and has the structures of this version; an old one may lie in a source tree."""
-    if not _path(variant).exists():
+    """Whether a library is there and has the structures of this version.
+
+    In a source tree an old one may lie, or one of another machine that shares the tree.
+    """
+    try:
+        interface = getattr(ctypes.CDLL(str(_path(variant))), "recurra_interface", lambda: 0)
+    except OSError:
         return False
-    interface = getattr(ctypes.CDLL(str(_path(variant))), "recurra_interface", lambda: 0)
     sizes = [ctypes.sizeof(structure) for structure in (Task, Product, Stack)]
     return int(interface()) == (sizes[0] * 1000 + sizes[1]) * 1000 + sizes[2]
 

@@ -20,6 +20,10 @@
 #include "stream.h"
 #include "threads.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 namespace {
 
 // -------------------------------------------------------------------------------------------------------- packing
@@ -205,6 +209,14 @@ void run(const RecurraTask& task) {
   run_in<Way, float>(task);
 }
 
+#if defined(__x86_64__)
+// Asked of the processor itself: compilers before GCC 11 refuse the name, and with it every variant.
+bool has_avx512bf16() {
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  return __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) && (eax >> 5 & 1);
+}
+#endif
+
 }  // namespace
 
 EXPORT std::int64_t recurra_panel_size(std::int64_t rows, std::int64_t columns, std::int32_t gates) {
@@ -228,7 +240,7 @@ EXPORT const char* recurra_best_variant() {
   const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
   const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
                       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw");
-  if (avx512 && __builtin_cpu_supports("avx512bf16")) return "avx512bf16";
+  if (avx512 && has_avx512bf16()) return "avx512bf16";
   if (avx512) return "avx512";
   if (avx2) return "avx2";
 #endif
