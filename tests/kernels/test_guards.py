@@ -7,6 +7,7 @@ import torch
 
 from recurra.errors import ShapeError
 from recurra.kernels import native, use_kernel
+from recurra.kernels.native import loader
 
 
 @pytest.fixture
@@ -82,3 +83,10 @@ def test_what_was_kept_for_the_way_back_must_be_whole(cell, gates, change):
     grads, (output, *kept) = results[: 1 + len(states)], results[1 + len(states) :]
     with pytest.raises(ShapeError, match="expected"):
         torch.ops.recurra.layer_backward(*given, [output, *change(kept[:2])], grads)
+
+
+def test_a_library_of_another_machine_is_passed_over(tmp_path, monkeypatch):
+    monkeypatch.setattr(loader, "_FOLDER", tmp_path)
+    assert loader._usable() == []
+    (tmp_path / "plain.so").write_bytes(b"of another machine")
+    assert loader._usable() == []

@@ -157,6 +157,8 @@ def test_weights_and_states_that_are_views(bench, variant, kind):
     ours, theirs = bench.pair(kind, 6, 18, torch.float32)
     for name in ("weight_ih_l0", "weight_hh_l0"):
         setattr(ours, name, nn.Parameter(getattr(ours, name).detach().t().contiguous().t()))
+    for name in ("bias_ih_l0", "bias_hh_l0"):
+        setattr(ours, name, nn.Parameter(getattr(ours, name).detach().unsqueeze(1).repeat(1, 2)[:, 0]))
     state = tuple(torch.randn(1, 3, 40)[..., 2:20].requires_grad_() for _ in bench.state(theirs, 3))
     bench.check(ours, theirs, leaf(5, 3, 6), [2, 5, 4], state, "native")
 

@@ -22,5 +22,5 @@ def drop_by_sequence(data: Tensor, layout: Layout | Padded, p: float) -> Tensor:
 
 def draw_zoneout(like: Tensor, size: int, rate: float, training: bool) -> Tensor:
     """The share of each unit's state that stays, [..., size] for tokens [..., F]: 0 or 1, in evaluation the mean."""
-    share = like.new_empty(*like.shape[:-1], size)
-    return share.bernoulli_(rate) if training else share.fill_(rate)
+    shape = (*like.shape[:-1], size)
+    return like.new_empty(shape).bernoulli_(rate) if training else like.new_full((), rate).expand(shape)

@@ -189,7 +189,7 @@ def _biases(run: Run) -> tuple[Tensor | None, Tensor | None]:
     if not _CELLS[run.cell].apart:
         return bias_ih + bias_hh, None
     first = len(bias_hh) - run.weights.weight_hh.shape[1]
-    return torch.cat([bias_ih[:first] + bias_hh[:first], bias_ih[first:]]), bias_hh[first:]
+    return torch.cat([bias_ih[:first] + bias_hh[:first], bias_ih[first:]]), written(bias_hh[first:]).contiguous()
 
 
 class _Call:
