@@ -58,8 +58,8 @@ def _measure(results: Results) -> None:
     for training, inference in layer_rows(results.cells, plan):
         results.training.append(training)
         results.inference.append(inference)
-        least = max(training.differences.values())
-        _log.info(f"{training.cell} {training.size}: {training.rounds} rounds, largest difference {least:.0e}")
+        largest = max(training.differences.values())
+        _log.info(f"{training.cell} {training.size}: {training.rounds} rounds, largest difference {largest:.0e}")
     _limits(results)
     _log.info("one step at a time")
     for row in stream_rows(results.cells, plan):
