@@ -188,6 +188,15 @@ def test_copied_saved_and_read_again(bench, layer):
     assert torch.equal(twin(x, lengths=LENGTHS)[0], layer(x, lengths=LENGTHS)[0])
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's own
+def test_float64_that_no_operator_can_run(bench):
+    layer = bench.layer("lstm", 4, 6, zoneout=0.3).eval()
+    x, lengths = torch.randn(5, 2, 4, dtype=torch.float64), torch.tensor([5, 2])
+    torch._dynamo.reset()
+    got = bench.run(torch.compile(layer, backend="eager"), x, lengths=lengths)
+    bench.same(got, bench.run(layer, x, lengths=lengths))
+
+
 def test_compile_breaks_its_graph_and_goes_on(bench, layer):
     """Ever new lengths, beyond the number of recompilations that torch allows before it gives up."""
     compiled = torch.compile(layer, backend="eager")

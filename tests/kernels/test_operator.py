@@ -12,7 +12,7 @@ from torch._dynamo.testing import CompileCounterWithBackend
 from torch.export import Dim, export
 
 from recurra.errors import ShapeError
-from recurra.kernels import native, use_kernel
+from recurra.kernels import explain, native, use_kernel
 
 pytestmark = pytest.mark.filterwarnings(  # torch's own
     "ignore::DeprecationWarning",
@@ -234,11 +234,15 @@ def test_what_no_operator_can_run_breaks_the_graph_and_is_right(bench, monkeypat
     bench.same(got, bench.alone(theirs, x, [5, 2], state))
 
 
-def test_float64_that_no_operator_can_run(bench):
-    layer = bench.layer("lstm", 4, 6, zoneout=0.3).eval()
-    x, lengths = bench.leaf(5, 2, 4), torch.tensor([5, 2])
-    got = bench.run(torch.compile(layer, backend="eager"), x, lengths=lengths)
-    bench.same(got, bench.run(layer, x, lengths=lengths))
+def test_explained_and_not_forced(bench):
+    layer, _ = bench.pair("gru", 4, 6, torch.float32, num_layers=2)
+    compiled, x = torch.compile(layer, backend="eager"), torch.randn(5, 2, 4)
+    kernel = "native" if native.variant() else "packed"
+    assert [choice.kernel for choice in explain(compiled, x)] == [kernel] * 2
+    with use_kernel("reference"):
+        (choice, _) = explain(compiled, x)
+    assert choice.kernel == kernel
+    assert "the reference kernel was forced, which has no effect there" in choice.why
 
 
 def test_per_sample_gradients_inside_the_compiler(bench, kind):

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable, Iterator, Sequence
-from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 import torch
@@ -15,6 +13,7 @@ from torch.nn.utils.rnn import PackedSequence
 from recurra.errors import SettingsError, nearest
 from recurra.kernels import library, native, operator, packed, reference
 from recurra.kernels.cells import State
+from recurra.kernels.choice import FORCED, NOTED, Choice, forced, note
 from recurra.kernels.layout import Layout
 from recurra.kernels.noise import NO_NOISE, Noise
 from recurra.kernels.padded import Padded
@@ -39,16 +38,6 @@ KERNELS: dict[str, Kernel] = {
     "native": Kernel(native.layer, native.refusal),
 }
 
-_forced: ContextVar[str | None] = ContextVar("recurra_kernel", default=None)
-_noted: ContextVar[list[Choice] | None] = ContextVar("recurra_choices", default=None)
-
-
-class Choice(NamedTuple):
-    """The kernel that runs a layer, and the reason in plain words."""
-
-    kernel: str
-    why: str
-
 
 @contextlib.contextmanager
 def use_kernel(name: str) -> Iterator[None]:
@@ -60,23 +49,11 @@ def use_kernel(name: str) -> Iterator[None]:
     >>> with use_kernel("reference"):
     ...     pass
     """
-    token = _forced.set(_known(name))
+    token = FORCED.set(_known(name))
     try:
         yield
     finally:
-        _forced.reset(token)
-
-
-def forced() -> str | None:
-    """The name of the kernel that the context or the environment forces, if any."""
-    return _forced.get() or os.environ.get("RECURRA_KERNEL") or None
-
-
-def note(choice: Choice) -> None:
-    """Tell :func:`explain`, where one listens, what runs a layer."""
-    noted = _noted.get()
-    if noted is not None:
-        noted.append(choice)
+        FORCED.reset(token)
 
 
 def choose(
@@ -144,12 +121,12 @@ def explain(
     []
     """
     choices: list[Choice] = []
-    token = _noted.set(choices)
+    token = NOTED.set(choices)
     try:
         with torch.no_grad(), torch.random.fork_rng(devices=[]):  # dropout draws numbers
             layer(x) if lengths is None else layer(x, lengths=lengths)
     finally:
-        _noted.reset(token)
+        NOTED.reset(token)
     return choices
 
 

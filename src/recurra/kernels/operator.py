@@ -11,6 +11,7 @@ layers do.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -19,6 +20,7 @@ from torch import Tensor
 from recurra.errors import SettingsError, ShapeError
 from recurra.kernels import native, packed, recurrence, reference
 from recurra.kernels.cells import CELLS, State
+from recurra.kernels.choice import Choice, forced, note
 from recurra.kernels.layout import Layout
 from recurra.kernels.noise import Noise
 from recurra.kernels.padded import Padded
@@ -29,6 +31,8 @@ __all__ = ["layer"]
 
 _SLOTS = 5  # the first fields of Weights, those that the fast kernels know
 _KEPT = 5  # room for what a kernel keeps of each direction
+# autocast stays on while it calls an operator, and would cast the products within
+_in_its_own_types = partial(torch.autocast, "cpu", enabled=False)
 
 
 def layer(
@@ -46,11 +50,10 @@ def layer(
         SettingsError: when it runs: no kernel that works inside an operator can run this layer.
     """
     noises = noises[: len(weights)]
-    bfloat16, is_autocast, dtype = native.asks_for_bfloat16(data), torch.is_autocast_enabled("cpu"), data.dtype
-    if is_autocast or dtype == torch.bfloat16:
+    bfloat16, is_autocast, given = native.asks_for_bfloat16(data), torch.is_autocast_enabled("cpu"), data.dtype
+    if is_autocast or given == torch.bfloat16:
         data, weights, states = recurrence.in_float32(data, weights, states)
-    if is_autocast:  # as outside an operator: see recurra/kernels/recurrence.py
-        dtype = data.dtype
+    dtype = data.dtype if is_autocast else given  # as outside an operator: see recurra/kernels/recurrence.py
     results = torch.ops.recurra.layer(
         cell,
         bfloat16,
@@ -66,11 +69,6 @@ def layer(
     parts = CELLS[cell].states
     output, *finals = (result.to(dtype) for result in results[: 1 + parts * len(weights)])
     return output, [tuple(finals[d * parts : (d + 1) * parts]) for d in range(len(weights))]
-
-
-def _in_its_own_types() -> torch.autocast:
-    """What an operator runs in: autocast stays on when it calls one, and would cast the products within."""
-    return torch.autocast("cpu", enabled=False)
 
 
 class _Call:
@@ -109,18 +107,19 @@ class _Call:
             state = tuple(layout.sort(tensor, 0) for tensor in states[own])
             self.runs.append(Run(cell, layout, d == 1, keep, noise, weight, state))
 
-    def loops(self) -> Loops:
-        """The loops of the kernel that runs the call."""
-        run, reasons = self.runs[0], []
+    def kernel(self) -> tuple[Choice, Loops]:
+        """What runs the call. No kernel can be forced here: the way back may run where that is over."""
+        wanted, where = forced(), "inside torch.compile or torch.export"
+        run, reasons = self.runs[0], [f"the {wanted} kernel was forced, which has no effect there"] if wanted else []
         rounded = native.precision(run.cell, self.bfloat16).bfloat16
         compiled = native.LOOPS_BFLOAT16 if rounded else native.LOOPS
         kernels = {"native": (native.refusal, compiled), "packed": (packed.refusal, packed.LOOPS)}
         for name, (refusal, loops) in kernels.items():
             refused = refusal(run.cell, self.data, self.weights, [run.noise])
             if refused is None:
-                return loops
+                return Choice(name, "; ".join([where, *reasons])), loops
             reasons.append(f"{name}: {refused}")
-        raise SettingsError(f"no kernel runs this layer inside torch.compile or torch.export; {'; '.join(reasons)}")
+        raise SettingsError(f"no kernel runs this layer {where}; {'; '.join(reasons)}")
 
 
 @torch.library.custom_op("recurra::layer", mutates_args=())
@@ -138,16 +137,17 @@ def _layer(
 ) -> list[Tensor]:
     call = _Call(cell, bfloat16, data, lengths, slots, weights, states, masks, zoneouts, keep)
     if not call.layout.batch_sizes:
-        nothing = data.new_zeros(*data.shape[:2], len(call.runs) * states[0].shape[1])
         return [
-            nothing,
+            data.new_zeros(*data.shape[:2], len(call.runs) * states[0].shape[1]),
             *(state.clone() for state in states),
             *(data.new_empty(0, 0) for _ in range(_KEPT * len(call.runs) * keep)),
         ]
+    choice, loops = call.kernel()
+    note(choice)
     outputs, finals, kept = [], [], []
     for run in call.runs:
         with _in_its_own_types():
-            output, final, own = call.loops().forward(run, call.data)
+            output, final, own = loops.forward(run, call.data)
         outputs.append(output)
         finals += [call.layout.unsort(state, 0).clone() for state in final]
         if keep:
@@ -198,7 +198,7 @@ def _layer_backward(
             *(torch.zeros_like(weight) for weight in weights),
             *(g.clone() for g in grads[1:]),
         ]
-    grad = layout.pack(grads[0], False)
+    grad, (_, loops) = layout.pack(grads[0], False), call.kernel()
     by_data: list[Tensor] = []
     by_weights: list[Tensor] = []
     by_states: list[Tensor] = []
@@ -207,8 +207,8 @@ def _layer_backward(
         final = tuple(layout.sort(g, 0) for g in grads[1 + d * parts : 1 + (d + 1) * parts])
         present = [weight is not None for weight in run.weights[:_SLOTS]]
         with _in_its_own_types():
-            gone = call.loops().backward(run, output, own, grad[:, d * size : (d + 1) * size], final)
-            found = recurrence.gradients(call.loops(), run, call.data, gone, [True, *present])
+            gone = loops.backward(run, output, own, grad[:, d * size : (d + 1) * size], final)
+            found = recurrence.gradients(loops, run, call.data, gone, [True, *present])
         of_data, *of_weights = (tensor for tensor in found[: 1 + _SLOTS] if tensor is not None)
         by_data.append(of_data)
         # biases may share a gradient, and the results of an operator may not be one another

@@ -14,7 +14,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from recurra.kernels import native
 from recurra.kernels.cells import State
-from recurra.kernels.dispatch import Choice, forced, note
+from recurra.kernels.choice import Choice, forced, note
 from recurra.kernels.noise import NO_NOISE
 from recurra.nn.lengths import Lengths, are_packed
 from recurra.nn.run import RecurrentRun
