@@ -188,7 +188,7 @@ def test_copied_saved_and_read_again(bench, layer):
     assert torch.equal(twin(x, lengths=LENGTHS)[0], layer(x, lengths=LENGTHS)[0])
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's own
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:The .grad attribute of a Tensor")  # torch's own
 def test_float64_that_no_operator_can_run(bench):
     layer = bench.layer("lstm", 4, 6, zoneout=0.3).eval()
     x, lengths = torch.randn(5, 2, 4, dtype=torch.float64), torch.tensor([5, 2])

@@ -41,7 +41,7 @@ KERNELS: dict[str, Kernel] = {
 
 @contextlib.contextmanager
 def use_kernel(name: str) -> Iterator[None]:
-    """Force a kernel for every layer that runs inside the context.
+    """Force a kernel for every layer that runs inside the context, but not in a graph of torch.compile or torch.export.
 
     Raises:
         SettingsError: there is no kernel of that name.
