@@ -172,7 +172,7 @@ def shortened(folder: Path, place: Path) -> Path:
 
 def run(arguments: argparse.Namespace, folder: Path, model: Path) -> list[str]:
     """Measure the parts that were asked for."""
-    parts = [arguments.part] if arguments.part else PARTS_OF_ALL
+    parts = arguments.part or PARTS_OF_ALL
     short = {"epochs": 1} if arguments.quick else {}
     tutorial_epochs = 1 if arguments.quick else TUTORIAL_EPOCHS
     seeds = 1 if arguments.quick else arguments.seeds
@@ -194,7 +194,7 @@ def run(arguments: argparse.Namespace, folder: Path, model: Path) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with train.tsv, dev.tsv and test.tsv")
-    parser.add_argument("--part", choices=PARTS_OF_ALL, help="one part (default: all)")
+    parser.add_argument("--part", nargs="+", choices=PARTS_OF_ALL, help="some parts (default: all)")
     parser.add_argument("--seeds", type=int, default=3, help="trainings of each side")
     parser.add_argument("--threads", type=int, help="threads of torch (default: torch's own choice)")
     parser.add_argument("--quick", action="store_true", help="one seed, one epoch, few texts: to see that it works")
