@@ -141,8 +141,8 @@ def compare(folder: Path, seeds: int, title: str, tutorial_epochs: int, options:
     middle = {name: statistics.median(s for run in taken for s in run.seconds) for name, taken in outcomes.items()}
     return [
         f"## {title}",
-        f"Seeds: {seeds}; an epoch's seconds are the median (smallest-largest), words a second those of the median epoch, "
-        "all else the mean (smallest-largest). Seconds are of training alone; words are those between spaces.",
+        f"Seeds: {seeds}; an epoch's seconds are the median (smallest-largest), words a second those of the median "
+        "epoch, all else the mean (smallest-largest). Seconds are of training alone; words are those between spaces.",
         table,
         f"Words a second, recurra / tutorial: {middle['careful tutorial'] / middle['recurra']:.2f}.",
     ]
