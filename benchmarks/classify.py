@@ -8,6 +8,7 @@ The data are train.tsv, dev.tsv and test.tsv: a text, a tab, 0 or 1.
 from __future__ import annotations
 
 import argparse
+import statistics
 import tempfile
 import time
 from collections.abc import Callable
@@ -108,7 +109,7 @@ def side_by_side(config: RunConfig, folder: Path, tutorial_epochs: int) -> tuple
 
 
 def rows(outcomes: dict[str, list[Outcome]], words: int) -> list[list[str]]:
-    """Rows of a table: epochs, seconds an epoch and in all, words a second, accuracies."""
+    """Rows of a table: epochs, seconds of the median epoch and in all, words a second, accuracies."""
     found = []
     for name, runs in outcomes.items():
         epochs = [seconds for run in runs for seconds in run.seconds]
@@ -116,9 +117,9 @@ def rows(outcomes: dict[str, list[Outcome]], words: int) -> list[list[str]]:
             [
                 name,
                 str(len(runs[0].seconds)),
-                mean_and_range(epochs),
+                f"{statistics.median(epochs):.1f} ({min(epochs):.1f}-{max(epochs):.1f})",
                 mean_and_range([sum(run.seconds) for run in runs]),
-                f"{words * len(epochs) / sum(epochs):,.0f}",
+                f"{words / statistics.median(epochs):,.0f}",
                 mean_and_range([run.dev for run in runs]),
                 mean_and_range([run.test for run in runs]),
             ]
@@ -137,15 +138,13 @@ def compare(folder: Path, seeds: int, title: str, tutorial_epochs: int, options:
     outcomes = {"recurra": [run[0] for run in runs], "careful tutorial": [run[1] for run in runs]}
     bag = ["bag of words, logistic regression", *["-"] * 5, mean_and_range([run[2] for run in runs])]
     table = markdown_table(HEADER, [*rows(outcomes, words), bag])
-    epochs = {name: [s for run in taken for s in run.seconds] for name, taken in outcomes.items()}
-    speed = {name: len(seconds) / sum(seconds) for name, seconds in epochs.items()}
-    total = {name: sum(seconds) / seeds for name, seconds in epochs.items()}
+    middle = {name: statistics.median(s for run in taken for s in run.seconds) for name, taken in outcomes.items()}
     return [
         f"## {title}",
-        f"Seeds: {seeds}; mean (smallest-largest). Seconds are of training alone; words are those between spaces.",
+        f"Seeds: {seeds}; an epoch's seconds are the median (smallest-largest), words a second those of the median "
+        "epoch, all else the mean (smallest-largest). Seconds are of training alone; words are those between spaces.",
         table,
-        f"Words a second, recurra / tutorial: {speed['recurra'] / speed['careful tutorial']:.2f}. "
-        f"Seconds in all, recurra / tutorial: {total['recurra'] / total['careful tutorial']:.2f}.",
+        f"Words a second, recurra / tutorial: {middle['careful tutorial'] / middle['recurra']:.2f}.",
     ]
 
 
@@ -172,7 +171,7 @@ def shortened(folder: Path, place: Path) -> Path:
 
 def run(arguments: argparse.Namespace, folder: Path, model: Path) -> list[str]:
     """Measure the parts that were asked for."""
-    parts = [arguments.part] if arguments.part else PARTS_OF_ALL
+    parts = arguments.part or PARTS_OF_ALL
     short = {"epochs": 1} if arguments.quick else {}
     tutorial_epochs = 1 if arguments.quick else TUTORIAL_EPOCHS
     seeds = 1 if arguments.quick else arguments.seeds
@@ -194,7 +193,7 @@ def run(arguments: argparse.Namespace, folder: Path, model: Path) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with train.tsv, dev.tsv and test.tsv")
-    parser.add_argument("--part", choices=PARTS_OF_ALL, help="one part (default: all)")
+    parser.add_argument("--part", nargs="+", choices=PARTS_OF_ALL, help="some parts (default: all)")
     parser.add_argument("--seeds", type=int, default=3, help="trainings of each side")
     parser.add_argument("--threads", type=int, help="threads of torch (default: torch's own choice)")
     parser.add_argument("--quick", action="store_true", help="one seed, one epoch, few texts: to see that it works")

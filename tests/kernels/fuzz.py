@@ -13,7 +13,7 @@ import sys
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,7 @@ class Case:
     state: Any = None
     wrong: list[str] = field(default_factory=list)
     strange: bool = False  # a kind of tensor that may be refused by torch itself
+    streamed: bool = False  # one call of `step`, x [B, I]
 
 
 def make_layers(rng: random.Random, count: int) -> list[Any]:
@@ -141,9 +142,14 @@ def draw_state(rng: random.Random, layer: Any, batch: int, dtype: torch.dtype, c
 def draw(rng: random.Random, layers: list[Any]) -> Case:
     """Draw one call."""
     layer = rng.choice(layers)
-    case = Case(layer, None)
+    case = Case(layer, None, streamed=rng.random() < 0.15)
     steps, batch = rng.choice([0, 1, 2, 3, 6]), rng.choice([0, 1, 1, 2, 3, 5, 9])
     dtype = layer.weight_ih_l0.dtype
+    if case.streamed:
+        case.x = as_drawn(rng, torch.randn(batch, layer.input_size, dtype=dtype), case)
+        case.state = draw_state(rng, layer, batch, dtype, case)
+        case.wrong += ["bidirectional"] if layer.bidirectional else []
+        return case
     shape = (batch, steps) if layer.batch_first else (steps, batch)
     case.x = as_drawn(rng, torch.randn(*shape, layer.input_size, dtype=dtype), case)
     case.lengths = draw_lengths(rng, steps, batch, case)
@@ -151,11 +157,24 @@ def draw(rng: random.Random, layers: list[Any]) -> Case:
     return case
 
 
-def results(case: Case) -> list[Tensor]:
-    """Outputs and states; then the gradients of their sum."""
+def flat(result: tuple[Tensor, Any]) -> Iterator[Tensor]:
+    """The output and each tensor of the state."""
+    output, state = result
+    yield output
+    yield from state if isinstance(state, tuple) else (state,)
+
+
+def results(case: Case, plainly: bool = False) -> list[Tensor]:
+    """Outputs and states; then the gradients of their sum. A step plainly is a sequence of one step."""
+    if case.streamed:
+        if not plainly:
+            return list(flat(case.layer.step(case.x, case.state)))
+        time = 1 if case.layer.batch_first else 0
+        output, *state = flat(case.layer(case.x.unsqueeze(time), case.state))
+        return [output.squeeze(time), *state]
     case.layer.zero_grad()
     output, state = case.layer(case.x, case.state, lengths=case.lengths)
-    found = [output, *(state if isinstance(state, tuple) else (state,))]
+    found = list(flat((output, state)))
     loss = sum((part * part).sum() for part in found)
     if loss.requires_grad:  # with no step at all nothing depends on a parameter
         loss.backward()
@@ -188,7 +207,7 @@ def run(case: Case, compare: bool) -> str:
     assert not case.wrong, f"no error for a wrong {case.wrong}"
     if compare and not case.strange:
         with use_kernel("reference"):
-            expected = results(case)
+            expected = results(case, plainly=True)
         for g, e in zip(got, expected):
             assert torch.equal(g.isfinite(), e.isfinite()), (
                 "poison went elsewhere"

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from recurra.errors import ShapeError
 
@@ -36,6 +37,7 @@ class Layout:
         self.batch = batch
         self.order = order
         self.inverse = inverse
+        self._flat_indices: dict[tuple[int, bool], Tensor] = {}
 
     @classmethod
     def full(cls, time: int, batch: int) -> Layout:
@@ -101,8 +103,7 @@ class Layout:
             raise ShapeError(f"a layout of {fits} does not fit {tuple(padded.shape)}")
         if self.is_full and len(self.batch_sizes) == time:
             return (padded.transpose(0, 1) if batch_first else padded).flatten(0, 1)
-        packed: Tensor = _Gather.apply(padded.flatten(0, 1), self._flat_index(time, batch_first).to(padded.device))  # type: ignore[no-untyped-call]
-        return packed
+        return _gather(padded.flatten(0, 1), self._flat_index(time, batch_first).to(padded.device))
 
     def unpack(self, packed: Tensor, time: int, batch_first: bool) -> Tensor:
         """Lay packed rows out as a padded tensor, [T, B, ...] or [B, T, ...], with zeros in the padding."""
@@ -111,7 +112,7 @@ class Layout:
             return padded.transpose(0, 1) if batch_first else padded
         shape = (self.batch, time) if batch_first else (time, self.batch)
         index = self._flat_index(time, batch_first).to(packed.device)
-        laid_out: Tensor = _Scatter.apply(packed, index, self.batch * time).unflatten(0, shape)  # type: ignore[no-untyped-call]
+        laid_out: Tensor = _scatter(packed, index, self.batch * time).unflatten(0, shape)
         return laid_out
 
     def unpack_sorted(self, packed: Tensor) -> Tensor:
@@ -132,58 +133,59 @@ class Layout:
         return values if self.inverse is None else values.index_select(dim, self.inverse.to(values.device))
 
     def _flat_index(self, time: int, batch_first: bool) -> Tensor:
-        steps, sequences = self.row_positions
-        return sequences * time + steps if batch_first else steps * self.batch + sequences
+        key = (time, batch_first)
+        if key not in self._flat_indices:
+            steps, sequences = self.row_positions
+            self._flat_indices[key] = sequences * time + steps if batch_first else steps * self.batch + sequences
+        return self._flat_indices[key]
+
+
+def _is_transformed() -> bool:
+    """Whether derivatives are taken in a way that only torch's own operations know: torch.func, forward mode."""
+    return bool(torch._C._are_functorch_transforms_active()) or forward_ad._current_level >= 0
+
+
+def _gather(rows: Tensor, index: Tensor) -> Tensor:
+    """Select distinct rows."""
+    if _is_transformed():
+        return rows.index_select(0, index)
+    gathered: Tensor = _Gather.apply(rows, index)  # type: ignore[no-untyped-call]
+    return gathered
+
+
+def _scatter(rows: Tensor, index: Tensor, size: int) -> Tensor:
+    """Put rows at distinct places of a tensor of zeros."""
+    if _is_transformed():
+        return rows.new_zeros(size, *rows.shape[1:]).index_copy(0, index, rows)
+    scattered: Tensor = _Scatter.apply(rows, index, size)  # type: ignore[no-untyped-call]
+    return scattered
 
 
 class _Gather(torch.autograd.Function):
-    """Select distinct rows. The backward copies where `index_select` would add, which is several times slower."""
+    """The backward copies where that of `index_select` would add, which is several times slower."""
 
-    generate_vmap_rule = True
-
+    # without a setup_context: with one, torch looks at the signature at each call, which takes as long as a small layer
     @staticmethod
-    def forward(rows: Tensor, index: Tensor) -> Tensor:
-        return rows.index_select(0, index)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        rows, index = inputs
+    def forward(ctx: Any, rows: Tensor, index: Tensor) -> Tensor:
         ctx.save_for_backward(index)
-        ctx.save_for_forward(index)
         ctx.rows = rows.shape[0]
+        return rows.index_select(0, index)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
         (index,) = ctx.saved_tensors
-        return _Scatter.apply(grads[0], index, ctx.rows), None  # type: ignore[no-untyped-call]
-
-    @staticmethod
-    def jvp(ctx: Any, *tangents: Any) -> Tensor:
-        (index,) = ctx.saved_tensors
-        return _Gather.apply(tangents[0], index)  # type: ignore[no-untyped-call,no-any-return]
+        return _scatter(grads[0], index, ctx.rows), None
 
 
 class _Scatter(torch.autograd.Function):
-    """Put rows at distinct places of a tensor of zeros."""
-
-    generate_vmap_rule = True
+    """The way back of :class:`_Gather`, and the other way round."""
 
     @staticmethod
-    def forward(rows: Tensor, index: Tensor, size: int) -> Tensor:
-        return rows.new_zeros(size, *rows.shape[1:]).index_copy(0, index, rows)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        _, index, ctx.size = inputs
+    def forward(ctx: Any, rows: Tensor, index: Tensor, size: int) -> Tensor:
         ctx.save_for_backward(index)
-        ctx.save_for_forward(index)
+        return rows.new_zeros(size, *rows.shape[1:]).index_copy_(0, index, rows)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
         (index,) = ctx.saved_tensors
-        return _Gather.apply(grads[0], index), None, None  # type: ignore[no-untyped-call]
-
-    @staticmethod
-    def jvp(ctx: Any, *tangents: Any) -> Tensor:
-        (index,) = ctx.saved_tensors
-        return _Scatter.apply(tangents[0], index, ctx.size)  # type: ignore[no-untyped-call,no-any-return]
+        return _gather(grads[0], index), None, None
