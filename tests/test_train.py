@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Sequence
 
@@ -14,6 +15,7 @@ from recurra.batch import Batch
 from recurra.config import make_run_config
 from recurra.data import Splits, Texts
 from recurra.errors import RecurraError, SettingsError
+from recurra.kernels import native
 from recurra.tasks import Classify
 from recurra.tasks.base import Validation
 from recurra.train import Callback, EpochRecord, Progress, StepRecord, enough_epochs, train
@@ -334,3 +336,27 @@ def test_training_with_products_of_bfloat16_keeps_weights_and_loss_in_float32():
     got, expected = bfloat16.history[0].loss, float32.history[0].loss
     assert got != expected
     assert got == pytest.approx(expected, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("cell", "variant", "said"),
+    [
+        ("rnn_relu", None, "a relu network loses its accuracy in bfloat16"),
+        ("gru", "none", "the native kernels are switched off by RECURRA_NATIVE"),
+        ("feedforward", "none", None),
+    ],
+)
+def test_where_the_recurrence_keeps_float32_it_is_said(monkeypatch, caplog, cell, variant, said):
+    if variant:
+        monkeypatch.setenv("RECURRA_NATIVE", variant)
+    elif native.variant() is None:
+        pytest.skip("the native kernels were not built here")
+    options = {"bidirectional": True} if cell != "feedforward" else {}
+    task = make(precision="bfloat16", epochs=1, cell=cell, **options)
+    with caplog.at_level(logging.WARNING, "recurra"):
+        train(task)
+    messages = [record.getMessage() for record in caplog.records]
+    if said is None:
+        assert messages == []
+    else:
+        assert messages == [f"option 'precision' (bfloat16): the recurrence keeps float32 products: {said}"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,10 +17,13 @@ from torch.optim import AdamW
 
 from recurra.config import TrainConfig
 from recurra.errors import RecurraError, SettingsError
+from recurra.kernels import native
 from recurra.run_directory import RunDirectory
 from recurra.tasks.base import Task
 
 __all__ = ["Callback", "EpochRecord", "Progress", "StepRecord", "enough_epochs", "train"]
+
+_log = logging.getLogger("recurra")
 
 _ENOUGH_STEPS = 1200  # what SST-2 and the bundled reviews need with the other settings at their defaults
 
@@ -105,6 +109,7 @@ def train(task: Task, run: RunDirectory | None = None, callbacks: Sequence[Callb
     """
     settings = task.config.train
     fabric = _fabric(settings)
+    _say_precision(task.config.model.cell, settings, fabric.device)
     optimizer = AdamW(task.network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay, fused=True)
     network, optimizer = fabric.setup(task.network, optimizer)
     progress = _resume(task, optimizer, run)
@@ -155,6 +160,15 @@ def _fabric(settings: TrainConfig) -> Fabric:
             f"option 'device': expected a device of this machine, found '{settings.device}', which it has not; "
             "'auto' finds one"
         ) from None
+
+
+def _say_precision(cell: str, settings: TrainConfig, device: torch.device) -> None:
+    """Warn where the recurrence does not follow the option `precision`."""
+    if settings.precision == "bfloat16" and device.type == "cpu" and cell != "feedforward":
+        found = native.precision(cell, asked=True)
+        if not found.bfloat16:
+            why = found.note or f"float32 products: the native kernels are {native.loader.why_not()}"
+            _log.warning("option 'precision' (bfloat16): the recurrence keeps %s", why)
 
 
 def _train_epoch(
