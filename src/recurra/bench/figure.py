@@ -65,9 +65,9 @@ def figure(results: Results) -> bytes:
     A panel for which nothing was measured is left empty and says so.
     """
     with matplotlib.rc_context(_SETTINGS):
-        drawing = Figure(figsize=(13, 9.2))
+        drawing = Figure(figsize=(14, 9.2))
         FigureCanvasAgg(drawing)
-        drawing.subplots_adjust(left=0.155, right=0.985, top=0.89, bottom=0.145, wspace=0.42, hspace=0.6)
+        drawing.subplots_adjust(left=0.145, right=0.985, top=0.89, bottom=0.145, wspace=0.58, hspace=0.6)
         places = drawing.subplots(2, 3, gridspec_kw={"width_ratios": [1.2, 1, 1]})
         panels: list[tuple[Axes, bool, Callable[[Axes], None]]] = [
             (places[0, 0], bool(results.training), lambda axes: _ratios(axes, results.training)),

@@ -29,6 +29,7 @@ __all__ = ["LOOPS", "layer", "refusal"]
 
 _Tensors = list[Tensor]
 _sigmoid_backward, _tanh_backward = torch.ops.aten.sigmoid_backward, torch.ops.aten.tanh_backward  # grad, result
+_threshold_backward = torch.ops.aten.threshold_backward  # grad, result, threshold
 
 
 def layer(
@@ -125,7 +126,7 @@ def _rnn_forward(
 
 
 def _rnn_backward(
-    slope_at: Callable[[Tensor], Tensor],
+    activation_backward: Callable[[Tensor, Tensor, Tensor], Tensor],
     weight_hh: Tensor,
     state: State,
     output: Tensor,
@@ -134,21 +135,23 @@ def _rnn_backward(
     carried: _Tensors,
     steps: _Steps,
 ) -> tuple[Tensor, Tensor]:
-    slope = slope_at(output)
-    slopes, grads = steps.cut(slope, grad)
+    slope = torch.empty_like(output)
+    slopes, outputs, grads = steps.cut(slope, output, grad)
     (dh,) = carried
     for t in steps.reverse:
         running = dh[: steps.sizes[t]].add_(grads[t])
-        torch.mm(slopes[t].mul_(running), weight_hh, out=running)
+        torch.mm(activation_backward(running, outputs[t], slopes[t]), weight_hh, out=running)
     return slope, slope
 
 
-def _tanh_slope(h: Tensor) -> Tensor:
-    return 1 - h * h
+def _through_tanh(grad: Tensor, h: Tensor, out: Tensor) -> Tensor:
+    _tanh_backward(grad, h, grad_input=out)
+    return out
 
 
-def _relu_slope(h: Tensor) -> Tensor:
-    return (~(h <= 0)).to(h.dtype)  # a NaN passes, as through torch.relu
+def _through_relu(grad: Tensor, h: Tensor, out: Tensor) -> Tensor:
+    _threshold_backward(grad, h, 0, grad_input=out)
+    return out
 
 
 def _lstm_forward(data: Tensor, weights: Weights, state: State, steps: _Steps) -> tuple[Tensor, tuple[Tensor, ...]]:
@@ -249,8 +252,8 @@ class _PackedCell(NamedTuple):
 
 
 _PACKED: dict[str, _PackedCell] = {
-    "rnn_tanh": _PackedCell(partial(_rnn_forward, torch.tanh_), partial(_rnn_backward, _tanh_slope)),
-    "rnn_relu": _PackedCell(partial(_rnn_forward, torch.relu_), partial(_rnn_backward, _relu_slope)),
+    "rnn_tanh": _PackedCell(partial(_rnn_forward, torch.tanh_), partial(_rnn_backward, _through_tanh)),
+    "rnn_relu": _PackedCell(partial(_rnn_forward, torch.relu_), partial(_rnn_backward, _through_relu)),
     "lstm": _PackedCell(_lstm_forward, _lstm_backward),
     "gru": _PackedCell(_gru_forward, _gru_backward),
 }

@@ -20,7 +20,7 @@ from recurra.kernels.cells import CELLS, State
 from recurra.kernels.layout import Layout
 from recurra.kernels.native import loader
 from recurra.kernels.native.checks import checked, strided, widened, written
-from recurra.kernels.native.precision import Precision, asks_for_bfloat16, precision
+from recurra.kernels.native.precision import Products, asks_for_bfloat16, precision
 from recurra.kernels.noise import NO_NOISE, Noise
 from recurra.kernels.recurrence import Gone, Loops, Run
 from recurra.kernels.weights import Weights
@@ -29,7 +29,7 @@ __all__ = [
     "CELL_NUMBERS",
     "LOOPS",
     "LOOPS_BFLOAT16",
-    "Precision",
+    "Products",
     "asks_for_bfloat16",
     "layer",
     "precision",

@@ -9,10 +9,10 @@ from torch import Tensor
 
 from recurra.kernels.native import loader
 
-__all__ = ["Precision", "asks_for_bfloat16", "precision"]
+__all__ = ["Products", "asks_for_bfloat16", "precision"]
 
 
-class Precision(NamedTuple):
+class Products(NamedTuple):
     """Whether what enters a product is rounded to bfloat16, and what to say of it where that was asked for.
 
     Sums, gates, states and gradients are float32 in either case.
@@ -28,13 +28,13 @@ def asks_for_bfloat16(data: Tensor) -> bool:
     return asked == torch.bfloat16
 
 
-def precision(cell: str, asked: bool) -> Precision:
+def precision(cell: str, asked: bool) -> Products:
     """The precision of a layer's products: bfloat16 where that was asked for, and serves."""
     library = loader.library()
     if not asked or library is None:
-        return Precision(False)
+        return Products(False)
     if cell == "rnn_relu":  # nothing bounds its state, so that the errors of the steps multiply
-        return Precision(False, "float32 products: a relu network loses its accuracy in bfloat16")
+        return Products(False, "float32 products: a relu network loses its accuracy in bfloat16")
     if not library.bfloat16:
-        return Precision(False, f"float32 products: {library.variant} has none of bfloat16")
-    return Precision(True, "bfloat16 products")
+        return Products(False, f"float32 products: {library.variant} has none of bfloat16")
+    return Products(True, "bfloat16 products")
