@@ -307,3 +307,23 @@ def test_explain_names_every_layer_and_draws_no_numbers():
     torch.set_rng_state(before)
     torch.randn(4, 2, 3), torch.randn(4, 2, 3)
     assert torch.equal(torch.get_rng_state(), after)
+
+
+@pytest.mark.parametrize(
+    ("kind", "size", "batch", "lengths", "trains", "kernel"),
+    [
+        ("lstm", 16, 8, None, False, "library"),
+        ("lstm", 16, 8, None, True, "native"),
+        ("lstm", 16, 7, None, False, "native"),
+        ("lstm", 16, 8, [5] * 7 + [4], False, "native"),
+        ("gru", 16, 8, None, False, "native"),
+        ("lstm", 800, 8, None, False, "native"),
+    ],
+)
+def test_full_lstms_go_to_onednn_where_no_gradient_is_wanted(bench, kind, size, batch, lengths, trains, kernel):
+    layer, theirs = bench.pair(kind, 3, size, torch.float32)
+    x = torch.randn(5, batch, 3)
+    with torch.set_grad_enabled(trains):
+        assert explain(layer, x, lengths)[0].kernel == kernel
+        if lengths is None:
+            bench.same(bench.run(layer, x), bench.run(theirs, x))
