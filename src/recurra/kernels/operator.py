@@ -10,7 +10,7 @@ layers do.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -247,45 +247,30 @@ def _backward(ctx: Any, grads: Sequence[Tensor]) -> tuple[Any, ...]:
     groups = [list(group) for group in _cut(ctx.saved_tensors, ctx.sizes)]
     (data, lengths), weights, states, masks, zoneouts, kept = groups
     grads = grads[: 1 + len(states)]
-    inputs = (ctx.cell, ctx.bfloat16, data, lengths, ctx.slots, weights, states, masks, zoneouts)
     if torch.is_grad_enabled():  # asked for with create_graph=True
-        by_data, *rest = _differentiable_backward(inputs, grads)
+        leaves = [data, *weights, *states]
+        told = {"cell": ctx.cell, "bfloat16": ctx.bfloat16, "lengths": lengths, "slots": ctx.slots}
+        make_call = partial(_Call, **told, masks=masks, zoneouts=zoneouts, keep=True)
+        forward = partial(_plain_loop, make_call, (len(weights), len(states)))
+        needed = [leaf.requires_grad for leaf in leaves]
+        by_data, *rest = recurrence.differentiable_gradients(forward, leaves, needed, grads)
     else:
-        by_data, *rest = torch.ops.recurra.layer_backward(*inputs, kept, grads)
+        by_data, *rest = torch.ops.recurra.layer_backward(
+            ctx.cell, ctx.bfloat16, data, lengths, ctx.slots, weights, states, masks, zoneouts, kept, grads
+        )
     by_weights, by_states = _cut(rest, (len(weights), len(states)))
     return None, None, by_data, None, None, by_weights, by_states, [None] * len(masks), [None] * len(zoneouts), None
 
 
-def _differentiable_backward(inputs: tuple[Any, ...], grads: Sequence[Tensor]) -> list[Tensor | None]:
-    """The gradients of data, weights and states by autograd over the plain loop."""
-    cell, bfloat16, data, lengths, slots, weights, states, *noise = inputs
-    # aliases: where one depends on another, as a carried state on the weights, only the paths inside count here
-    leaves = [tensor.view_as(tensor) for tensor in (data, *weights, *states)]
-    data, rest = leaves[0], leaves[1:]
-    weights, states = rest[: len(weights)], rest[len(weights) :]
+def _plain_loop(make_call: Callable[..., _Call], counts: tuple[int, int], data: Tensor, *rest: Tensor) -> list[Tensor]:
+    """Output and final states."""
+    weights, states = _cut(rest, counts)
     with _in_its_own_types():
-        results = _differentiable(cell, bfloat16, data, lengths, slots, weights, states, *noise)
-    wanted = [leaf for leaf in leaves if leaf.requires_grad]
-    found = iter(torch.autograd.grad(results, wanted, grads, create_graph=True, allow_unused=True))
-    return [next(found) if leaf.requires_grad else None for leaf in leaves]
-
-
-def _differentiable(
-    cell: str,
-    bfloat16: bool,
-    data: Tensor,
-    lengths: Tensor,
-    slots: Sequence[int],
-    weights: Sequence[Tensor],
-    states: Sequence[Tensor],
-    masks: Sequence[Tensor],
-    zoneouts: Sequence[Tensor],
-) -> list[Tensor]:
-    """Output and final states by the plain loop."""
-    call = _Call(cell, bfloat16, data, lengths, slots, weights, states, masks, zoneouts, True)
-    output, finals = reference.layer(
-        cell, call.data, call.layout, call.weights, [run.state for run in call.runs], [run.noise for run in call.runs]
-    )
+        call = make_call(data=data, weights=weights, states=states)
+        runs = call.runs
+        output, finals = reference.layer(
+            runs[0].cell, call.data, call.layout, call.weights, [run.state for run in runs], [run.noise for run in runs]
+        )
     unsorted = (call.layout.unsort(tensor, 0) for final in finals for tensor in final)
     return [call.layout.unpack(output, call.time, False), *unsorted]
 

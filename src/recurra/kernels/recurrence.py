@@ -21,7 +21,7 @@ from recurra.kernels.layout import Layout
 from recurra.kernels.noise import NO_NOISE, Noise
 from recurra.kernels.weights import Weights
 
-__all__ = ["Gone", "Loops", "Run", "gradients", "in_float32", "layer"]
+__all__ = ["Gone", "Loops", "Run", "differentiable_gradients", "gradients", "in_float32", "layer"]
 
 
 class Run(NamedTuple):
@@ -152,10 +152,17 @@ class _Recurrence(torch.autograd.Function):
         needed = ctx.needs_input_grad[6:]
         # asked for with create_graph=True, or with is_grads_batched=True, which the loops cannot see through
         if torch.is_grad_enabled() or not all(map(torch._C._has_storage, grads)):
-            return *[None] * 6, *_differentiable_backward(ctx.make_run, inputs, needed, grads)
+            forward = partial(_plain_loop, ctx.make_run)
+            return *[None] * 6, *differentiable_gradients(forward, inputs, needed, grads)
         run = ctx.make_run(Weights(*inputs[1:6]), inputs[6:])
         gone = ctx.loops.backward(run, output, kept, grads[0], grads[1:])
         return *[None] * 6, *gradients(ctx.loops, run, inputs[0], gone, needed)
+
+
+def _plain_loop(make_run: Callable[[Weights, State], Run], data: Tensor, *rest: Tensor) -> list[Tensor]:
+    run = make_run(Weights(*rest[:5]), rest[5:])
+    output, final = reference.direction(run.cell, data, run.layout, run.weights, run.state, run.backwards, run.noise)
+    return [output, *final]
 
 
 def gradients(loops: Loops, run: Run, data: Tensor, gone: Gone, needed: Sequence[bool]) -> list[Tensor | None]:
@@ -182,21 +189,24 @@ def gradients(loops: Loops, run: Run, data: Tensor, gone: Gone, needed: Sequence
     ]
 
 
-def _differentiable_backward(
-    make_run: Callable[[Weights, State], Run],
-    inputs: tuple[Tensor, ...],
-    needed: tuple[bool, ...],
-    grads: tuple[Tensor, ...],
+def differentiable_gradients(
+    forward: Callable[..., Sequence[Tensor]],
+    inputs: Sequence[Tensor | None],
+    needed: Sequence[bool],
+    grads: Sequence[Tensor],
 ) -> list[Tensor | None]:
-    """The same gradients by autograd over the plain loop, so that they can be differentiated again."""
-    # aliases: where one input depends on another, as a carried state on the weights, only the paths inside count here
+    """Gradients by autograd over the plain loop, so that they can be differentiated again.
+
+    Args:
+        forward: the plain loop as a function of the inputs, one after the other.
+        inputs: what goes in; None where there is no such tensor.
+        needed: whose gradients to take; the others are None.
+        grads: of what `forward` gives.
+    """
     with torch.enable_grad():
-        inputs = tuple(tensor if tensor is None else tensor.view_as(tensor) for tensor in inputs)
-    run = make_run(Weights(*inputs[1:6]), inputs[6:])
-    with torch.enable_grad():
-        output, final = reference.direction(
-            run.cell, inputs[0], run.layout, run.weights, run.state, run.backwards, run.noise
-        )
-    wanted = [tensor for tensor, is_needed in zip(inputs, needed) if is_needed]
-    found = iter(torch.autograd.grad((output, *final), wanted, grads, create_graph=True, allow_unused=True))
+        # aliases: where one input depends on another, as a carried state on the weights, only the paths inside count
+        aliases = [tensor if tensor is None else tensor.view_as(tensor) for tensor in inputs]
+        results = forward(*aliases)
+    wanted = [tensor for tensor, is_needed in zip(aliases, needed) if is_needed]
+    found = iter(torch.autograd.grad(results, wanted, grads, create_graph=True, allow_unused=True))  # type: ignore[arg-type]
     return [next(found) if is_needed else None for is_needed in needed]
