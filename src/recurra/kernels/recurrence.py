@@ -117,7 +117,7 @@ class _Recurrence(torch.autograd.Function):
     """One direction of one layer: (data, weights, initial state) -> (output, final state)."""
 
     @staticmethod
-    # under autocast this runs in float32: a state carried over many steps in bfloat16 drifts
+    # under autocast this runs in float32, as `layer` has cast it: a state carried over many steps in bfloat16 drifts
     @torch.amp.custom_fwd(device_type="cpu", cast_inputs=torch.float32)  # type: ignore[untyped-decorator]
     def forward(
         ctx: Any,

@@ -23,16 +23,10 @@ def checked_lengths(lengths: Lengths, batch: int, time: int) -> Tensor:
     Raises:
         ShapeError: not one whole number in 0..T for each of the B sequences.
     """
-    given = torch.as_tensor(lengths, device="cpu").detach()
-    if given.is_floating_point() or given.dtype == torch.bool or given.is_complex():
-        if given.numel():
-            raise ShapeError(f"lengths: expected whole numbers, got {given.dtype}")
-        given = given.long()
-    if given.shape != (batch,):
-        raise ShapeError(f"lengths: expected one for each of {batch} sequences, got shape {tuple(given.shape)}")
+    given = _one_for_each(torch.as_tensor(lengths, device="cpu"), batch)
     if batch and (int(given.min()) < 0 or int(given.max()) > time):
         raise ShapeError(f"lengths: expected 0 to {time}, got {int(given.min())} to {int(given.max())}")
-    return given.long()
+    return given
 
 
 def layout_of(lengths: Lengths | None, time: int, batch: int) -> Layout:
@@ -48,12 +42,17 @@ def traced_layout(lengths: Lengths | None, time: int, batch: int) -> Padded:
     """
     if lengths is None:
         return Padded(torch.full((batch,), time, device="cpu"))
-    given = torch.as_tensor(lengths)
-    if given.is_floating_point() or given.dtype == torch.bool or given.is_complex():
-        raise ShapeError(f"lengths: expected whole numbers, got {given.dtype}")
-    if given.dim() != 1 or given.shape[0] != batch:
-        raise ShapeError(f"lengths: expected one for each of {batch} sequences, got shape {tuple(given.shape)}")
-    return Padded(given.detach().to("cpu", torch.int64))
+    return Padded(_one_for_each(torch.as_tensor(lengths), batch).to("cpu"))
+
+
+def _one_for_each(lengths: Tensor, batch: int) -> Tensor:
+    """The lengths as int64, if they are whole numbers, one for each of the sequences."""
+    is_whole = not (lengths.is_floating_point() or lengths.dtype == torch.bool or lengths.is_complex())
+    if not is_whole and lengths.numel():  # an empty list becomes an empty tensor of floats
+        raise ShapeError(f"lengths: expected whole numbers, got {lengths.dtype}")
+    if lengths.dim() != 1 or lengths.shape[0] != batch:
+        raise ShapeError(f"lengths: expected one for each of {batch} sequences, got shape {tuple(lengths.shape)}")
+    return lengths.detach().to(torch.int64)
 
 
 def are_packed(batch_sizes: Tensor, tokens: int) -> bool:
