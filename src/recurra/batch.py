@@ -12,7 +12,7 @@ from torch import Tensor
 
 from recurra.vocabulary import PADDING
 
-__all__ = ["Batch", "length_sorted", "make_batch", "shuffled_batches"]
+__all__ = ["Batch", "length_sorted", "make_batch", "padding_noise", "random_sequences", "shuffled_batches"]
 
 _POOL = 50  # batches sorted by length together: enough that one holds like lengths, few enough to stay shuffled
 
@@ -73,6 +73,17 @@ def shuffled_batches(lengths: NDArray[np.int64], batch_size: int, seed: int, epo
 def length_sorted(lengths: NDArray[np.int64], batch_size: int) -> Iterator[NDArray[np.int64]]:
     """Divide examples into batches of like length, the shortest first."""
     yield from _cut(np.argsort(lengths, kind="stable"), batch_size)
+
+
+def random_sequences(vocabulary_size: int, count: int) -> list[list[int]]:
+    """Draw sequences of up to 59 random symbols, the same ones each time, to try a model on."""
+    rng = np.random.default_rng(0)
+    return [rng.integers(0, vocabulary_size, rng.integers(0, 60)).tolist() for _ in range(count)]
+
+
+def padding_noise(vocabulary_size: int, batch: int, steps: int) -> Tensor:
+    """Draw random symbols [B, steps] to pad with, the same ones each time: a sound model never reads them."""
+    return torch.randint(vocabulary_size, (batch, steps), generator=torch.Generator().manual_seed(0))
 
 
 def _cut(order: NDArray[np.int64], batch_size: int) -> list[NDArray[np.int64]]:

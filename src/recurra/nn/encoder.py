@@ -10,7 +10,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from recurra.config import ModelConfig
+from recurra.config import ClassifyModelConfig
 from recurra.kernels.layout import Layout
 from recurra.nn.pooling import Pooling
 from recurra.nn.recurrent import GRU, LSTM, RNN
@@ -20,7 +20,7 @@ from recurra.vocabulary import PADDING, UNKNOWN
 __all__ = ["SequenceEncoder", "make_recurrent"]
 
 
-def make_recurrent(config: ModelConfig, input_size: int) -> Recurrent:
+def make_recurrent(config: ClassifyModelConfig, input_size: int) -> Recurrent:
     """Make the recurrent layers that a configuration names."""
     makers: dict[str, Callable[..., Recurrent]] = {
         "lstm": LSTM,
@@ -52,7 +52,7 @@ class SequenceEncoder(nn.Module):
         config: sizes, cell, depth, directions, dropout and pooling.
     """
 
-    def __init__(self, vocabulary_size: int, config: ModelConfig) -> None:
+    def __init__(self, vocabulary_size: int, config: ClassifyModelConfig) -> None:
         super().__init__()
         self.embedding = nn.Embedding(vocabulary_size, config.embedding_size, padding_idx=PADDING)
         nn.init.uniform_(self.embedding.weight, -0.05, 0.05)
