@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from recurra.config import ClassifyModelConfig
+from recurra.errors import SettingsError
 from recurra.nn import GRU, LSTM, RNN
 from recurra.nn.encoder import SequenceEncoder, make_recurrent
 from recurra.vocabulary import PADDING, UNKNOWN
@@ -167,14 +168,17 @@ def test_dropout_is_off_in_evaluation(cell, pooling):
     ("cell", "kind", "inner"), [("lstm", LSTM, "lstm"), ("gru", GRU, "gru"), ("rnn", RNN, "rnn_tanh")]
 )
 def test_make_recurrent(cell, kind, inner):
-    layer = make_recurrent(
-        ClassifyModelConfig(cell=cell, hidden_size=6, num_layers=2, bidirectional=False, dropout=0.25), 5
-    )
+    layer = make_recurrent(cell, 5, 6, num_layers=2, dropout=0.25, bidirectional=True, input_dropout=0.5)
     assert type(layer) is kind
     assert (layer.cell, layer.input_size, layer.hidden_size, layer.num_layers) == (inner, 5, 6, 2)
-    assert (layer.bidirectional, layer.dropout) == (False, 0.25)
+    assert (layer.bidirectional, layer.dropout, layer.input_dropout) == (True, 0.25, 0.5)
 
 
 def test_make_recurrent_of_one_layer_has_nothing_to_drop_between():
-    layer = make_recurrent("rnn_relu", 5, 128, bidirectional=True)
-    assert (layer.cell, layer.dropout) == ("rnn_relu", 0.0)
+    layer = make_recurrent("rnn_relu", 5, 6, dropout=0.25)
+    assert (layer.cell, layer.dropout, layer.bidirectional) == ("rnn_relu", 0.0, False)
+
+
+def test_make_recurrent_knows_its_cells():
+    with pytest.raises(SettingsError, match=r"cell: expected one of lstm, .*, got 'gur', did you mean 'gru'"):
+        make_recurrent("gur", 5, 6)
