@@ -16,11 +16,8 @@ ROOT = Path(recurra.__file__).parent
 # package is one name: what its files import from one another is its own affair.
 LEVELS = [
     "errors",
-    "config  files  kernels  baselines  tables",
-    "metrics  vocabulary",
-    "batch",
-    "nn  data",
-    "inputs",
+    "config  files  kernels  baselines  ngram  tables",
+    "metrics  language_scores  vocabulary",
     "tasks  swap",
     "checkpoint  evaluate  card  optimisation",
     "run_directory  show  check",
