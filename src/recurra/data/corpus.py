@@ -70,10 +70,12 @@ def _given(config: LanguageModelDataConfig) -> dict[str, Texts]:
         if "train" not in tables:
             raise DataError(f"{config.data}: expected a split called train, found {', '.join(tables)}")
         columns = find_columns(tables["train"], config.text_column, labels="no")
-        found = {part: Texts(table, columns) for part, table in tables.items() if part not in sources or part == "train"}
+        found = {
+            part: Texts(table, columns) for part, table in tables.items() if part not in sources or part == "train"
+        }
         del sources["train"]
     for part, source in sources.items():
-        found[part] = load_texts(source, text_column=config.text_column, labels="no")
+        found[part] = load_texts(source, text_column=config.text_column, labels="no", preferred=("text", ""))
     for texts in found.values():
         texts.check()
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +15,7 @@ from recurra.nn.stack import Recurrent
 from recurra.tables import ScoreTable
 from recurra.vocabulary import Vocabulary
 
-__all__ = ["AnyBatch", "Baseline", "Loss", "RecurrentCall", "Start", "Task", "Validation"]
+__all__ = ["AnyBatch", "Baseline", "Loss", "RecurrentCall", "Start", "Task", "Validation", "started_config"]
 
 
 class AnyBatch(Protocol):
@@ -58,6 +58,26 @@ class Start(NamedTuple):
     model_config: ModelConfig
     vocabulary: Vocabulary
     weights: Mapping[str, Tensor]
+
+
+_Config = TypeVar("_Config", bound=RunConfig)
+_STARTED = {
+    "vocabulary": ("tokens", "lowercase", "vocabulary_size", "min_count"),
+    "model": ("cell", "embedding_size", "hidden_size", "num_layers"),
+}
+
+
+def started_config(config: _Config, start: Start | None) -> _Config:
+    """A run's configuration with the settings that the language model it starts from has."""
+    if start is None:
+        return config
+    theirs = {"vocabulary": start.vocabulary_config, "model": start.model_config}
+    update = {}
+    for section, names in _STARTED.items():
+        own = getattr(config, section)
+        known = [name for name in names if name in type(own).model_fields]
+        update[section] = own.model_copy(update={name: getattr(theirs[section], name) for name in known})
+    return config.model_copy(update=update)
 
 
 class RecurrentCall(NamedTuple):

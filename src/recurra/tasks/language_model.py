@@ -255,7 +255,7 @@ class LanguageModel(Task):
 
     def load_labelled(self, source: str, **reading: Any) -> Encoded:
         """Read a text to be scored."""
-        found = self.encode(load_texts(source, labels="no", **reading))
+        found = self.encode(load_texts(source, labels="no", preferred=("text", ""), **reading))
         if not len(found.ids):
             raise DataError(f"{source}: expected text, found none")
         return found
@@ -290,15 +290,18 @@ class LanguageModel(Task):
             answers.append({"text": text, "log_probability": total, "perplexity": perplexity, "tokens": scored})
         return answers
 
-    def _of_lines(self, lines: Sequence[Sequence[int]]) -> list[Tensor]:
-        """The log-probability of each symbol of some lines, each read from the start."""
-        inputs, targets = make_batch([[END, *ids[:-1]] for ids in lines]), make_batch(lines)
+    def _of_lines(self, lines: Sequence[Sequence[int]], padding: int = 0) -> list[Tensor]:
+        """The log-probability of each symbol of some lines, [T], each read from the start."""
+        batch = make_batch(lines)
+        noise = padding_noise(len(self.vocabulary), len(lines), padding)
+        values = torch.cat([batch.values, noise], dim=1)
+        before = torch.cat([torch.full((len(lines), 1), END), values[:, :-1]], dim=1)
         self.network.eval()
         with torch.inference_mode():
-            outputs, _ = self.network.read(inputs.values, None, inputs.lengths)
+            outputs, _ = self.network.read(before, None, batch.lengths)
             hidden = self.network.projection(outputs.flatten(0, 1))
-            losses = self.network.softmax(hidden, targets.values.t().flatten()).view(outputs.shape[:2])
-        return [-losses[:length, row] for row, length in enumerate(inputs.lengths.tolist())]
+            losses = self.network.softmax(hidden, values.t().flatten()).view(outputs.shape[:2])
+        return [-losses[:length, row] for row, length in enumerate(batch.lengths.tolist())]
 
     def sequences(self, source: str | None, **reading: Any) -> list[list[int]]:
         """The ids of lines: of a source, of the training text's file, or else random ones."""
@@ -306,20 +309,12 @@ class LanguageModel(Task):
         if source is None and (is_hub(own) or not Path(own).exists()):
             _log.info("the model's own data (%s) are not here: tried on random symbols", own)
             return random_sequences(len(self.vocabulary), 64)
-        encoded = self.encode(load_texts(source or own, labels="no", **reading))
+        encoded = self.encode(load_texts(source or own, labels="no", preferred=("text", ""), **reading))
         return [encoded[index].tolist() for index in range(len(encoded))]
 
     def responses(self, sequences: Sequence[list[int]], padding: int = 0) -> list[Tensor]:
         """The probability of each symbol of each line, [T]."""
-        batch = make_batch(sequences)
-        noise = padding_noise(len(self.vocabulary), len(sequences), padding)
-        values = torch.cat([batch.values, noise], dim=1)
-        before = torch.cat([torch.full((len(values), 1), END), values[:, :-1]], dim=1)
-        with torch.inference_mode():
-            outputs, _ = self.network.read(before, None, batch.lengths)
-            hidden = self.network.projection(outputs.flatten(0, 1))
-            losses = self.network.softmax(hidden, values.t().flatten()).view(outputs.shape[:2])
-        return [(-losses[:length, row]).exp() for row, length in enumerate(batch.lengths.tolist())]
+        return [found.exp() for found in self._of_lines(sequences, padding)]
 
     def recurrent_call(self, sequences: Sequence[list[int]]) -> RecurrentCall:
         """The recurrent layers and the embeddings they read."""
