@@ -17,7 +17,7 @@ ROOT = Path(recurra.__file__).parent
 LEVELS = [
     "errors",
     "config  files  kernels  metrics  baselines  tables",
-    "vocabulary",
+    "vocabulary  tagging_scores  tagging_tables  tagging_baselines",
     "nn  data  batch",
     "tasks  swap",
     "checkpoint  evaluate  predict  card",
