@@ -16,7 +16,7 @@ ROOT = Path(recurra.__file__).parent
 # package is one name: what its files import from one another is its own affair.
 LEVELS = [
     "errors",
-    "config  files  kernels  metrics  baselines  tables",
+    "config  files  kernels  metrics  baselines  spans  tables",
     "vocabulary  tagging_scores  tagging_tables  tagging_baselines",
     "nn  data  batch",
     "tasks  swap",
