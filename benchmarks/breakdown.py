@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 from tutorial_classifier import Tutorial
 
-from recurra.tasks.classify import Classify, TextClassifier
+from recurra.tasks.classify import Classify
 
 __all__ = ["PARTS", "Side", "recurra_steps", "take_apart", "tutorial_steps"]
 
@@ -47,13 +47,13 @@ class Side(NamedTuple):
 
 def recurra_steps(task: Classify) -> Side:
     """Recurra's training step, as in :mod:`recurra.train`."""
-    network, settings = cast(TextClassifier, task.network), task.config.train
+    network, settings = task.network, task.config.train
     optimizer = AdamW(network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay, fused=True)
     inside = {
         "embedding": (network.encoder.embedding, "forward"),
         "recurrence forward": (network.encoder.recurrent, "forward_packed"),
     }
-    return Side(task.batches, lambda batch: task.loss(network, batch), network, optimizer, inside)
+    return Side(task.batches, lambda batch: task.loss(network, batch).value, network, optimizer, inside)
 
 
 def tutorial_steps(tutorial: Tutorial) -> Side:

@@ -23,8 +23,7 @@ from tutorial_classifier import Tutorial, read_tsv
 
 from recurra.bench.table import markdown_table
 from recurra.bench.timing import machine_line
-from recurra.config import RunConfig, make_run_config
-from recurra.evaluate import fit_baseline
+from recurra.config import ClassifyConfig, make_run_config
 from recurra.tasks.classify import Classify
 from recurra.train import Callback, EpochRecord, train
 
@@ -68,11 +67,11 @@ class _Turns(Callback):
             self.run_epoch()
 
 
-def settings(folder: Path, seed: int, **options: Any) -> RunConfig:
+def settings(folder: Path, seed: int, **options: Any) -> ClassifyConfig:
     """A run on the data of a folder."""
     files = {"data": "train", "valid": "dev", "test": "test"}
     paths = {name: str(folder / f"{stem}.tsv") for name, stem in files.items()}
-    return make_run_config(**paths, seed=seed, device="cpu", **options)
+    return make_run_config("classify", **paths, seed=seed, device="cpu", **options)
 
 
 def percent_right(task: Classify) -> float:
@@ -83,7 +82,7 @@ def percent_right(task: Classify) -> float:
     return 100 * float((task.probabilities(examples).argmax(1) == examples.labels).mean())
 
 
-def side_by_side(config: RunConfig, folder: Path, tutorial_epochs: int) -> tuple[Outcome, Outcome, float]:
+def side_by_side(config: ClassifyConfig, folder: Path, tutorial_epochs: int) -> tuple[Outcome, Outcome, float]:
     """Train recurra and the tutorial in turns; also the test accuracy of a bag of words on recurra's symbols."""
     task, tutorial = Classify.from_data(config), Tutorial(folder, config.train.seed)
     epochs: list[tuple[float, float, float]] = []  # dev, test, seconds
@@ -103,7 +102,7 @@ def side_by_side(config: RunConfig, folder: Path, tutorial_epochs: int) -> tuple
     assert task.data is not None
     examples = task.data.test
     assert examples is not None
-    bag = 100 * float((fit_baseline(task).probabilities(examples).argmax(1) == examples.labels).mean())
+    bag = 100 * float((task.fit_baseline().probabilities(examples).argmax(1) == examples.labels).mean())
     print(f"seed {config.train.seed}: recurra {ours}, tutorial {epochs}, bag of words {bag:.1f}", flush=True)
     return ours, Outcome([epoch[2] for epoch in epochs], *best[:2]), bag
 

@@ -93,7 +93,7 @@ def reviews_csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_model(tmp_path_factory: pytest.TempPathFactory, reviews_csv: Path) -> Path:
     """A model directory made once; tests only read it."""
     place = tmp_path_factory.mktemp("models") / "tiny"
-    fit(make_run_config(data=str(reviews_csv), **SMALL), place)
+    fit(make_run_config("classify", data=str(reviews_csv), **SMALL), place)
     return place
 
 

@@ -8,7 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recurra.batch import length_sorted, make_batch, shuffled_batches
+from recurra.batch import Spelling, length_sorted, make_batch, make_token_batch, shuffled_batches
+from recurra.errors import ShapeError
 
 SHAPES = {"lengths": st.lists(st.integers(0, 60), min_size=1, max_size=300), "size": st.integers(1, 9)}
 
@@ -95,3 +96,46 @@ def test_little_padding_on_skewed_lengths(spread):
     ours = padding_share(lengths, shuffled_batches(lengths, 32, seed=0, epoch=0))
     assert ours < at_random / 3
     assert padding_share(lengths, list(length_sorted(lengths, 32))) < ours
+
+
+SPELLING = Spelling([[4, 1, 4], [], [0]], [[9], [2, 3, 4], [8], [8, 8, 8, 8, 8], [5, 6]])
+
+
+def test_make_token_batch_pads_at_the_end_and_spells_each_distinct_word_once():
+    batch = make_token_batch([[5, 6, 5], [], np.array([8])], [[1, 0, 2], [], [3]], SPELLING)
+    assert batch.values.tolist() == [[5, 6, 5], [0, 0, 0], [8, 0, 0]]
+    assert batch.lengths.tolist() == [3, 0, 1]
+    assert batch.labels is not None
+    assert batch.labels.tolist() == [[1, 0, 2], [0, 0, 0], [3, 0, 0]]
+    assert batch.characters is not None
+    assert batch.characters.values.tolist() == [[9, 0, 0], [2, 3, 4], [5, 6, 0]]  # words 0, 1 and 4
+    assert batch.characters.lengths.tolist() == [1, 3, 2]
+    assert batch.characters.of_token.tolist() == [[2, 1, 2], [0, 0, 0], [0, 0, 0]]
+    assert {part.dtype for part in (*batch[:3], *batch.characters)} == {torch.int64}
+
+
+@pytest.mark.parametrize(("sequences", "shape"), [([], (0, 0)), ([[], []], (2, 0))])
+def test_make_token_batch_of_nothing(sequences, shape):
+    batch = make_token_batch(sequences, sequences, Spelling(sequences, [[3]]))
+    assert batch.values.shape == batch.labels.shape == batch.characters.of_token.shape == shape
+    assert batch.characters.values.shape == (0, 0)
+    assert make_token_batch(sequences)[2:] == (None, None)
+
+
+def test_to_moves_the_tokens_but_keeps_the_lengths():
+    batch = make_token_batch([[5, 6, 5], [], [8]], [[1, 0, 2], [], [3]], SPELLING).to(torch.device("meta"))
+    assert all(part.is_meta for part in (batch.values, batch.labels, *batch.characters[::2]))
+    assert batch.lengths.device.type == batch.characters.lengths.device.type == "cpu"
+    assert make_token_batch([[1]]).to(torch.device("meta"))[2:] == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("labels", "words", "message"),
+    [
+        ([[1, 2]], [[0, 0]], r"labels: expected as many as tokens, \[2, 1\], got \[2\]"),
+        ([[1, 2], [1]], [[0, 0], []], r"words: expected as many as tokens, \[2, 1\], got \[2, 0\]"),
+    ],
+)
+def test_every_token_has_a_label_and_a_word(labels, words, message):
+    with pytest.raises(ShapeError, match=message):
+        make_token_batch([[1, 2], [3]], labels, Spelling(words, [[7]]))

@@ -68,7 +68,7 @@ def test_a_sound_model(tiny_model: Path, cli: Cli) -> None:
 def test_sound_models_of_other_kinds(
     options: dict[str, Any], reviews_csv: Path, small: dict[str, Any], tmp_path: Path
 ) -> None:
-    fit(make_run_config(data=str(reviews_csv), **{**small, "epochs": 1, **options}), tmp_path / "m")
+    fit(make_run_config("classify", data=str(reviews_csv), **{**small, "epochs": 1, **options}), tmp_path / "m")
     saved = read_model(tmp_path / "m")
     findings = list(check_model(saved, examples_for(saved, None)))
     assert [finding.name for finding in findings] == [
@@ -164,7 +164,7 @@ def test_random_symbols_where_the_data_are_gone(
 ) -> None:
     data = tmp_path / "a.csv"
     data.write_bytes(reviews_csv.read_bytes())
-    fit(make_run_config(data=str(data), **small), tmp_path / "m")
+    fit(make_run_config("classify", data=str(data), **small), tmp_path / "m")
     data.unlink()
     result = cli("check", tmp_path / "m")
     assert result.stderr == f"the model's own data ({data}) are not here: tried on random symbols\n"

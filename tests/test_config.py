@@ -7,15 +7,15 @@ import inspect
 import pytest
 from pydantic import ValidationError
 
-from recurra.classifier import Classifier
 from recurra.config import RunConfig, make_run_config, parse_run_config, section_model
 from recurra.errors import SettingsError
+from recurra.estimators.classifier import Classifier
 
 FIELDS = {name: field for section in RunConfig.sections for name, field in section_model(section).model_fields.items()}
 
 
 def test_an_option_is_put_into_its_section():
-    run = make_run_config(data="a.csv", tokens="bpe", hidden_size=7, epochs=3, test_share=0.0)
+    run = make_run_config("classify", data="a.csv", tokens="bpe", hidden_size=7, epochs=3, test_share=0.0)
     assert (run.data.data, run.vocabulary.tokens, run.model.hidden_size, run.train.epochs) == ("a.csv", "bpe", 7, 3)
     assert run.data.test_share == 0
     assert run.task == "classify"
@@ -40,7 +40,7 @@ def test_classifier_defaults_are_the_config_fields_defaults():
 
 @pytest.mark.parametrize("section", RunConfig.sections)
 def test_settings_are_frozen(section):
-    settings = getattr(make_run_config(data="a.csv"), section)
+    settings = getattr(make_run_config("classify", data="a.csv"), section)
     name = next(iter(type(settings).model_fields))
     with pytest.raises(ValidationError, match="frozen"):
         setattr(settings, name, "other")
@@ -56,7 +56,7 @@ def test_settings_are_frozen(section):
 )
 def test_unknown_option_is_refused_with_the_nearest(options, message):
     with pytest.raises(SettingsError) as caught:
-        make_run_config(data="a.csv", **options)
+        make_run_config("classify", data="a.csv", **options)
     assert str(caught.value) == message
 
 
@@ -111,7 +111,7 @@ def test_unknown_and_missing_keys_of_a_file(values, message):
 )
 def test_impossible_value_is_named(name, value, expected):
     with pytest.raises(SettingsError) as caught:
-        make_run_config(data="a.csv", **{name: value})
+        make_run_config("classify", data="a.csv", **{name: value})
     message = str(caught.value)
     assert message.startswith(f"options: '{name}': ")
     assert expected in message
@@ -120,7 +120,7 @@ def test_impossible_value_is_named(name, value, expected):
 
 def test_several_faults_are_told_together():
     with pytest.raises(SettingsError, match=r"'hidden_size'.*; .*'epochs'"):
-        make_run_config(data="a.csv", hidden_size=0, epochs=0)
+        make_run_config("classify", data="a.csv", hidden_size=0, epochs=0)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_several_faults_are_told_together():
 def test_option_without_effect_is_refused(options, message):
     option, why = message.split("|")
     with pytest.raises(SettingsError) as caught:
-        make_run_config(data="a.csv", **options)
+        make_run_config("classify", data="a.csv", **options)
     assert str(caught.value).startswith(f"option {option} would have no effect: ")
     assert why in str(caught.value)
 
@@ -162,6 +162,6 @@ def test_option_without_effect_is_refused(options, message):
     ],
 )
 def test_option_with_effect_is_taken(options):
-    run = make_run_config(data="a.csv", **options)
+    run = make_run_config("classify", data="a.csv", **options)
     flat = {name: value for section in run.sections for name, value in getattr(run, section).model_dump().items()}
     assert {name: flat[name] for name in options} == options

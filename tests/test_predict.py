@@ -16,7 +16,7 @@ from typer.testing import Result
 
 import recurra
 from recurra.errors import DataError
-from recurra.predict import arriving_chunks
+from recurra.inputs import arriving_chunks
 
 Cli = Callable[..., Result]
 Rows = list[tuple[str, str]]

@@ -115,7 +115,7 @@ def test_the_live_line_ends_when_training_is_stopped(reviews_csv: Path, tmp_path
     file = io.StringIO()
     line = ProgressLine(Console(file=file, force_terminal=True))
     with pytest.raises(KeyboardInterrupt):
-        fit(make_run_config(data=str(reviews_csv), **small), tmp_path / "m", callbacks=[line, Stop()])
+        fit(make_run_config("classify", data=str(reviews_csv), **small), tmp_path / "m", callbacks=[line, Stop()])
     assert line._live is not None
     assert not line._live.is_started
 

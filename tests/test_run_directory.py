@@ -55,7 +55,7 @@ def train(reviews_csv: Path, small: dict[str, Any]) -> Train:
 
     def run(out: Path, *callbacks: Callback, overwrite: bool = False, resume: bool = False, **options: Any) -> Fitted:
         settings = {"data": str(reviews_csv), **small, "epochs": 5, "batch_size": 8, "dropout": 0.3, **options}
-        return fit(make_run_config(**settings), out, overwrite, resume, callbacks)
+        return fit(make_run_config("classify", **settings), out, overwrite, resume, callbacks)
 
     return run
 

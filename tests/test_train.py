@@ -39,7 +39,7 @@ def make(kind: type[Classify] = Classify, **options: object) -> Classify:
     texts = [" ".join(rng.choice(WORDS, rng.integers(1, 7))) for _ in range(22)]
     labels = ["pos" if text.count("good") > text.count("bad") else "neg" for text in texts]
     splits = Splits(Texts.from_lists(texts[:16], labels[:16]), Texts.from_lists(texts[16:], labels[16:]), None)
-    return kind.from_splits(make_run_config(data="memory", **{**SMALL, **options}), splits)
+    return kind.from_splits(make_run_config("classify", data="memory", **{**SMALL, **options}), splits)
 
 
 class Notes(Callback):

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from recurra import nn
-    from recurra.classifier import Classifier, load
+    from recurra.estimators import Classifier, load
     from recurra.swap import accelerate, restore
 
 __all__ = ["Classifier", "accelerate", "load", "nn", "restore"]
 
 _HOMES = {
-    "Classifier": "recurra.classifier",
+    "Classifier": "recurra.estimators",
     "accelerate": "recurra.swap",
-    "load": "recurra.classifier",
+    "load": "recurra.estimators",
     "restore": "recurra.swap",
 }
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from scipy.special import softmax
+from torch import Tensor
 
-__all__ = ["BagOfWords", "Sequences", "majority_probabilities"]
+__all__ = ["BAG_OF_WORDS", "MAJORITY", "BagOfWords", "Sequences", "majority_probabilities"]
+
+MAJORITY = "majority class"
+BAG_OF_WORDS = "bag of words"
 
 _MOST_EXAMPLES = 100_000
 _CHUNK = 10_000
@@ -52,6 +58,20 @@ class BagOfWords:
     weights: NDArray[np.float32]
     bias: NDArray[np.float32]
     examples: int
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Tensor]) -> BagOfWords:
+        """Make it again from what :meth:`tensors` gave."""
+        weights, bias = (np.asarray(tensors[name].numpy(), np.float32) for name in ("weights", "bias"))
+        return cls(weights, bias, int(tensors["examples"]))
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All of it, as it lies in a model directory."""
+        return {
+            "weights": torch.from_numpy(self.weights),
+            "bias": torch.from_numpy(self.bias),
+            "examples": torch.tensor(self.examples),
+        }
 
     @classmethod
     def fit(cls, train: Sequences, valid: Sequences, vocabulary_size: int, classes: int, seed: int) -> BagOfWords:

@@ -10,9 +10,23 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from recurra.errors import ShapeError
 from recurra.vocabulary import PADDING
 
-__all__ = ["Batch", "length_sorted", "make_batch", "shuffled_batches"]
+__all__ = [
+    "Batch",
+    "Characters",
+    "Spelling",
+    "TokenBatch",
+    "length_sorted",
+    "make_batch",
+    "make_token_batch",
+    "padding_noise",
+    "random_sequences",
+    "shuffled_batches",
+]
+
+_Ids = Sequence[int] | NDArray[np.int32] | NDArray[np.int64]
 
 _POOL = 50  # batches sorted by length together: enough that one holds like lengths, few enough to stay shuffled
 
@@ -35,21 +49,111 @@ class Batch(NamedTuple):
         return Batch(self.values.to(device), self.lengths, None if self.labels is None else self.labels.to(device))
 
 
-def make_batch(
-    sequences: Sequence[Sequence[int] | NDArray[np.int32]], labels: NDArray[np.int64] | None = None
-) -> Batch:
+class Characters(NamedTuple):
+    """How the words of a batch are spelt, each distinct one once.
+
+    Attributes:
+        values: [U, W], character ids of the U distinct words, padded at the end.
+        lengths: [U], on the CPU.
+        of_token: [B, T], which of the U words each token is, padded at the end.
+    """
+
+    values: Tensor
+    lengths: Tensor
+    of_token: Tensor
+
+    def to(self, device: torch.device) -> Characters:
+        """Move all but the lengths to a device."""
+        return Characters(self.values.to(device), self.lengths, self.of_token.to(device))
+
+
+class TokenBatch(NamedTuple):
+    """Sequences of ids and, for training, the label of each token.
+
+    Attributes:
+        values: [B, T], padded at the end.
+        lengths: [B], on the CPU.
+        labels: [B, T], padded with anything, or None.
+        characters: how the tokens are spelt, or None.
+    """
+
+    values: Tensor
+    lengths: Tensor
+    labels: Tensor | None
+    characters: Characters | None
+
+    def to(self, device: torch.device) -> TokenBatch:
+        """Move all but the lengths to a device."""
+        labels = None if self.labels is None else self.labels.to(device)
+        characters = None if self.characters is None else self.characters.to(device)
+        return TokenBatch(self.values.to(device), self.lengths, labels, characters)
+
+
+class Spelling(NamedTuple):
+    """How the tokens of some sequences are spelt.
+
+    Attributes:
+        words: for each sequence, the number of each token's word.
+        characters: for each number, the character ids of that word; it may hold words that are in no sequence.
+    """
+
+    words: Sequence[_Ids]
+    characters: Sequence[_Ids]
+
+
+def make_batch(sequences: Sequence[_Ids], labels: NDArray[np.int64] | None = None) -> Batch:
     """Put sequences of ids side by side.
 
     >>> make_batch([[5, 6], [7]]).values.tolist()
     [[5, 6], [7, 0]]
     """
+    values, lengths = _pad(sequences)
+    return Batch(values, lengths, None if labels is None else torch.from_numpy(labels))
+
+
+def make_token_batch(
+    sequences: Sequence[_Ids], labels: Sequence[_Ids] | None = None, spelling: Spelling | None = None
+) -> TokenBatch:
+    """Put sequences of ids and their tokens' labels and characters side by side.
+
+    Args:
+        sequences: the ids of each.
+        labels: of each token.
+        spelling: of each token.
+
+    Raises:
+        ShapeError: a sequence without one label, or one word, for each token.
+
+    >>> spelling = Spelling(words=[[2, 0], [2]], characters=[[4], [5, 6], [7, 8]])
+    >>> batch = make_token_batch([[5, 6], [5]], [[1, 0], [1]], spelling)
+    >>> batch.labels.tolist(), batch.characters.values.tolist(), batch.characters.of_token.tolist()
+    ([[1, 0], [1, 0]], [[4, 0], [7, 8]], [[1, 0], [1, 0]])
+    """
+    values, lengths = _pad(sequences)
+    parts = {"labels": labels, "words": None if spelling is None else spelling.words}
+    for name, part in parts.items():
+        found = lengths.tolist() if part is None else [len(ids) for ids in part]
+        if found != lengths.tolist():
+            raise ShapeError(f"{name}: expected as many as tokens, {lengths.tolist()}, got {found}")
+    characters = None if spelling is None else _gather_characters(spelling)
+    return TokenBatch(values, lengths, None if labels is None else _pad(labels)[0], characters)
+
+
+def _gather_characters(spelling: Spelling) -> Characters:
+    words, lengths = _pad(spelling.words)
+    is_token = torch.arange(words.shape[1]) < lengths.unsqueeze(1)
+    distinct, of_token = words[is_token].unique(return_inverse=True)
+    words[is_token] = of_token  # from numbers in the whole spelling to numbers in this batch
+    return Characters(*_pad([spelling.characters[word] for word in distinct.tolist()]), words)
+
+
+def _pad(sequences: Sequence[_Ids]) -> tuple[Tensor, Tensor]:
+    """Sequences as one tensor [B, T], padded at the end, and their lengths [B]."""
     lengths = np.array([len(ids) for ids in sequences], dtype=np.int64)
     values = np.full((len(sequences), lengths.max(initial=0)), PADDING, dtype=np.int64)
     for row, ids in zip(values, sequences):
         row[: len(ids)] = ids
-    return Batch(
-        torch.from_numpy(values), torch.from_numpy(lengths), None if labels is None else torch.from_numpy(labels)
-    )
+    return torch.from_numpy(values), torch.from_numpy(lengths)
 
 
 def shuffled_batches(lengths: NDArray[np.int64], batch_size: int, seed: int, epoch: int) -> list[NDArray[np.int64]]:
@@ -73,6 +177,17 @@ def shuffled_batches(lengths: NDArray[np.int64], batch_size: int, seed: int, epo
 def length_sorted(lengths: NDArray[np.int64], batch_size: int) -> Iterator[NDArray[np.int64]]:
     """Divide examples into batches of like length, the shortest first."""
     yield from _cut(np.argsort(lengths, kind="stable"), batch_size)
+
+
+def random_sequences(vocabulary_size: int, count: int) -> list[list[int]]:
+    """Draw sequences of up to 59 random symbols, the same ones each time, to try a model on."""
+    rng = np.random.default_rng(0)
+    return [rng.integers(0, vocabulary_size, rng.integers(0, 60)).tolist() for _ in range(count)]
+
+
+def padding_noise(vocabulary_size: int, batch: int, steps: int) -> Tensor:
+    """Draw random symbols [B, steps] to pad with, the same ones each time: a sound model never reads them."""
+    return torch.randint(vocabulary_size, (batch, steps), generator=torch.Generator().manual_seed(0))
 
 
 def _cut(order: NDArray[np.int64], batch_size: int) -> list[NDArray[np.int64]]:

@@ -3,7 +3,7 @@
     config.json            the settings, and what the task must know beside them
     tokenizer.json         the vocabulary
     model.safetensors      the weights of the best epoch
-    baseline.safetensors   the bag of words that scores are shown beside
+    baseline.safetensors   what the scores are shown beside
     metrics.json           scores and baselines, and the SHA-256 of the files above
     history.jsonl          a line an epoch
     README.md              the model card
@@ -23,19 +23,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from recurra.baselines import BagOfWords
 from recurra.config import parse_run_config
 from recurra.errors import ModelDirectoryError, SettingsError
 from recurra.files import atomic_writer, recover_folder, write_text
 from recurra.tasks import TASKS
-from recurra.tasks.base import Task
-from recurra.tasks.classify import Classify
+from recurra.tasks.base import Baseline, Task
 from recurra.vocabulary import Vocabulary
 
 __all__ = ["FORMAT", "LastState", "SavedModel", "read_model", "write_model"]
@@ -48,12 +45,12 @@ _ALL_FILES = {*_FILES, "history.jsonl", "README.md", "last.safetensors"}
 
 @dataclass(frozen=True)
 class SavedModel:
-    """What a model directory holds."""
+    """What a model directory holds; the task and its baseline are those of its `config.json`."""
 
     path: Path
-    task: Classify
+    task: Any
     metrics: dict[str, Any]
-    baseline: BagOfWords
+    baseline: Any
 
 
 @dataclass(frozen=True)
@@ -114,19 +111,12 @@ def read_last(path: Path) -> LastState:
 
 
 def write_model(
-    folder: Path, task: Task, metrics: Mapping[str, Any], baseline: BagOfWords, history: list[dict[str, Any]], card: str
+    folder: Path, task: Task, metrics: Mapping[str, Any], baseline: Baseline, history: list[dict[str, Any]], card: str
 ) -> None:
     """Write the files of a finished model into an existing folder, `metrics.json` last."""
     write_settings(folder, task)
     write_weights(folder / "model.safetensors", task.network.state_dict())
-    write_weights(
-        folder / "baseline.safetensors",
-        {
-            "weights": torch.from_numpy(baseline.weights),
-            "bias": torch.from_numpy(baseline.bias),
-            "examples": torch.tensor(baseline.examples),
-        },
-    )
+    write_weights(folder / "baseline.safetensors", baseline.tensors())
     write_history(folder, history)
     write_text(folder / "README.md", card)
     hashes = {name: _sha256(folder / name) for name in _HASHED}
@@ -174,11 +164,10 @@ def read_model(path: str | Path) -> SavedModel:
         task = TASKS[settings.task].restore(settings, vocabulary, config["facts"])
         task.network.load_state_dict(load_file(folder / "model.safetensors"))
         task.network.eval()
-        tensors = load_file(folder / "baseline.safetensors")
+        baseline = task.restore_baseline(load_file(folder / "baseline.safetensors"))
     except (AttributeError, KeyError, RuntimeError, SafetensorError, SettingsError, TypeError, ValueError) as error:
         raise ModelDirectoryError(f"{folder}: damaged: {error}") from error
-    weights, bias = (np.asarray(tensors[name].numpy(), np.float32) for name in ("weights", "bias"))
-    return SavedModel(folder, task, metrics, BagOfWords(weights, bias, int(tensors["examples"])))
+    return SavedModel(folder, task, metrics, baseline)
 
 
 def is_model_directory(path: Path) -> bool:

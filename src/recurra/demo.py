@@ -23,7 +23,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from recurra.card import interval
 from recurra.checkpoint import SavedModel, is_replaceable, read_history, read_model
 from recurra.config import make_run_config
 from recurra.data import Texts
@@ -32,9 +31,9 @@ from recurra.diagnose.findings import MAIN, Example, ModelRun, Report, gain_sent
 from recurra.diagnose.report import render
 from recurra.diagnose.saliency import token_influences
 from recurra.errors import OutputError
-from recurra.evaluate import evaluate
 from recurra.files import failures_named, write_text
 from recurra.fit import fit
+from recurra.metrics import interval
 from recurra.train import Callback
 
 __all__ = ["print_summary", "run_demo"]
@@ -83,7 +82,7 @@ def run_demo(
     with _one_thread():
         for number, (cell, name) in enumerate(_NAMES.items(), 1):
             _log.info("\n%s (model %d of %d)", name, number, len(_NAMES))
-            config = make_run_config(data=str(source), cell=cell, seed=seed, **columns, **settings)
+            config = make_run_config("classify", data=str(source), cell=cell, seed=seed, **columns, **settings)
             before = time.perf_counter()
             if fit(config, out / cell, overwrite=True, callbacks=callbacks).interrupted:
                 raise KeyboardInterrupt
@@ -153,7 +152,7 @@ def _one_thread() -> Iterator[None]:
 def _scored(name: str, saved: SavedModel, test: _TestSet, seconds: float) -> ModelRun:
     """Score the model as it was saved."""
     examples = saved.task.encode(Texts.from_lists(test.texts, test.labels))
-    found = evaluate(saved.task, examples, saved.baseline)
+    found = saved.task.assess(examples, saved.baseline)
     history = read_history(saved.path)
     return ModelRun(name, saved.task.config, saved.metrics, history, found.scores, found.probabilities, seconds)
 

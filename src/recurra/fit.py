@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 from recurra.card import model_card
 from recurra.config import RunConfig
-from recurra.evaluate import evaluate_run, fit_baseline
+from recurra.evaluate import evaluate_run
 from recurra.run_directory import RunDirectory
-from recurra.tasks.classify import Classify
+from recurra.tasks import TASKS, Task
 from recurra.train import Callback, train
 
 __all__ = ["Fitted", "fit"]
@@ -22,7 +22,7 @@ _log = logging.getLogger("recurra")
 class Fitted(NamedTuple):
     """A trained task, its `metrics.json`, and whether Ctrl-C ended it early."""
 
-    task: Classify
+    task: Task
     metrics: dict[str, Any]
     interrupted: bool
 
@@ -45,10 +45,10 @@ def fit(
     """
     run = RunDirectory(out, overwrite, resume)
     try:
-        task = Classify.from_data(config)
+        task = TASKS[config.task].from_data(config)
         run.begin(task)
         progress = train(task, run, callbacks)
-        baseline = fit_baseline(task)
+        baseline = task.fit_baseline()
         metrics = evaluate_run(task, baseline, progress.best_epoch, len(progress.history))
         card = model_card(task, metrics, progress.interrupted)
         run.finish(task, metrics, baseline, progress.history, card)

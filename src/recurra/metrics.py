@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-__all__ = ["classification_scores", "expected_calibration_error", "paired_difference"]
+from recurra.tables import ScoreTable
+
+__all__ = [
+    "classification_scores",
+    "classification_tables",
+    "expected_calibration_error",
+    "gain_line",
+    "interval",
+    "paired_difference",
+]
 
 _RESAMPLES = 2000
 _BINS = 15
+_MOST_CLASSES = 30
 
 
 def classification_scores(
@@ -51,6 +61,52 @@ def classification_scores(
         ],
         "confusion": confusion.tolist(),
     }
+
+
+def classification_tables(scores: Mapping[str, Any], title: str, full: bool) -> list[ScoreTable]:
+    """Show the scores of a classifier and its baselines; with `full` the classes and the confusion matrix too.
+
+    Args:
+        scores: "model" and "baselines" as of :func:`classification_scores`.
+        title: of what.
+        full: whether with the details.
+    """
+    model = scores["model"]
+    columns = ("", "accuracy %", "macro F1 %", "calibration error %")
+    rows: list[tuple[str, ...]] = [
+        (name, interval(s["accuracy"]), interval(s["macro_f1"]), f"{100 * s['expected_calibration_error']:.1f}")
+        for name, s in {"this model": model, **scores["baselines"]}.items()
+    ]
+    tables = [ScoreTable(f"{title}: {model['examples']:,} texts", columns, rows)]
+    return [*tables, _class_table(model), _confusion_table(model)] if full else tables
+
+
+def _class_table(model: Mapping[str, Any]) -> ScoreTable:
+    shares = ("precision", "recall", "f1")
+    rows = [
+        (row["class"], *(f"{100 * row[share]:.1f}" for share in shares), f"{row['support']:,}")
+        for row in model["per_class"]
+    ]
+    return ScoreTable("by class", ("", "precision %", "recall %", "F1 %", "texts"), rows)
+
+
+def _confusion_table(model: Mapping[str, Any]) -> ScoreTable:
+    names = [row["class"] for row in model["per_class"]]
+    if len(names) > _MOST_CLASSES:
+        return ScoreTable(f"confusion matrix of {len(names)} classes: see --json", ("",), [])
+    rows = [(name, *(f"{count:,}" for count in row)) for name, row in zip(names, model["confusion"])]
+    return ScoreTable("confusion: rows true, columns predicted", ("", *names), rows)
+
+
+def interval(score: Mapping[str, float]) -> str:
+    """A share as percent, with its interval."""
+    return f"{100 * score['value']:.1f} ({100 * score['low']:.1f} to {100 * score['high']:.1f})"
+
+
+def gain_line(gain: Mapping[str, float], over: str, unit: str = "points of accuracy") -> str:
+    """Say how much better than a baseline the model is, with the interval."""
+    value, low, high = (100 * gain[key] for key in ("value", "low", "high"))
+    return f"over the {over}: {value:+.1f} ({low:+.1f} to {high:+.1f}) {unit}"
 
 
 def expected_calibration_error(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> float:

@@ -12,6 +12,7 @@ from rich.live import Live
 from rich.text import Text
 
 from recurra.errors import MissingExtraError
+from recurra.tasks import Task
 from recurra.train import Callback, EpochRecord, StepRecord
 
 __all__ = ["ProgressLine", "TensorBoard"]
@@ -24,12 +25,12 @@ class ProgressLine(Callback):
 
     Args:
         console: where to; plain lines alone when it is no terminal.
-        score: the name of the validation score.
+        task: names the validation score, and says how it is shown.
     """
 
-    def __init__(self, console: Console, score: str = "accuracy") -> None:
+    def __init__(self, console: Console, task: type[Task]) -> None:
         self._console = console
-        self._score = score
+        self._task = task
         self._live = Live(console=console, refresh_per_second=8, transient=True) if console.is_terminal else None
         self._epochs = self._steps = self._done = 0
         self._started = self._epoch_started = 0.0
@@ -66,7 +67,8 @@ class ProgressLine(Callback):
         mark = "  best so far" if record.best else ""
         self._console.print(
             f"epoch {record.epoch}/{self._epochs}  loss {record.loss:.3f}  valid loss {record.valid_loss:.3f}  "
-            f"valid {self._score} {100 * record.valid_score:.1f} %  {record.tokens_per_second:,.0f} tokens/s  "
+            f"valid {self._task.score} {self._task.shown(record.valid_score)}  "
+            f"{record.tokens_per_second:,.0f} tokens/s  "
             f"gradient {record.gradient_norm:.2f} ({100 * record.clipped_share:.0f} % clipped)  "
             f"{_clock(self._left())} left{mark}",
             highlight=False,

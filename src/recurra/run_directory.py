@@ -6,7 +6,7 @@ import contextlib
 import json
 import logging
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,6 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.optim import Optimizer
 
-from recurra.baselines import BagOfWords
 from recurra.checkpoint import (
     LastState,
     is_replaceable,
@@ -30,7 +29,7 @@ from recurra.checkpoint import (
 )
 from recurra.errors import DataError, ModelDirectoryError, OutputError, SettingsError
 from recurra.files import failures_named, recover_folder, replace_folder, write_text
-from recurra.tasks.base import Task
+from recurra.tasks.base import Baseline, Task
 
 __all__ = ["RunDirectory"]
 
@@ -145,11 +144,13 @@ class RunDirectory:
         if started["facts"] != now["facts"] or vocabulary != task.vocabulary.to_json():
             raise DataError(f"{self.out}: cannot resume: the training data have changed since the run was started")
 
-    def save_epoch(self, task: Task, optimizer: Optimizer, history: Sequence[Any]) -> None:
-        """Keep the state after an epoch: the best weights first, then what the run can be resumed from."""
+    def save_epoch(
+        self, task: Task, optimizer: Optimizer, history: Sequence[Any], best: Mapping[str, Tensor] | None
+    ) -> None:
+        """Keep the state after an epoch: the weights if they are the best, then what the run can be resumed from."""
         records = [record._asdict() for record in history]
-        if records[-1]["best"]:
-            write_weights(self.partial / "model.safetensors", task.network.state_dict())
+        if best is not None:
+            write_weights(self.partial / "model.safetensors", best)
         write_last(self.partial / "last.safetensors", task, optimizer, records)
         write_history(self.partial, records)
         self._worth_keeping = True
@@ -166,7 +167,7 @@ class RunDirectory:
             return load_file(self.partial / "model.safetensors")
 
     def finish(
-        self, task: Task, metrics: dict[str, Any], baseline: BagOfWords, history: Sequence[Any], card: str
+        self, task: Task, metrics: dict[str, Any], baseline: Baseline, history: Sequence[Any], card: str
     ) -> None:
         """Complete the folder and give it its final name."""
         records = [record._asdict() for record in history]

@@ -13,19 +13,17 @@ from typing import Any, Literal, NamedTuple
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor
-from torch.optim import AdamW
 
 from recurra.config import TrainConfig
 from recurra.errors import RecurraError, SettingsError
 from recurra.kernels import native
+from recurra.optimisation import averaged_weights, learning_rate, make_optimizer, set_averaging_start
 from recurra.run_directory import RunDirectory
 from recurra.tasks.base import Task
 
 __all__ = ["Callback", "EpochRecord", "Progress", "StepRecord", "enough_epochs", "train"]
 
 _log = logging.getLogger("recurra")
-
-_ENOUGH_STEPS = 1200  # what SST-2 and the bundled reviews need with the other settings at their defaults
 
 
 class StepRecord(NamedTuple):
@@ -110,23 +108,23 @@ def train(task: Task, run: RunDirectory | None = None, callbacks: Sequence[Callb
     settings = task.config.train
     fabric = _fabric(settings)
     _say_precision(task.config.model.cell, settings, fabric.device)
-    optimizer = AdamW(task.network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay, fused=True)
-    network, optimizer = fabric.setup(task.network, optimizer)
+    network, optimizer = fabric.setup(task.network, make_optimizer(task.network, settings))
     progress = _resume(task, optimizer, run)
     done_before = len(progress.history)
     steps = task.steps()
-    epochs = settings.epochs or enough_epochs(steps)
+    epochs = settings.epochs or enough_epochs(steps, task.enough_steps)
     if settings.patience is not None and settings.patience >= epochs - 1:
         raise SettingsError(f"option 'patience' ({settings.patience}) would have no effect: there are {epochs} epochs")
-    rate = partial(_learning_rate, settings, epochs, steps)
+    rate = partial(learning_rate, settings, epochs, steps)
     for callback in callbacks:
         callback.on_start(epochs, steps)
     try:
         for epoch in range(len(progress.history) + 1, epochs + 1):
             if _stops_early(progress, settings):
                 break
+            set_averaging_start(optimizer, [record.valid_loss for record in progress.history], settings, steps)
             trained = _train_epoch(fabric, task, network, optimizer, epoch, rate, callbacks)
-            _keep(task, progress, _record(task, progress, trained), optimizer, run)
+            _keep(task, progress, trained, optimizer, run)
             stops = [callback.on_epoch(progress.history[-1]) for callback in callbacks]  # each is told, whoever stops
             if any(stops):
                 break
@@ -142,13 +140,13 @@ def train(task: Task, run: RunDirectory | None = None, callbacks: Sequence[Callb
     return progress
 
 
-def enough_epochs(steps: int) -> int:
-    """How many epochs of so many steps a run has when it is not told: enough for 1,200 steps, but 3 to 50.
+def enough_epochs(steps: int, enough_steps: int) -> int:
+    """How many epochs of so many steps a run has when it is not told: enough for `enough_steps`, but 3 to 50.
 
-    >>> enough_epochs(80), enough_epochs(5000)
+    >>> enough_epochs(80, 1200), enough_epochs(5000, 1200)
     (15, 3)
     """
-    return min(max(3, math.ceil(_ENOUGH_STEPS / steps)), 50)
+    return min(max(3, math.ceil(enough_steps / steps)), 50)
 
 
 def _fabric(settings: TrainConfig) -> Fabric:
@@ -184,10 +182,11 @@ def _train_epoch(
     torch.manual_seed(settings.seed * 100_003 + epoch)
     network.train()
     started, tokens, losses, norms = time.perf_counter(), 0, [], []
+    carried = None  # what a batch hands on to the next one, as a language model does its state
     for step, batch in enumerate(task.batches(epoch)):
         for group in optimizer.param_groups:
             group["lr"] = rate(epoch, step)
-        loss = task.loss(network, batch.to(fabric.device))
+        loss, carried = task.loss(network, batch.to(fabric.device), carried)
         optimizer.zero_grad()
         fabric.backward(loss)
         norm = fabric.clip_gradients(network, optimizer, max_norm=settings.clip_norm, error_if_nonfinite=False)
@@ -218,12 +217,16 @@ def _record(task: Task, progress: Progress, trained: Mapping[str, float]) -> Epo
     return EpochRecord(**values, best=best)  # type: ignore[arg-type]
 
 
-def _keep(task: Task, progress: Progress, record: EpochRecord, optimizer: Any, run: RunDirectory | None) -> None:
-    if record.best:
-        progress.best = {name: value.detach().clone() for name, value in task.network.state_dict().items()}
+def _keep(
+    task: Task, progress: Progress, trained: Mapping[str, float], optimizer: Any, run: RunDirectory | None
+) -> None:
+    with averaged_weights(optimizer):
+        record = _record(task, progress, trained)
+        if record.best:
+            progress.best = {name: value.detach().clone() for name, value in task.network.state_dict().items()}
     progress.history.append(record)
     if run is not None:
-        run.save_epoch(task, optimizer, progress.history)
+        run.save_epoch(task, optimizer, progress.history, progress.best if record.best else None)
 
 
 def _resume(task: Task, optimizer: Any, run: RunDirectory | None) -> Progress:
@@ -240,13 +243,6 @@ def _stops_early(progress: Progress, settings: TrainConfig) -> bool:
     if settings.patience is None or not scores:
         return False
     return len(scores) - 1 - scores.index(max(scores)) >= settings.patience
-
-
-def _learning_rate(settings: TrainConfig, epochs: int, steps: int, epoch: int, step: int) -> float:
-    """The learning rate of a step, counted from 0, of an epoch, counted from 1, of so many steps."""
-    done = ((epoch - 1) * steps + step) / (epochs * steps)
-    shares = {"constant": 1.0, "linear": 1 - done, "cosine": 0.5 * (1 + math.cos(math.pi * done))}
-    return settings.learning_rate * shares[settings.schedule]
 
 
 def _finite(value: float, epoch: int, step: int) -> float:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from recurra.config import DataConfig
+from recurra.config import ClassifyDataConfig
 from recurra.data import load_splits, load_texts
 from recurra.data.hub import HubTable, read_hub
 from recurra.errors import DataError, MissingExtraError
@@ -33,7 +33,7 @@ def test_splits_by_name(write: Write) -> None:
     write("owner/name/train.csv", rows(20))
     write("owner/name/validation.csv", rows(4, 20))
     write("owner/name/test.csv", rows(6, 24))
-    splits = load_splits(DataConfig(data="hf:owner/name"), 0)
+    splits = load_splits(ClassifyDataConfig(data="hf:owner/name"), 0)
     assert [len(part) for part in splits if part is not None] == [20, 4, 6]
     assert splits.valid.label_counts() == {"0": 2, "1": 2}
     texts = load_texts("hf:owner/name")
@@ -43,7 +43,7 @@ def test_splits_by_name(write: Write) -> None:
 
 def test_missing_splits_are_split_off(write: Write) -> None:
     write("owner/name/train.csv", rows(20))
-    splits = load_splits(DataConfig(data="hf:owner/name"), 0)
+    splits = load_splits(ClassifyDataConfig(data="hf:owner/name"), 0)
     assert [len(part) for part in splits if part is not None] == [16, 2, 2]
 
 
@@ -76,7 +76,7 @@ def test_secret_test_labels_are_not_used(monkeypatch: pytest.MonkeyPatch, caplog
     monkeypatch.setattr(
         "recurra.data.text.read_hub", lambda source: {"train": made([0, 1] * 10), "test": made([-1] * 5)}
     )
-    splits = load_splits(DataConfig(data="hf:owner/name"), 0)
+    splits = load_splits(ClassifyDataConfig(data="hf:owner/name"), 0)
     assert splits.test is not None
     assert splits.test.label_counts() == {"n": 1, "p": 1}
     assert "not used, as none of its labels is known" in caplog.text
@@ -85,7 +85,7 @@ def test_secret_test_labels_are_not_used(monkeypatch: pytest.MonkeyPatch, caplog
 def test_no_split_to_train_on(write: Write) -> None:
     write("owner/name/test.csv", rows(6))
     with pytest.raises(DataError, match="expected a split called train, found test"):
-        load_splits(DataConfig(data="hf:owner/name"), 0)
+        load_splits(ClassifyDataConfig(data="hf:owner/name"), 0)
 
 
 def test_not_there() -> None:

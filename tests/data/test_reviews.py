@@ -14,7 +14,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from recurra.config import DataConfig
+from recurra.config import ClassifyDataConfig
 from recurra.data import load_splits
 from recurra.data.bundled import reviews_path
 
@@ -142,7 +142,9 @@ def test_a_bag_of_words_does_not_solve_it() -> None:
 
 
 def test_the_package_reads_it_with_its_own_splits() -> None:
-    config = DataConfig(data=str(reviews_path()), text_column="text", label_column="label", split_column="split")
+    config = ClassifyDataConfig(
+        data=str(reviews_path()), text_column="text", label_column="label", split_column="split"
+    )
     splits = load_splits(config, 0)
     for split, texts in zip(SPLITS, (splits.train, splits.valid, splits.test)):
         read = [text for chunk in texts.chunks(500) for text in chunk.texts]

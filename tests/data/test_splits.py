@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recurra.config import DataConfig
+from recurra.config import ClassifyDataConfig
 from recurra.data import Splits, Texts, load_splits
 from recurra.data.divide import PARTS, Rows, split_off
 from recurra.errors import DataError, SettingsError
@@ -26,7 +26,7 @@ def texts_of(texts: Texts | None) -> list[str]:
 
 
 def split(path: Path, seed: int = 0, **options: Any) -> Splits:
-    return load_splits(DataConfig(data=str(path), **options), seed)
+    return load_splits(ClassifyDataConfig(data=str(path), **options), seed)
 
 
 def many(count: int = 100, start: int = 0) -> str:

@@ -24,7 +24,9 @@ TEXT = "not so good, a film"
 def make(labels: list[str], spread: float = 1.0, **options: object) -> Classify:
     """A task whose weights are as large as after training: fresh ones are all but linear."""
     texts = Texts.from_lists(TEXTS, labels)
-    task = Classify.from_splits(make_run_config(data="memory", **{**SMALL, **options}), Splits(texts, texts, None))
+    task = Classify.from_splits(
+        make_run_config("classify", data="memory", **{**SMALL, **options}), Splits(texts, texts, None)
+    )
     generator = torch.Generator().manual_seed(3)
     for parameter in task.network.parameters():
         nn.init.normal_(parameter, std=spread, generator=generator)

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from recurra.config import ModelConfig
+from recurra.config import ClassifyModelConfig
+from recurra.errors import SettingsError
 from recurra.nn import GRU, LSTM, RNN
 from recurra.nn.encoder import SequenceEncoder, make_recurrent
 from recurra.vocabulary import PADDING, UNKNOWN
@@ -28,10 +29,10 @@ def _seed_and_one_thread():
 
 
 def make(cell: str, pooling: str, **options: object) -> SequenceEncoder:
-    return SequenceEncoder(9, ModelConfig(**{"cell": cell, "pooling": pooling, **SMALL, **options}))
+    return SequenceEncoder(9, ClassifyModelConfig(**{"cell": cell, "pooling": pooling, **SMALL, **options}))
 
 
-def torch_layer(encoder: SequenceEncoder, config: ModelConfig) -> nn.Module:
+def torch_layer(encoder: SequenceEncoder, config: ClassifyModelConfig) -> nn.Module:
     """The layer of torch.nn with the encoder's weights."""
     name, extra = {"rnn_relu": ("RNN", {"nonlinearity": "relu"})}.get(config.cell, (config.cell.upper(), {}))
     layer = getattr(nn, name)(
@@ -42,7 +43,7 @@ def torch_layer(encoder: SequenceEncoder, config: ModelConfig) -> nn.Module:
     return layer
 
 
-def by_hand(encoder: SequenceEncoder, config: ModelConfig, ids: Tensor) -> Tensor:
+def by_hand(encoder: SequenceEncoder, config: ClassifyModelConfig, ids: Tensor) -> Tensor:
     """Encode one sequence that is not empty with torch.nn alone."""
     vectors = nn.functional.embedding(ids, encoder.embedding.weight)
     size = config.hidden_size
@@ -66,7 +67,7 @@ def by_hand(encoder: SequenceEncoder, config: ModelConfig, ids: Tensor) -> Tenso
 @pytest.mark.parametrize("both", [True, False], ids=["both-ways", "one-way"])
 @pytest.mark.parametrize(("cell", "pooling"), KINDS)
 def test_is_that_of_each_sequence_alone(cell, pooling, both, layers):
-    config = ModelConfig(cell=cell, pooling=pooling, num_layers=layers, bidirectional=both, **SMALL)
+    config = ClassifyModelConfig(cell=cell, pooling=pooling, num_layers=layers, bidirectional=both, **SMALL)
     encoder = SequenceEncoder(9, config)
     values = torch.randint(1, 9, (len(LENGTHS), 8))  # noise, not zeros, in the padding
     got = encoder(values, torch.tensor(LENGTHS))
@@ -119,7 +120,7 @@ def test_padding_has_a_vector_of_zeros_that_stays():
 
 
 def test_embeddings_begin_small():
-    weight = SequenceEncoder(2000, ModelConfig(**SMALL)).embedding.weight[1:]
+    weight = SequenceEncoder(2000, ClassifyModelConfig(**SMALL)).embedding.weight[1:]
     assert weight.abs().max() <= 0.05
     assert weight.std().item() == pytest.approx(0.05 / 3**0.5, rel=0.05)  # of the uniform distribution
 
@@ -167,12 +168,17 @@ def test_dropout_is_off_in_evaluation(cell, pooling):
     ("cell", "kind", "inner"), [("lstm", LSTM, "lstm"), ("gru", GRU, "gru"), ("rnn", RNN, "rnn_tanh")]
 )
 def test_make_recurrent(cell, kind, inner):
-    layer = make_recurrent(ModelConfig(cell=cell, hidden_size=6, num_layers=2, bidirectional=False, dropout=0.25), 5)
+    layer = make_recurrent(cell, 5, 6, num_layers=2, dropout=0.25, bidirectional=True, input_dropout=0.5)
     assert type(layer) is kind
     assert (layer.cell, layer.input_size, layer.hidden_size, layer.num_layers) == (inner, 5, 6, 2)
-    assert (layer.bidirectional, layer.dropout) == (False, 0.25)
+    assert (layer.bidirectional, layer.dropout, layer.input_dropout) == (True, 0.25, 0.5)
 
 
 def test_make_recurrent_of_one_layer_has_nothing_to_drop_between():
-    layer = make_recurrent(ModelConfig(cell="rnn_relu", dropout=0.25), 5)
-    assert (layer.cell, layer.dropout) == ("rnn_relu", 0.0)
+    layer = make_recurrent("rnn_relu", 5, 6, dropout=0.25)
+    assert (layer.cell, layer.dropout, layer.bidirectional) == ("rnn_relu", 0.0, False)
+
+
+def test_make_recurrent_knows_its_cells():
+    with pytest.raises(SettingsError, match=r"cell: expected one of lstm, .*, got 'gur', did you mean 'gru'"):
+        make_recurrent("gur", 5, 6)

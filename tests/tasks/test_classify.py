@@ -27,7 +27,9 @@ KINDS += [("feedforward", p) for p in ("mean", "max", "attention")]
 def make(texts: list[str] = TEXTS, labels: list[str] = LABELS, **options: object) -> Classify:
     train = Texts.from_lists(texts, labels, name="training")
     valid = Texts.from_lists(["good", "bad film", "so unseen"], ["pos", "neg", "pos"])
-    return Classify.from_splits(make_run_config(data="memory", **{**SMALL, **options}), Splits(train, valid, None))
+    return Classify.from_splits(
+        make_run_config("classify", data="memory", **{**SMALL, **options}), Splits(train, valid, None)
+    )
 
 
 def logits(task: Classify, texts: list[str], extra: int = 0) -> torch.Tensor:
@@ -144,7 +146,7 @@ def test_pretrained_vectors_are_in_the_rows_of_their_words(tmp_path, cell):
     path.write_text("film 1 2 3 4 5 6\nunseen 9 9 9 9 9 9\ngood -1 -2 -3 -4 -5 -6\n")
     options = {name: value for name, value in SMALL.items() if name != "embedding_size"}
     splits = Splits(Texts.from_lists(TEXTS, LABELS), Texts.from_lists(["good"], ["pos"]), None)
-    config = make_run_config(data="memory", cell=cell, vectors=str(path), **options)
+    config = make_run_config("classify", data="memory", cell=cell, vectors=str(path), **options)
     task = Classify.from_splits(config, splits)
     weight = task.network.encoder.embedding.weight.detach()
     rows = {symbol: weight[number].tolist() for number, symbol in enumerate(task.vocabulary.symbols())}

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from recurra.config import DataConfig
+from recurra.config import ClassifyDataConfig
 from recurra.data import divide
 from recurra.data.columns import Columns, find_columns, require_column
 from recurra.data.faults import listed
@@ -32,7 +32,7 @@ class Splits(NamedTuple):
     test: Texts | None
 
 
-def load_splits(config: DataConfig, seed: int) -> Splits:
+def load_splits(config: ClassifyDataConfig, seed: int) -> Splits:
     """Open the examples of a run: from files given, a split column, splits of the hub, or split off the training rows.
 
     Rows split off are drawn with the seed, from each class its share, at least one. All is read once, so that a fault
@@ -84,7 +84,7 @@ def load_splits(config: DataConfig, seed: int) -> Splits:
     return splits
 
 
-def _refuse_same_source(config: DataConfig) -> None:
+def _refuse_same_source(config: ClassifyDataConfig) -> None:
     given = {"training": config.data, "validation": config.valid, "test": config.test}
     named = [(use, source) for use, source in given.items() if source is not None]
     for number, (use, source) in enumerate(named):
@@ -95,7 +95,7 @@ def _refuse_same_source(config: DataConfig) -> None:
                 raise DataError(f"{other}: given as {use} and as {other_use} data; {why}; {remedy}")
 
 
-def _refuse_idle_shares(config: DataConfig, missing: list[_HeldOut]) -> None:
+def _refuse_idle_shares(config: ClassifyDataConfig, missing: list[_HeldOut]) -> None:
     for part in _HELD_OUT:
         option = f"{part}_share"
         share = getattr(config, option)
@@ -109,7 +109,7 @@ def _option(use: str) -> str:
     return "valid" if use == "validation" else use
 
 
-def _open_training(config: DataConfig) -> tuple[Table, dict[str, HubTable]]:
+def _open_training(config: ClassifyDataConfig) -> tuple[Table, dict[str, HubTable]]:
     if is_hub(config.data):
         if config.delimiter is not None and not _others_delimited(config):
             raise SettingsError(f"option 'delimiter' would have no effect: {config.data} is a data set of the hub")
@@ -125,11 +125,11 @@ def _open_training(config: DataConfig) -> tuple[Table, dict[str, HubTable]]:
     return read_table(config.data, delimiter=delimiter, header=header), {}
 
 
-def _others_delimited(config: DataConfig) -> bool:
+def _others_delimited(config: ClassifyDataConfig) -> bool:
     return any(is_delimited(other, config.delimiter) for other in (config.valid, config.test) if other is not None)
 
 
-def _split_column(table: Table, config: DataConfig) -> tuple[str | None, bool]:
+def _split_column(table: Table, config: ClassifyDataConfig) -> tuple[str | None, bool]:
     """Return the column that divides the rows, if any, and whether it was named rather than guessed."""
     if config.split_column is not None:
         require_column(table, config.split_column, "--split-column")
@@ -146,7 +146,9 @@ def _split_column(table: Table, config: DataConfig) -> tuple[str | None, bool]:
     return found, False
 
 
-def _open_given(config: DataConfig, table: Table, hub: dict[str, HubTable], columns: Columns) -> dict[str, Texts]:
+def _open_given(
+    config: ClassifyDataConfig, table: Table, hub: dict[str, HubTable], columns: Columns
+) -> dict[str, Texts]:
     given: dict[str, Texts] = {}
     for part, source in (("valid", config.valid), ("test", config.test)):
         if source is not None:
@@ -162,7 +164,7 @@ def _open_given(config: DataConfig, table: Table, hub: dict[str, HubTable], colu
     return given
 
 
-def _open_other(source: str, config: DataConfig, table: Table) -> Table:
+def _open_other(source: str, config: ClassifyDataConfig, table: Table) -> Table:
     delimited = is_delimited(source, config.delimiter)
     header = config.header if config.header is not None else table.has_header
     return open_one(source, config.delimiter if delimited else None, header if delimited else None)

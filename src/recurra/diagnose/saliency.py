@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 import torch
@@ -11,7 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from recurra.kernels.layout import Layout
-from recurra.tasks.classify import Classify, TextClassifier
+from recurra.nn.classifier import TextClassifier
+from recurra.tasks.classify import Classify
 from recurra.vocabulary import UNKNOWN, Token
 
 __all__ = ["Explanation", "token_influences"]
@@ -64,7 +64,7 @@ def token_influences(task: Classify, text: str, steps: int = _STEPS) -> Explanat
     """
     found = task.vocabulary.tokens(text)
     tokens = found[: task.config.vocabulary.max_length]
-    network = cast(TextClassifier, task.network)
+    network = task.network
     was_training = network.training
     network.eval()
     try:

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from recurra.baselines import BAG_OF_WORDS
+from recurra.config import make_run_config
 from recurra.diagnose.figures import Score, calibration_figure, curves_figure, scores_figure
 from recurra.diagnose.findings import MAIN, Example, Report, gain_sentence, next_commands
 from recurra.diagnose.saliency import Explanation
-from recurra.evaluate import BAG_OF_WORDS
 from recurra.metrics import classification_scores
 
 __all__ = ["SECTIONS"]
@@ -221,7 +222,7 @@ def made(report: Report) -> Parts:
     """Settings, facts of the run, and what to try next."""
     run = report.runs[MAIN]
     config = run.config
-    defaults = type(config)(data=config.data)
+    defaults = make_run_config(config.task, data=config.data.data)
     rows, changed = [], []
     for section in ("vocabulary", "model", "train"):
         now, usual = (getattr(each, section).model_dump() for each in (config, defaults))

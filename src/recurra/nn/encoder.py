@@ -5,37 +5,79 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
 
-from recurra.config import ModelConfig
+from recurra.config import ClassifyModelConfig
+from recurra.errors import SettingsError, nearest
 from recurra.kernels.layout import Layout
+from recurra.nn.options import Extras
 from recurra.nn.pooling import Pooling
 from recurra.nn.recurrent import GRU, LSTM, RNN
 from recurra.nn.stack import Recurrent
 from recurra.vocabulary import PADDING, UNKNOWN
 
-__all__ = ["SequenceEncoder", "make_recurrent"]
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+__all__ = ["SequenceEncoder", "drop_symbols", "make_embedding", "make_recurrent"]
 
 
-def make_recurrent(config: ModelConfig, input_size: int) -> Recurrent:
-    """Make the recurrent layers that a configuration names."""
+def make_recurrent(
+    cell: str,
+    input_size: int,
+    hidden_size: int,
+    *,
+    num_layers: int = 1,
+    dropout: float = 0.0,
+    bidirectional: bool = False,
+    **extras: Unpack[Extras],
+) -> Recurrent:
+    """Make recurrent layers of the cell of a name.
+
+    Args:
+        cell: ``"lstm"``, ``"gru"``, ``"rnn"`` or ``"rnn_relu"``.
+        input_size: I.
+        hidden_size: H.
+        num_layers: L.
+        dropout: between layers; where there is only one, there is nothing to drop.
+        bidirectional: whether a second net reads from each sequence's end.
+        **extras: the options of :class:`recurra.nn.options.Extras`.
+
+    Raises:
+        SettingsError: a cell that is unknown, or an argument out of range.
+    """
     makers: dict[str, Callable[..., Recurrent]] = {
         "lstm": LSTM,
         "gru": GRU,
         "rnn": RNN,
         "rnn_relu": partial(RNN, nonlinearity="relu"),
     }
-    between = config.dropout if config.num_layers > 1 else 0.0
-    return makers[config.cell](
-        input_size,
-        config.hidden_size,
-        num_layers=config.num_layers,
-        dropout=between,
-        bidirectional=config.bidirectional,
+    if cell not in makers:
+        raise SettingsError(f"cell: expected one of {', '.join(makers)}, got {cell!r}{nearest(cell, makers)}")
+    between = dropout if num_layers > 1 else 0.0
+    return makers[cell](
+        input_size, hidden_size, num_layers=num_layers, dropout=between, bidirectional=bidirectional, **extras
     )
+
+
+def make_embedding(vocabulary_size: int, embedding_size: int) -> nn.Embedding:
+    """Make an embedding [V, E] that begins uniform in +-0.05, with zeros for padding, which stay."""
+    embedding = nn.Embedding(vocabulary_size, embedding_size, padding_idx=PADDING)
+    nn.init.uniform_(embedding.weight, -0.05, 0.05)
+    nn.init.zeros_(embedding.weight[PADDING])
+    return embedding
+
+
+def drop_symbols(ids: Tensor, p: float) -> Tensor:
+    """Make each id that of the unknown symbol with probability p, which also teaches that symbol its vector.
+
+    "Word dropout": Iyyer et al., "Deep unordered composition rivals syntactic methods for text classification", ACL
+    2015.
+    """
+    return ids.masked_fill(torch.rand(ids.shape, device=ids.device) < p, UNKNOWN)
 
 
 class SequenceEncoder(nn.Module):
@@ -44,19 +86,16 @@ class SequenceEncoder(nn.Module):
     The ids are packed first, so that nothing behind them ever sees padding. With the cell ``"feedforward"`` the
     embeddings are pooled as they are and go through `num_layers` rectified layers: a bag of embeddings.
 
-    In training a share of the symbols is read as unknown ("word dropout", Iyyer et al., "Deep unordered composition
-    rivals syntactic methods for text classification", ACL 2015), which also teaches the unknown symbol its vector.
+    In training a share of the symbols is read as unknown, see :func:`drop_symbols`.
 
     Args:
         vocabulary_size: V.
         config: sizes, cell, depth, directions, dropout and pooling.
     """
 
-    def __init__(self, vocabulary_size: int, config: ModelConfig) -> None:
+    def __init__(self, vocabulary_size: int, config: ClassifyModelConfig) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(vocabulary_size, config.embedding_size, padding_idx=PADDING)
-        nn.init.uniform_(self.embedding.weight, -0.05, 0.05)
-        nn.init.zeros_(self.embedding.weight[PADDING])
+        self.embedding = make_embedding(vocabulary_size, config.embedding_size)
         self.dropout = nn.Dropout(config.dropout)
         self.word_dropout = config.word_dropout
         self.recurrent: Recurrent | None = None
@@ -68,7 +107,14 @@ class SequenceEncoder(nn.Module):
             self.feedforward = nn.Sequential(*(part for layer in layers for part in layer))
             self.output_size = config.hidden_size
         else:
-            self.recurrent = make_recurrent(config, config.embedding_size)
+            self.recurrent = make_recurrent(
+                config.cell,
+                config.embedding_size,
+                config.hidden_size,
+                num_layers=config.num_layers,
+                dropout=config.dropout,
+                bidirectional=config.bidirectional,
+            )
             self.output_size = self.recurrent.num_directions * self.recurrent.output_size
             self.pooling = Pooling(config.pooling, self.output_size)
 
@@ -85,7 +131,7 @@ class SequenceEncoder(nn.Module):
         layout = Layout.from_lengths(lengths)
         ids = layout.pack(values, batch_first=True)
         if self.training and self.word_dropout:
-            ids = ids.masked_fill(torch.rand(ids.shape, device=ids.device) < self.word_dropout, UNKNOWN)
+            ids = drop_symbols(ids, self.word_dropout)
         return self.encode_vectors(self.embedding(ids), layout)
 
     def encode_vectors(self, vectors: Tensor, layout: Layout) -> Tensor:

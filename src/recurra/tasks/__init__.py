@@ -5,4 +5,4 @@ from recurra.tasks.classify import Classify
 
 __all__ = ["TASKS", "Task"]
 
-TASKS = {task.name: task for task in (Classify,)}
+TASKS: dict[str, type[Task]] = {task.name: task for task in (Classify,)}

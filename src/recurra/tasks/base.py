@@ -1,18 +1,39 @@
-"""What a task must say so that the one training loop and the one directory format can serve it."""
+"""What a task must say so that the one training loop, the one directory format and the one command line serve it."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple, Protocol
 
+import torch
 from torch import Tensor, nn
 
-from recurra.batch import Batch
 from recurra.config import RunConfig
+from recurra.errors import SettingsError
+from recurra.nn.stack import Recurrent
+from recurra.tables import ScoreTable
 from recurra.vocabulary import Vocabulary
 
-__all__ = ["Task", "Validation"]
+__all__ = ["AnyBatch", "Baseline", "Loss", "RecurrentCall", "Task", "Validation"]
+
+
+class AnyBatch(Protocol):
+    """What the loop asks of a batch."""
+
+    @property
+    def lengths(self) -> Tensor:
+        """The lengths of its sequences, [B], on the CPU."""
+
+    def to(self, device: torch.device) -> Any:
+        """The batch with its values on a device."""
+
+
+class Baseline(Protocol):
+    """What a model's scores are shown beside, in the form in which it lies in a model directory."""
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All that it learnt, for `baseline.safetensors`."""
 
 
 class Validation(NamedTuple):
@@ -23,49 +44,178 @@ class Validation(NamedTuple):
     standard_error: float
 
 
+class Loss(NamedTuple):
+    """The mean loss of a batch, a scalar, and what the next batch of the epoch is to know of this one."""
+
+    value: Tensor
+    carried: Any = None
+
+
+class RecurrentCall(NamedTuple):
+    """A network's recurrent layers, and what they read of some sequences: [B, T, I] and lengths [B]."""
+
+    layers: Recurrent
+    inputs: Tensor
+    lengths: Tensor
+
+
 class Task(ABC):
     """A task on somebody's data: its settings, vocabulary and network.
 
+    What it calls examples and sequences is its own affair: examples are what its data were read into, a sequence is one
+    input of the network as something that JSON can hold.
+
     Attributes:
         name: as on the command line.
+        title: what a model of it is called.
         score: the score that decides which epoch is the best; higher is better.
+        enough_steps: how many steps a run makes when it is not told its epochs.
+        reading: the options of `recurra evaluate` and `recurra predict` that say how its files are read.
         config: what the run was told.
         vocabulary: symbols <-> ids.
         network: the model, trained or not.
     """
 
     name: ClassVar[str]
+    title: ClassVar[str]
     score: ClassVar[str]
+    enough_steps: ClassVar[int] = 1200  # what SST-2 and the bundled reviews need with the other settings at default
+    reading: ClassVar[tuple[str, ...]]
     config: RunConfig
     vocabulary: Vocabulary
     network: nn.Module
 
+    # made from data, or from a model directory
+
     @classmethod
     @abstractmethod
-    def from_data(cls, config: RunConfig) -> Task:
+    def from_data(cls, config: Any) -> Task:
         """Read the data that the configuration names, learn the vocabulary, and make a fresh network."""
 
     @classmethod
     @abstractmethod
-    def restore(cls, config: RunConfig, vocabulary: Vocabulary, facts: Mapping[str, Any]) -> Task:
+    def restore(cls, config: Any, vocabulary: Vocabulary, facts: Mapping[str, Any]) -> Task:
         """Make the task again from what a model directory holds; the weights are loaded by the caller."""
 
     @abstractmethod
     def facts(self) -> dict[str, Any]:
         """What `config.json` must hold beside the settings, so that :meth:`restore` can work."""
 
+    # trained
+
     @abstractmethod
     def steps(self) -> int:
         """How many batches an epoch has."""
 
     @abstractmethod
-    def batches(self, epoch: int) -> Iterator[Batch]:
+    def batches(self, epoch: int) -> Iterator[AnyBatch]:
         """The training batches of an epoch, a function of the seed and the epoch alone."""
 
     @abstractmethod
-    def loss(self, network: nn.Module, batch: Batch) -> Tensor:
-        """The mean loss of a batch, a scalar."""
+    def loss(self, network: nn.Module, batch: Any, carried: Any) -> Loss:
+        """The mean loss of a batch.
+
+        Args:
+            network: the task's network, as the loop runs it.
+            batch: one of :meth:`batches`.
+            carried: what the batch before handed on; None at the start of an epoch.
+        """
 
     @abstractmethod
     def validate(self) -> Validation:
         """Score the network on the validation examples."""
+
+    @staticmethod
+    def shown(score: float) -> str:
+        """A validation score as it is shown: here a share, in percent."""
+        return f"{100 * score:.1f} %"
+
+    # scored, never alone
+
+    @abstractmethod
+    def held_out(self) -> dict[str, Any]:
+        """The examples that a trained model is scored on: "valid" and, where there are some, "test"."""
+
+    @abstractmethod
+    def fit_baseline(self) -> Baseline:
+        """Fit what the scores are shown beside on the training data."""
+
+    @abstractmethod
+    def restore_baseline(self, tensors: Mapping[str, Tensor]) -> Baseline:
+        """Make the baseline again from what its `tensors` gave."""
+
+    @abstractmethod
+    def evaluate(self, examples: Any, baseline: Any) -> dict[str, Any]:
+        """Score the network and its baselines on labelled examples; a JSON-like mapping."""
+
+    @abstractmethod
+    def tables(self, scores: Mapping[str, Any], title: str, full: bool) -> list[ScoreTable]:
+        """Show the scores of :meth:`evaluate`: the model beside its baselines and, with `full`, the details."""
+
+    @abstractmethod
+    def remarks(self, scores: Mapping[str, Any]) -> list[str]:
+        """Say in a line each what the tables do not."""
+
+    @abstractmethod
+    def card(self) -> list[str]:
+        """Paragraphs of the model card: what the model was trained on, and what it answers."""
+
+    @abstractmethod
+    def example_call(self) -> str:
+        """A line of Python that uses the model, as `model`, for the card."""
+
+    # asked
+
+    @abstractmethod
+    def load_labelled(self, source: str, **reading: Any) -> Any:
+        """Read labelled examples; the options are among those of `reading`.
+
+        Raises:
+            DataError: the source is at fault, or has labels that training had not.
+        """
+
+    @abstractmethod
+    def predict(self, inputs: Sequence[str], **reading: Any) -> Iterator[str]:
+        """Answer command-line arguments: files, texts, or standard input when there are none; yield whole lines.
+
+        Raises:
+            DataError: a file is missing or malformed.
+            SettingsError: an option about files was given, and there is none.
+        """
+
+    def chosen_reading(self, **given: Any) -> dict[str, Any]:
+        """Return those options of reading that were given (are not None).
+
+        Raises:
+            SettingsError: one would have no effect on a model of this task.
+        """
+        chosen = {name: value for name, value in given.items() if value is not None}
+        for name, value in chosen.items():
+            if name not in self.reading:
+                known = ", ".join(self.reading)
+                raise SettingsError(
+                    f"option '{name}' ({value}) would have no effect: the model is of the task {self.name}, "
+                    f"whose options are {known}"
+                )
+        return chosen
+
+    # checked
+
+    @abstractmethod
+    def sequences(self, source: str | None, **reading: Any) -> list[Any]:
+        """Sequences to try the model on: of a source, of the training data's file, or else random ones.
+
+        Raises:
+            DataError: the given source is at fault.
+        """
+
+    @abstractmethod
+    def responses(self, sequences: Sequence[Any], padding: int = 0) -> list[Tensor]:
+        """What the network answers to each sequence, as probabilities, run as one batch padded by so many steps more.
+
+        What stands in the added padding are random symbols, which must not matter.
+        """
+
+    @abstractmethod
+    def recurrent_call(self, sequences: Sequence[Any]) -> RecurrentCall | None:
+        """The network's recurrent layers and what they read of the sequences; None where it has none."""

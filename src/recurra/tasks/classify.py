@@ -2,53 +2,36 @@
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from recurra.batch import Batch, length_sorted, make_batch, shuffled_batches
-from recurra.config import RunConfig
-from recurra.data import Splits, Texts, load_splits
+from recurra.baselines import BAG_OF_WORDS, MAJORITY, BagOfWords, majority_probabilities
+from recurra.batch import Batch, length_sorted, make_batch, padding_noise, random_sequences, shuffled_batches
+from recurra.config import ClassifyConfig
+from recurra.data import Splits, Texts, load_splits, load_texts
 from recurra.data.encoded import Encoded, encode
-from recurra.errors import DataError
-from recurra.kernels.layout import Layout
-from recurra.nn.encoder import SequenceEncoder
-from recurra.tasks.base import Task, Validation
+from recurra.data.hub import is_hub
+from recurra.errors import DataError, nearest
+from recurra.inputs import chunks_of_inputs
+from recurra.metrics import classification_scores, classification_tables, gain_line, paired_difference
+from recurra.nn.classifier import TextClassifier
+from recurra.tables import ScoreTable
+from recurra.tasks.base import Loss, RecurrentCall, Task, Validation
 from recurra.vocabulary import Vectors, Vocabulary
 
-__all__ = ["Classify", "ClassifyData", "TextClassifier"]
+__all__ = ["Classify", "ClassifyData", "Evaluation", "Prediction"]
 
 _log = logging.getLogger("recurra")
 _LONG = 5_000  # symbols; a text beyond it is worth a word, for its cost
-
-
-class TextClassifier(nn.Module):
-    """An encoder and a linear layer over its vector.
-
-    Args:
-        vocabulary_size: V.
-        classes: C.
-        config: the run's settings.
-    """
-
-    def __init__(self, vocabulary_size: int, classes: int, config: RunConfig) -> None:
-        super().__init__()
-        self.encoder = SequenceEncoder(vocabulary_size, config.model)
-        self.output = nn.Linear(self.encoder.output_size, classes)
-
-    def forward(self, values: Tensor, lengths: Tensor) -> Tensor:
-        """Score each class: ids [B, T] and lengths [B] in, logits [B, C] out."""
-        return cast(Tensor, self.output(self.encoder(values, lengths)))
-
-    def from_vectors(self, vectors: Tensor, layout: Layout) -> Tensor:
-        """Score each class from packed embeddings [N, E]: logits [B, C]."""
-        return cast(Tensor, self.output(self.encoder.encode_vectors(vectors, layout)))
 
 
 @dataclass(frozen=True)
@@ -58,6 +41,21 @@ class ClassifyData:
     train: Encoded
     valid: Encoded
     test: Encoded | None
+
+
+class Prediction(NamedTuple):
+    """A text, its most probable class, and every class's probability; also a line of the output."""
+
+    text: str
+    label: str
+    probabilities: dict[str, float]
+
+
+class Evaluation(NamedTuple):
+    """What was predicted for some examples, and the scores to show: [n, C] probabilities and a JSON-like mapping."""
+
+    probabilities: NDArray[np.float32]
+    scores: dict[str, Any]
 
 
 class Classify(Task):
@@ -71,11 +69,15 @@ class Classify(Task):
     """
 
     name = "classify"
+    title = "Text classifier"
     score = "accuracy"
+    reading = ("text_column", "label_column", "delimiter", "header")
+    config: ClassifyConfig
+    network: TextClassifier
 
     def __init__(
         self,
-        config: RunConfig,
+        config: ClassifyConfig,
         vocabulary: Vocabulary,
         classes: Sequence[str],
         label_counts: Sequence[int],
@@ -93,7 +95,7 @@ class Classify(Task):
         self.columns = columns
         self.data = data
         torch.manual_seed(config.train.seed)
-        self.network = TextClassifier(len(vocabulary), len(classes), config)
+        self.network = TextClassifier(len(vocabulary), len(classes), config.model)
         if vectors is not None:
             self.network.encoder.load_vectors(*vectors)
         self._class_weights: Tensor | None = None
@@ -102,12 +104,12 @@ class Classify(Task):
             self._class_weights = counts.sum() / (len(counts) * counts)
 
     @classmethod
-    def from_data(cls, config: RunConfig) -> Classify:
+    def from_data(cls, config: ClassifyConfig) -> Classify:
         """Read the data that the configuration names; errors as :func:`recurra.data.load_splits`."""
         return cls.from_splits(config, load_splits(config.data, config.train.seed))
 
     @classmethod
-    def from_splits(cls, config: RunConfig, splits: Splits) -> Classify:
+    def from_splits(cls, config: ClassifyConfig, splits: Splits) -> Classify:
         """Learn the vocabulary and the classes from the training texts, and encode all."""
         vocabulary = Vocabulary.build((chunk.texts for chunk in splits.train.chunks()), config.vocabulary)
         vectors = config.vocabulary.vectors and vocabulary.read_vectors(config.vocabulary.vectors)
@@ -128,7 +130,7 @@ class Classify(Task):
         return cls(config, vocabulary, classes, [counts[name] for name in classes], columns, data, vectors or None)
 
     @classmethod
-    def restore(cls, config: RunConfig, vocabulary: Vocabulary, facts: Mapping[str, Any]) -> Classify:
+    def restore(cls, config: ClassifyConfig, vocabulary: Vocabulary, facts: Mapping[str, Any]) -> Classify:
         """Make the task again from what a model directory holds."""
         return cls(config, vocabulary, facts["classes"], facts["label_counts"], tuple(facts["columns"]))
 
@@ -148,12 +150,12 @@ class Classify(Task):
         for chosen in self._shuffled(epoch):
             yield make_batch([train[index] for index in chosen], train.labels[chosen])
 
-    def loss(self, network: nn.Module, batch: Batch) -> Tensor:
+    def loss(self, network: nn.Module, batch: Batch, carried: Any = None) -> Loss:
         """Cross entropy, weighted by class if asked."""
         logits = network(batch.values, batch.lengths)
         weights = None if self._class_weights is None else self._class_weights.to(logits.device)
         assert batch.labels is not None
-        return nn.functional.cross_entropy(logits, batch.labels, weights)
+        return Loss(nn.functional.cross_entropy(logits, batch.labels, weights))
 
     def validate(self) -> Validation:
         """Mean cross entropy and accuracy on the validation examples."""
@@ -182,6 +184,124 @@ class Classify(Task):
         """Encode texts, with their labels where they have some, as the training texts were."""
         classes = self.classes if texts.labelled else None
         return encode(texts, self.vocabulary, classes, self.config.vocabulary.max_length)
+
+    def held_out(self) -> dict[str, Encoded]:
+        """The validation and, where there are some, the test examples."""
+        assert self.data is not None
+        return {"valid": self.data.valid} | ({} if self.data.test is None else {"test": self.data.test})
+
+    def fit_baseline(self) -> BagOfWords:
+        """Fit the bag of words on the training data."""
+        assert self.data is not None
+        sizes = (len(self.vocabulary), len(self.classes))
+        return BagOfWords.fit(self.data.train, self.data.valid, *sizes, self.config.train.seed)
+
+    def restore_baseline(self, tensors: Mapping[str, Tensor]) -> BagOfWords:
+        """Make the bag of words again."""
+        return BagOfWords.from_tensors(tensors)
+
+    def evaluate(self, examples: Encoded, baseline: BagOfWords) -> dict[str, Any]:
+        """Score the classifier and its baselines; the scores of :meth:`assess`."""
+        return self.assess(examples, baseline).scores
+
+    def assess(self, examples: Encoded, baseline: BagOfWords) -> Evaluation:
+        """Predict labelled examples and score the predictions.
+
+        Returns:
+            Probabilities, and scores: "model", "baselines" (a mapping of name to scores, each as
+            :func:`recurra.metrics.classification_scores`), "gain" (accuracy over the bag of words, with its interval),
+            "empty", "truncated" and "unknown_share".
+        """
+        labels = examples.labels
+        assert labels is not None
+        probabilities = self.probabilities(examples)
+        baselines = {
+            MAJORITY: majority_probabilities(self.label_counts, len(examples)),
+            BAG_OF_WORDS: baseline.probabilities(examples),
+        }
+        right, theirs = (p.argmax(1) == labels for p in (probabilities, baselines[BAG_OF_WORDS]))
+        scores = {
+            "model": classification_scores(labels, probabilities, self.classes),
+            "baselines": {name: classification_scores(labels, p, self.classes) for name, p in baselines.items()},
+            "gain": paired_difference(right, theirs),
+            "empty": examples.empty,
+            "truncated": examples.truncated,
+            "unknown_share": examples.unknown_share,
+        }
+        return Evaluation(probabilities, scores)
+
+    def tables(self, scores: Mapping[str, Any], title: str, full: bool) -> list[ScoreTable]:
+        """The model beside its baselines and, with `full`, the classes and the confusion matrix."""
+        return classification_tables(scores, title, full)
+
+    def remarks(self, scores: Mapping[str, Any]) -> list[str]:
+        """The gain over the bag of words, and what the vocabulary does not know."""
+        unknown = f"unknown symbols: {100 * scores['unknown_share']:.1f} %; empty texts: {scores['empty']:,}"
+        return [gain_line(scores["gain"], BAG_OF_WORDS), unknown]
+
+    def card(self) -> list[str]:
+        """What the model was trained on, and its classes."""
+        counts = ", ".join(f"{name} ({count:,})" for name, count in zip(self.classes, self.label_counts))
+        return [
+            f"Trained by recurra on `{self.config.data.data}`, column `{self.columns[0]}`, to predict "
+            f"`{self.columns[1]}`.",
+            f"Classes, with their training examples: {counts}.",
+        ]
+
+    def example_call(self) -> str:
+        """Classify a text."""
+        return 'model.predict(["a film to forget"])'
+
+    def load_labelled(self, source: str, **reading: Any) -> Encoded:
+        """Read labelled examples; the columns are those of the training data where the source has them."""
+        texts = load_texts(source, labels="required", preferred=self.columns, **reading)
+        counts = texts.label_counts()
+        unseen = {name: count for name, count in counts.items() if name not in self.classes}
+        if unseen:
+            listed = ", ".join(f"'{name}' ({n:,} texts){nearest(name, self.classes)}" for name, n in unseen.items())
+            expected = ", ".join(self.classes)
+            raise DataError(f"{texts.name}: expected the classes {expected}; never seen in training: {listed}")
+        return self.encode(texts)
+
+    def predict(self, inputs: Sequence[str], **reading: Any) -> Iterator[str]:
+        """Yield a JSON object a line, in the order of the input."""
+        for predictions in self.predictions(chunks_of_inputs(inputs, self.columns[0], **reading)):
+            yield "".join(json.dumps(one._asdict(), ensure_ascii=False) + "\n" for one in predictions)
+
+    def predictions(self, chunks: Iterable[list[str]]) -> Iterator[list[Prediction]]:
+        """Predict texts chunk by chunk; the texts of a chunk are batched by length and come back in order."""
+        for texts in chunks:
+            rows = self.probabilities(self.encode(Texts.from_lists(texts)))
+            yield [
+                Prediction(text, self.classes[int(row.argmax())], dict(zip(self.classes, map(float, row))))
+                for text, row in zip(texts, rows)
+            ]
+
+    def sequences(self, source: str | None, **reading: Any) -> list[list[int]]:
+        """The ids of texts: of a source, of the training data's file, or else random ones."""
+        own = self.config.data
+        if source is None and (is_hub(own.data) or not Path(own.data).exists()):
+            _log.info("the model's own data (%s) are not here: tried on random symbols", own.data)
+            return random_sequences(len(self.vocabulary), 64)
+        if source is None:
+            reading = {"delimiter": own.delimiter, "header": own.header, **reading}
+        encoded = self.encode(load_texts(source or own.data, labels="no", preferred=self.columns, **reading))
+        return [encoded[index].tolist() for index in range(len(encoded))]
+
+    def responses(self, sequences: Sequence[list[int]], padding: int = 0) -> list[Tensor]:
+        """The probabilities of the classes, [C] for each text."""
+        batch = make_batch(sequences)
+        noise = padding_noise(len(self.vocabulary), len(sequences), padding)
+        with torch.inference_mode():
+            logits = self.network(torch.cat([batch.values, noise], dim=1), batch.lengths)
+            return list(logits.softmax(-1))
+
+    def recurrent_call(self, sequences: Sequence[list[int]]) -> RecurrentCall | None:
+        """The encoder's recurrent layers and the embeddings they read."""
+        layers, batch = self.network.encoder.recurrent, make_batch(sequences)
+        if layers is None:
+            return None
+        return RecurrentCall(layers, self.network.encoder.embedding(batch.values).detach(), batch.lengths)
 
     def _shuffled(self, epoch: int) -> list[NDArray[np.int64]]:
         assert self.data is not None

@@ -68,8 +68,10 @@ def test_pickle_names_no_class_but_ours_and_those_of_numpy_arrays(fitted):
             return super().find_class(home, name)
 
     Noting(io.BytesIO(content)).load()
-    assert ("recurra.classifier", "Classifier") in named
-    others = {home.split(".")[0] for home, name in named if (home, name) != ("recurra.classifier", "Classifier")}
+    assert ("recurra.estimators.classifier", "Classifier") in named
+    others = {
+        home.split(".")[0] for home, name in named if (home, name) != ("recurra.estimators.classifier", "Classifier")
+    }
     assert others <= {"numpy", "copyreg"}
     strings = [argument for _, argument, _ in pickletools.genops(content) if isinstance(argument, str)]
     assert not [text for text in strings if "torch" in text]

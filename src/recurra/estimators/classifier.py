@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from recurra.card import model_card
-from recurra.checkpoint import SavedModel, is_replaceable, read_history, read_model, write_model
+from recurra.checkpoint import SavedModel
 from recurra.config import CellName, PoolingName, make_run_config
 from recurra.data import Texts
 from recurra.data.memory import splits_in_memory, texts_in_memory
-from recurra.errors import OutputError, SettingsError
-from recurra.evaluate import evaluate_run, fit_baseline
-from recurra.files import failures_named, replace_folder
+from recurra.errors import SettingsError
+from recurra.estimators.base import IN_MEMORY, Estimator
 from recurra.tasks.classify import Classify
 from recurra.train import Callback, train
 
-__all__ = ["Classifier", "load"]
-
-_IN_MEMORY = "texts in memory"
+__all__ = ["Classifier"]
 
 
-class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
     """Classify texts with a recurrent network; a scikit-learn classifier whose X is a list of strings.
 
     Works in `cross_val_score`, `GridSearchCV` and a `Pipeline`; pickles through its model directory, so no code is
@@ -150,19 +143,14 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             DataError: texts and labels do not fit together, or a class is missing or too small.
             SettingsError: an option is out of range or without effect.
         """
-        config = make_run_config(data=_IN_MEMORY, **self._options())
+        config = make_run_config("classify", data=IN_MEMORY, **self._options())
         if validation_data is not None and "valid_share" in config.data.model_fields_set:
             raise SettingsError(
                 f"option 'valid_share' ({self.valid_share}) would have no effect: validation_data is given"
             )
         self.classes_, splits = splits_in_memory(X, y, validation_data, self.valid_share, self.seed)
-        self.task_ = Classify.from_splits(config, splits)
-        progress = train(self.task_, callbacks=callbacks)
-        self.history_ = [record._asdict() for record in progress.history]
-        self._interrupted = progress.interrupted
-        self._baseline = fit_baseline(self.task_)
-        self._metrics = evaluate_run(self.task_, self._baseline, progress.best_epoch, len(progress.history))
-        self.task_.data = None
+        task = Classify.from_splits(config, splits)
+        self._keep(task, train(task, callbacks=callbacks))
         return self
 
     def predict_proba(self, X: Sequence[str]) -> NDArray[np.float32]:  # noqa: N803
@@ -171,7 +159,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         texts = texts_in_memory(X, "X")
         if not len(texts):
             return np.zeros((0, len(self.classes_)), np.float32)
-        found = self.task_.probabilities(self.task_.encode(Texts.from_lists(texts)))
+        found: NDArray[np.float32] = self.task_.probabilities(self.task_.encode(Texts.from_lists(texts)))
         return found[:, self._column_order()]
 
     def predict(self, X: Sequence[str]) -> NDArray[Any]:  # noqa: N803
@@ -180,30 +168,6 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         chosen: NDArray[Any] = self.classes_[best]
         return chosen
 
-    def save(self, path: str | Path, overwrite: bool = False) -> None:
-        """Write a model directory, whole or not at all.
-
-        Raises:
-            OutputError: something is there and `overwrite` is False, or the place cannot be written.
-        """
-        check_is_fitted(self, "task_")
-        place = Path(path)
-        if place.exists() and not overwrite:
-            raise OutputError(f"{place}: in use: it exists; choose another place or give overwrite=True")
-        if place.exists() and not is_replaceable(place):
-            raise OutputError(f"{place}: in use: it is no model directory of recurra; choose another place")
-        with failures_named(place):
-            place.parent.mkdir(parents=True, exist_ok=True)
-            temporary = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}."))
-            temporary.chmod(0o755)
-        try:
-            card = model_card(self.task_, self._metrics, self._interrupted)
-            write_model(temporary, self.task_, self._metrics, self._baseline, self.history_, card)
-            replace_folder(temporary, place)
-        except BaseException:
-            shutil.rmtree(temporary, ignore_errors=True)
-            raise
-
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.string = True
@@ -211,56 +175,19 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return tags
 
     def __getstate__(self) -> dict[str, Any]:
-        state = {"params": self.get_params(deep=False)}
-        if not hasattr(self, "task_"):
-            return state
-        with tempfile.TemporaryDirectory() as folder:
-            place = Path(folder, "model")
-            self.save(place)
-            files = {file.name: file.read_bytes() for file in place.iterdir()}
-        return {**state, "files": files, "classes": self.classes_}
+        state = super().__getstate__()
+        return {**state, "classes": self.classes_} if "files" in state else state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state["params"])
-        if "files" not in state:
-            return
-        with tempfile.TemporaryDirectory() as folder:
-            for name, content in state["files"].items():
-                Path(folder, name).write_bytes(content)
-            self._adopt(read_model(folder))
-        self.classes_ = state["classes"]
+        super().__setstate__(state)
+        if "classes" in state:
+            self.classes_ = state["classes"]
 
     def _adopt(self, saved: SavedModel) -> None:
-        self.task_, self._baseline, self._interrupted = saved.task, saved.baseline, False
-        self._metrics = saved.metrics
-        self.history_ = read_history(saved.path)
+        super()._adopt(saved)
         self.classes_ = np.array(saved.task.classes)
-
-    def _options(self) -> dict[str, Any]:
-        """The constructor's arguments that differ from their defaults."""
-        defaults = Classifier().get_params(deep=False)
-        return {name: value for name, value in self.get_params(deep=False).items() if value != defaults[name]}
 
     def _column_order(self) -> NDArray[np.int64]:
         """For each of `classes_`, its column in the network's output, whose classes are sorted as strings."""
         column = {name: index for index, name in enumerate(self.task_.classes)}
         return np.array([column[str(label)] for label in self.classes_])
-
-
-def load(path: str | Path) -> Classifier:
-    """Load a model directory as an estimator; labels are strings.
-
-    Raises:
-        ModelDirectoryError: the directory is missing, unfinished, foreign, damaged, or of a newer version.
-    """
-    saved = read_model(path)
-    known = Classifier().get_params(deep=False)
-    settings = saved.task.config
-    flat = {
-        name: value for section in settings.sections for name, value in getattr(settings, section).model_dump().items()
-    }
-    if flat["vectors"] is not None:  # they have set the size, which must not be told beside them
-        flat["embedding_size"] = known["embedding_size"]
-    model = Classifier(**{name: flat[name] for name in known})
-    model._adopt(saved)
-    return model

@@ -1,4 +1,4 @@
-"""Predictions for texts as they come: in order, in bounded memory, and without waiting for more than there is."""
+"""Texts to be answered as they come: in order, in bounded memory, and without waiting for more than there is."""
 
 from __future__ import annotations
 
@@ -7,53 +7,44 @@ import os
 import queue
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO
 
-from recurra.data import Texts, load_texts
+from recurra.data import load_texts
 from recurra.data.hub import is_hub
 from recurra.data.table import KNOWN_SUFFIXES
 from recurra.errors import DataError, SettingsError
-from recurra.tasks.classify import Classify
 
-__all__ = ["Prediction", "arriving_chunks", "chunks_of_inputs", "predict_chunks"]
+__all__ = ["arriving_chunks", "chunks_of_inputs", "is_file", "standard_input"]
 
 _CHUNK = 1024
 
 
-class Prediction(NamedTuple):
-    """A text, its most probable class, and every class's probability; also a line of the output."""
-
-    text: str
-    label: str
-    probabilities: dict[str, float]
-
-
-def predict_chunks(task: Classify, chunks: Iterable[list[str]]) -> Iterator[list[Prediction]]:
-    """Predict texts chunk by chunk; the texts of a chunk are batched by length and come back in order."""
-    for texts in chunks:
-        encoded = task.encode(Texts.from_lists(texts))
-        rows = task.probabilities(encoded)
-        yield [
-            Prediction(text, task.classes[int(row.argmax())], dict(zip(task.classes, map(float, row))))
-            for text, row in zip(texts, rows)
-        ]
-
-
 def chunks_of_inputs(
-    task: Classify, inputs: Sequence[str], text_column: str | None, delimiter: str | None, header: bool | None
+    inputs: Sequence[str],
+    preferred_column: str,
+    text_column: str | None = None,
+    delimiter: str | None = None,
+    header: bool | None = None,
 ) -> Iterator[list[str]]:
     """Yield the texts of command-line arguments: files, texts, or standard input when there are none (or "-").
 
     An argument is a file when it exists or has the ending of a data file; anything else is a text.
+
+    Args:
+        inputs: the arguments.
+        preferred_column: the text column of the training data, taken where a file has it and no other is told.
+        text_column: as for :func:`recurra.data.load_texts`.
+        delimiter: as for :func:`recurra.data.table.read_table`.
+        header: as for :func:`recurra.data.table.read_table`.
 
     Raises:
         DataError: a file is missing or malformed.
         SettingsError: an option about files was given, and there is none.
     """
     given = list(inputs) or ["-"]
-    if not any(map(_is_file, given)):
+    if not any(map(is_file, given)):
         for name, value in (("text_column", text_column), ("delimiter", delimiter), ("header", header)):
             if value is not None:
                 raise SettingsError(f"option '{name}' ({value}) would have no effect: no file is read")
@@ -61,27 +52,28 @@ def chunks_of_inputs(
         if argument == "-":
             if sys.stdin.isatty():
                 print("one text a line; Ctrl-D ends", file=sys.stderr)  # noqa: T201
-            yield from arriving_chunks(_standard_input())
-        elif _is_file(argument):
+            yield from arriving_chunks(standard_input())
+        elif is_file(argument):
             texts = load_texts(
                 argument,
                 text_column=text_column,
                 delimiter=delimiter,
                 header=header,
                 labels="no",
-                preferred=(task.columns[0], ""),
+                preferred=(preferred_column, ""),
             )
             yield from (chunk.texts for chunk in texts.chunks(_CHUNK))
         else:
             yield [argument]
 
 
-def _is_file(argument: str) -> bool:
+def is_file(argument: str) -> bool:
+    """Whether a command-line argument is meant as a file."""
     return is_hub(argument) or Path(argument).suffix.lower() in KNOWN_SUFFIXES or os.path.exists(argument)
 
 
-def _standard_input() -> IO[bytes]:
-    """By a handle of its own, as the interpreter aborts at its end while a thread still waits for `sys.stdin`."""
+def standard_input() -> IO[bytes]:
+    """Standard input by its own handle: with a thread waiting for `sys.stdin` the interpreter would abort at its end."""
     try:
         return open(sys.stdin.fileno(), "rb", closefd=False)
     except io.UnsupportedOperation:  # standard input was replaced by something in memory

@@ -1,0 +1,124 @@
+"""The commands that ask a trained model: evaluate, predict, check."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from recurra.cli.app import app, console, reported
+from recurra.errors import CheckFailed
+
+ModelArgument = Annotated[Path, typer.Argument(help="Model directory, as made by recurra train.", show_default=False)]
+TextColumn = Annotated[str | None, typer.Option(help="Column with the text (default: as in training, or found).")]
+LabelColumn = Annotated[str | None, typer.Option(help="Column with the label (default: as in training, or found).")]
+TokenColumn = Annotated[str | None, typer.Option(help="Column with the token, for a tagger (default: as in training).")]
+TagColumn = Annotated[str | None, typer.Option(help="Column with the tag, for a tagger (default: as in training).")]
+SentenceColumn = Annotated[str | None, typer.Option(help="Column that tells sentences apart, for a tagger.")]
+Format = Annotated[str | None, typer.Option(help="conllu, conll, jsonl or csv, for a tagger (default: by file name).")]
+Delimiter = Annotated[str | None, typer.Option(help="Field delimiter (default: by file name).")]
+Header = Annotated[bool | None, typer.Option("--header/--no-header", help="Whether the first row names the columns.")]
+
+
+@app.command("evaluate")
+def _evaluate(
+    model: ModelArgument,
+    data: Annotated[str, typer.Argument(help="Labelled examples: a file, folder or hf:owner/name[:config].")],
+    text_column: TextColumn = None,
+    label_column: LabelColumn = None,
+    token_column: TokenColumn = None,
+    tag_column: TagColumn = None,
+    sentence_column: SentenceColumn = None,
+    format: Format = None,
+    delimiter: Delimiter = None,
+    header: Header = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print all scores as one JSON object.")] = False,
+) -> None:
+    """Score a model on labelled examples, beside its baselines."""
+    with reported():
+        from recurra.checkpoint import read_model
+        from recurra.show import print_scores
+
+        saved = read_model(model)
+        reading = saved.task.chosen_reading(
+            text_column=text_column,
+            label_column=label_column,
+            token_column=token_column,
+            tag_column=tag_column,
+            sentence_column=sentence_column,
+            format=format,
+            delimiter=delimiter,
+            header=header,
+        )
+        examples = saved.task.load_labelled(data, **reading)
+        scores = saved.task.evaluate(examples, saved.baseline)
+        if as_json:
+            typer.echo(json.dumps(scores, ensure_ascii=False))
+        else:
+            print_scores(console(), saved.task, scores, data)
+
+
+@app.command("predict")
+def _predict(
+    model: ModelArgument,
+    inputs: Annotated[
+        list[str] | None, typer.Argument(help="Files, or texts (default: standard input, one text a line).")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="File to write, whole or not at all (default: print).")] = None,
+    text_column: TextColumn = None,
+    token_column: TokenColumn = None,
+    tag_column: TagColumn = None,
+    sentence_column: SentenceColumn = None,
+    format: Format = None,
+    delimiter: Delimiter = None,
+    header: Header = None,
+) -> None:
+    """Answer texts: JSON lines or, by a tagger, the form of file that was read."""
+    with reported():
+        from recurra.checkpoint import read_model
+        from recurra.files import atomic_writer
+
+        task = read_model(model).task
+        reading = task.chosen_reading(
+            text_column=text_column,
+            token_column=token_column,
+            tag_column=tag_column,
+            sentence_column=sentence_column,
+            format=format,
+            delimiter=delimiter,
+            header=header,
+        )
+        with contextlib.ExitStack() as stack:
+            answers = task.predict(inputs or [], **reading)
+            sink = stack.enter_context(atomic_writer(output)) if output is not None else sys.stdout.buffer
+            for lines in answers:
+                sink.write(lines.encode())
+                sink.flush()
+
+
+@app.command("check")
+def _check(
+    model: ModelArgument,
+    data: Annotated[str | None, typer.Argument(help="Examples to try (default: the model's own data).")] = None,
+    text_column: TextColumn = None,
+) -> None:
+    """Check a model's invariants: padding, batch, order, parity with torch.nn, reload."""
+    with reported():
+        from recurra.check import check_model
+        from recurra.checkpoint import read_model
+
+        saved = read_model(model)
+        reading = saved.task.chosen_reading(text_column=text_column)
+        broken = []
+        for finding in check_model(saved, saved.task.sequences(data, **reading)):
+            mark = "ok    " if finding.holds else "BROKEN"
+            typer.echo(
+                f"{mark}  {finding.name:8} {finding.difference:.1e}  (allowed {finding.allowed:.0e})  {finding.what}"
+            )
+            broken += [] if finding.holds else [finding.name]
+        if broken:
+            raise CheckFailed(f"{model}: does not hold: {', '.join(broken)}")

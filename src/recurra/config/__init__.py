@@ -1,0 +1,43 @@
+"""What a run can be told: one validated, frozen model per concern and task.
+
+Every option exists once, here: its name, type, default, limits and help text. The command line is made from these
+fields, the estimators take the same names, and a model directory's `config.json` is a :class:`RunConfig`.
+"""
+
+from recurra.config.classify import ClassifyConfig, ClassifyDataConfig, ClassifyModelConfig, PoolingName
+from recurra.config.language_model import LanguageModelConfig, LanguageModelNetworkConfig
+from recurra.config.run import CONFIGS, make_run_config, parse_run_config
+from recurra.config.sections import (
+    CellName,
+    DataConfig,
+    ModelConfig,
+    RunConfig,
+    SymbolsConfig,
+    TrainConfig,
+    VocabularyConfig,
+    section_model,
+)
+from recurra.config.tag import TagConfig, TagDataConfig, TagModelConfig
+
+__all__ = [
+    "CONFIGS",
+    "CellName",
+    "ClassifyConfig",
+    "ClassifyDataConfig",
+    "ClassifyModelConfig",
+    "DataConfig",
+    "LanguageModelConfig",
+    "LanguageModelNetworkConfig",
+    "ModelConfig",
+    "PoolingName",
+    "RunConfig",
+    "SymbolsConfig",
+    "TagConfig",
+    "TagDataConfig",
+    "TagModelConfig",
+    "TrainConfig",
+    "VocabularyConfig",
+    "make_run_config",
+    "parse_run_config",
+    "section_model",
+]
