@@ -16,8 +16,8 @@ ROOT = Path(recurra.__file__).parent
 # package is one name: what its files import from one another is its own affair.
 LEVELS = [
     "errors",
-    "config  files  kernels  baselines  spans  tables",
-    "metrics  vocabulary",
+    "config  files  kernels  baselines  ngram  spans  tables",
+    "metrics  language_scores  vocabulary",
     "batch  tagging_scores  tagging_tables  tagging_baselines",
     "nn  data",
     "inputs",

@@ -9,13 +9,13 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
-from recurra.config import RunConfig
+from recurra.config import ModelConfig, RunConfig, VocabularyConfig
 from recurra.errors import SettingsError
 from recurra.nn.stack import Recurrent
 from recurra.tables import ScoreTable
 from recurra.vocabulary import Vocabulary
 
-__all__ = ["AnyBatch", "Baseline", "Loss", "RecurrentCall", "Task", "Validation"]
+__all__ = ["AnyBatch", "Baseline", "Loss", "RecurrentCall", "Start", "Task", "Validation"]
 
 
 class AnyBatch(Protocol):
@@ -51,6 +51,15 @@ class Loss(NamedTuple):
     carried: Any = None
 
 
+class Start(NamedTuple):
+    """A trained language model that another network starts from: its settings, vocabulary and weights by name."""
+
+    vocabulary_config: VocabularyConfig
+    model_config: ModelConfig
+    vocabulary: Vocabulary
+    weights: Mapping[str, Tensor]
+
+
 class RecurrentCall(NamedTuple):
     """A network's recurrent layers, and what they read of some sequences: [B, T, I] and lengths [B]."""
 
@@ -71,6 +80,7 @@ class Task(ABC):
         score: the score that decides which epoch is the best; higher is better.
         enough_steps: how many steps a run makes when it is not told its epochs.
         reading: the options of `recurra evaluate` and `recurra predict` that say how its files are read.
+        evaluating: the options of `recurra evaluate` that say how it is scored.
         config: what the run was told.
         vocabulary: symbols <-> ids.
         network: the model, trained or not.
@@ -81,6 +91,7 @@ class Task(ABC):
     score: ClassVar[str]
     enough_steps: ClassVar[int] = 1200  # what SST-2 and the bundled reviews need with the other settings at default
     reading: ClassVar[tuple[str, ...]]
+    evaluating: ClassVar[tuple[str, ...]] = ()
     config: RunConfig
     vocabulary: Vocabulary
     network: nn.Module
@@ -89,8 +100,13 @@ class Task(ABC):
 
     @classmethod
     @abstractmethod
-    def from_data(cls, config: Any) -> Task:
-        """Read the data that the configuration names, learn the vocabulary, and make a fresh network."""
+    def from_data(cls, config: Any, start: Start | None = None) -> Task:
+        """Read the data that the configuration names, learn the vocabulary, and make a network.
+
+        Args:
+            config: of the task's kind.
+            start: what `init_from` names, read; the network is a fresh one when None.
+        """
 
     @classmethod
     @abstractmethod
@@ -146,7 +162,10 @@ class Task(ABC):
 
     @abstractmethod
     def evaluate(self, examples: Any, baseline: Any) -> dict[str, Any]:
-        """Score the network and its baselines on labelled examples; a JSON-like mapping."""
+        """Score the network and its baselines on labelled examples; a JSON-like mapping.
+
+        A task whose `evaluating` names options takes them by keyword.
+        """
 
     @abstractmethod
     def tables(self, scores: Mapping[str, Any], title: str, full: bool) -> list[ScoreTable]:
@@ -183,19 +202,18 @@ class Task(ABC):
             SettingsError: an option about files was given, and there is none.
         """
 
-    def chosen_reading(self, **given: Any) -> dict[str, Any]:
-        """Return those options of reading that were given (are not None).
+    def chosen(self, known: Sequence[str], **given: Any) -> dict[str, Any]:
+        """Return those options that were given (are not None), if they are among those that the task knows.
 
         Raises:
             SettingsError: one would have no effect on a model of this task.
         """
         chosen = {name: value for name, value in given.items() if value is not None}
         for name, value in chosen.items():
-            if name not in self.reading:
-                known = ", ".join(self.reading)
+            if name not in known:
+                its = f"whose options are {', '.join(known)}" if known else "which has no such option"
                 raise SettingsError(
-                    f"option '{name}' ({value}) would have no effect: the model is of the task {self.name}, "
-                    f"whose options are {known}"
+                    f"option '{name}' ({value}) would have no effect: the model is of the task {self.name}, {its}"
                 )
         return chosen
 
