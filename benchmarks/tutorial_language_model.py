@@ -71,8 +71,11 @@ class Measure(NamedTuple):
 def _corpus(train: list[str], valid: list[str], test: list[str]) -> Corpus:
     symbols = list(dict.fromkeys([*train, UNKNOWN]))
     number = {symbol: index for index, symbol in enumerate(symbols)}
-    ids = [torch.tensor([number.get(symbol, number[UNKNOWN]) for symbol in part]) for part in (train, valid, test)]
-    return Corpus(*ids, symbols=symbols)
+
+    def ids(part: list[str]) -> Tensor:
+        return torch.tensor([number.get(symbol, number[UNKNOWN]) for symbol in part])
+
+    return Corpus(ids(train), ids(valid), ids(test), symbols)
 
 
 def read_words(folder: Path) -> Corpus:
