@@ -96,7 +96,7 @@ def accuracy(name: str, tagged: list[list[str]], sentences: list[Sentence], know
 def main(sentences: list[str]) -> None:
     torch.set_num_threads(1)  # the quickest for matrices this small, and sums are in the same order on every run
     train, valid, test = (read_conllu(part) for part in ("train", "valid", "test"))
-    # What to beat: each word's most frequent tag in training, and the most frequent of all for a word that is not there.
+    # What to beat: each word's most frequent tag in training; for a word that is not there, the most frequent of all.
     counts = Counter((word.lower(), tag) for words, tags in train for word, tag in zip(words, tags))
     usual = {word: tag for (word, tag), _ in reversed(counts.most_common())}
     anything = Counter(tag for _, tags in train for tag in tags).most_common(1)[0][0]

@@ -38,9 +38,6 @@ class Grammar:
 
     Args:
         path: the file.
-
-    Raises:
-        DataError: a word without a tag, or a name without a rule, with its line.
     """
 
     def __init__(self, path: Path = GRAMMAR) -> None:
@@ -71,9 +68,14 @@ class Grammar:
             held_out: whether alternatives with a star may be drawn.
             name: of the rule.
             tag: UPOS of the words of a list without one.
+
+        Raises:
+            DataError: a name without a rule, or a word whose tag is not told and not in the lists.
         """
         if name not in self.rules:
-            raise DataError(f"{self.path}: ${name} has no rule; add one")
+            raise DataError(
+                f"{self.path}: ${name}: expected one of {', '.join(self.rules)}; add a rule or mend the name"
+            )
         allowed = [rule for rule in self.rules[name] if held_out or not rule.startswith(HELD_OUT)]
         tokens: list[Token] = []
         entity, first = "", True
@@ -99,7 +101,8 @@ class Grammar:
         known = self.tags.get(word, set())
         upos = own or tag or (next(iter(known)) if len(known) == 1 else "")
         if not upos:
-            raise DataError(f"{self.path}: {word!r} has {len(known)} tags in the lists; write {word}/TAG")
+            found = ", ".join(sorted(known)) or "none"
+            raise DataError(f"{self.path}: {word!r}: expected one tag in the lists, found {found}; write {word}/TAG")
         return [Token(word, upos, joined=text != word)]
 
 
@@ -150,4 +153,6 @@ def write_sentences(folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
     write_sentences(Path(sys.argv[1]))
