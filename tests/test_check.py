@@ -7,21 +7,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
 from typer.testing import Result
 
 from recurra import check
-from recurra.check import Finding, check_model, examples_for
+from recurra.check import Finding, check_model
 from recurra.checkpoint import SavedModel, read_model
 from recurra.config import make_run_config
-from recurra.data.encoded import Encoded
 from recurra.errors import DataError
 from recurra.fit import fit
+from recurra.nn.classifier import TextClassifier
 from recurra.nn.encoder import SequenceEncoder
-from recurra.tasks.classify import TextClassifier
 
 Cli = Callable[..., Result]
 NAMES = ["padding", "batch", "order", "parity", "reload"]
@@ -35,13 +33,11 @@ def saved(tiny_model: Path) -> SavedModel:
 @pytest.fixture
 def same_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reload in this process: what a fresh one gives is tested once, and takes seconds each time."""
-    monkeypatch.setattr(
-        check, "_elsewhere", lambda folder, sequences: check._logits(read_model(folder).task, sequences)
-    )
+    monkeypatch.setattr(check, "_elsewhere", lambda folder, sequences: read_model(folder).task.responses(sequences))
 
 
 def broken(saved: SavedModel) -> set[str]:
-    return {finding.name for finding in check_model(saved, examples_for(saved, None)) if not finding.holds}
+    return {finding.name for finding in check_model(saved, saved.task.sequences(None)) if not finding.holds}
 
 
 def test_a_sound_model(tiny_model: Path, cli: Cli) -> None:
@@ -70,7 +66,7 @@ def test_sound_models_of_other_kinds(
 ) -> None:
     fit(make_run_config("classify", data=str(reviews_csv), **{**small, "epochs": 1, **options}), tmp_path / "m")
     saved = read_model(tmp_path / "m")
-    findings = list(check_model(saved, examples_for(saved, None)))
+    findings = list(check_model(saved, saved.task.sequences(None)))
     assert [finding.name for finding in findings] == [
         n for n in NAMES if n != "parity" or options["cell"] != "feedforward"
     ]
@@ -133,9 +129,8 @@ def test_nan_does_not_hold() -> None:
 
 
 def test_no_example(saved: SavedModel) -> None:
-    nothing = Encoded(np.zeros(0, np.int32), np.zeros(1, np.int64), None, 0, 0)
     with pytest.raises(DataError, match="there is no example to try the model on"):
-        next(check_model(saved, nothing))
+        next(check_model(saved, []))
 
 
 @pytest.mark.usefixtures("same_process")

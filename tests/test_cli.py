@@ -14,7 +14,7 @@ import pytest
 from typer.testing import Result
 
 import recurra
-from recurra.config import RunConfig, section_model
+from recurra.config import CONFIGS, section_model
 
 Cli = Callable[..., Result]
 
@@ -60,10 +60,12 @@ def test_help_and_usage_errors_do_not_wait_for_torch(arguments: list[str], said:
     assert ended.returncode == code
 
 
-def test_every_setting_is_an_option(cli: Cli) -> None:
-    shown = cli("train", "classify", "--help", env={"COLUMNS": "200"}).stdout
-    for section in RunConfig.sections:
-        for name in section_model(section).model_fields:
+@pytest.mark.parametrize("task", CONFIGS)
+def test_every_setting_is_an_option(task: str, cli: Cli) -> None:
+    shown = cli("train", task, "--help", env={"COLUMNS": "200"}).stdout
+    assert CONFIGS[task].summary in shown
+    for section in CONFIGS[task].sections:
+        for name in section_model(CONFIGS[task], section).model_fields:
             assert name == "data" or re.search(rf"--{name.replace('_', '-')}\b", shown), name
 
 

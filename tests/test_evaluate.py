@@ -15,9 +15,9 @@ from sklearn.metrics import accuracy_score, classification_report, confusion_mat
 from typer.testing import Result
 
 import recurra
+from recurra.baselines import BAG_OF_WORDS, MAJORITY
 from recurra.checkpoint import read_model
 from recurra.errors import DataError
-from recurra.evaluate import BAG_OF_WORDS, MAJORITY, load_labelled
 
 Cli = Callable[..., Result]
 Rows = list[tuple[str, str]]
@@ -130,4 +130,4 @@ def test_without_labels(tiny_model: Path, tmp_path: Path, cli: Cli) -> None:
 def test_unseen_classes_raise_in_the_library_too(tiny_model: Path, make_csv: Callable[[str, Rows], Path]) -> None:
     path = make_csv("test.csv", [("good", "pos"), ("so", "mixed")])
     with pytest.raises(DataError, match=r"never seen in training: 'mixed' \(1 texts\)"):
-        load_labelled(read_model(tiny_model).task, str(path))
+        read_model(tiny_model).task.load_labelled(str(path))

@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from recurra.metrics import classification_scores, expected_calibration_error, paired_difference
+from recurra.metrics import (
+    classification_scores,
+    classification_tables,
+    expected_calibration_error,
+    gain_line,
+    interval,
+    paired_difference,
+)
+from recurra.tables import ScoreTable
 
 
 def sample(seed: int, n: int, classes: int, true: int | None = None, predicted: int | None = None):
@@ -123,8 +131,8 @@ def test_interval_covers_the_truth_nineteen_times_in_twenty():
     covered = 0
     for _ in range(1000):
         ours, theirs = rng.random(200) < 0.8, rng.random(200) < 0.7
-        interval = paired_difference(ours, theirs)
-        covered += interval["low"] <= 0.8 - 0.7 <= interval["high"]
+        found = paired_difference(ours, theirs)
+        covered += found["low"] <= 0.8 - 0.7 <= found["high"]
     assert 0.93 <= covered / 1000 <= 0.97  # three standard errors of 1000 trials are 0.02
 
 
@@ -157,3 +165,32 @@ def test_paired_difference_of_equals_and_of_opposites():
     assert paired_difference(right, right) == {"value": 0.0, "low": 0.0, "high": 0.0}
     assert paired_difference(np.ones(5, bool), np.zeros(5, bool))["low"] == 1.0
     assert paired_difference(np.zeros(5, bool), np.ones(5, bool))["high"] == -1.0
+
+
+def test_a_share_with_its_interval_and_a_gain_in_words():
+    assert interval({"value": 0.8767, "low": 0.5, "high": 1.0}) == "87.7 (50.0 to 100.0)"
+    gain = {"value": 0.0512, "low": -0.01, "high": 0.11}
+    assert gain_line(gain, "bag of words") == "over the bag of words: +5.1 (-1.0 to +11.0) points of accuracy"
+    assert gain_line(gain, "trigrams", "points of F1") == "over the trigrams: +5.1 (-1.0 to +11.0) points of F1"
+
+
+def test_tables_of_the_scores_by_hand():
+    labels = np.array([0, 0, 0, 1])
+    probabilities = np.array([[0.9, 0.1], [0.9, 0.1], [0.2, 0.8], [0.2, 0.8]], np.float32)
+    model = classification_scores(labels, probabilities, ["no", "yes"])
+    scores = {"model": model, "baselines": {"majority class": {**model, "expected_calibration_error": 0.5}}}
+    summary, classes, confusion = classification_tables(scores, "t.csv", full=True)
+    assert (summary.title, summary.columns) == (
+        "t.csv: 4 texts",
+        ("", "accuracy %", "macro F1 %", "calibration error %"),
+    )
+    shares = [interval(model[name]) for name in ("accuracy", "macro_f1")]
+    assert [share.split(" ")[0] for share in shares] == ["75.0", "73.3"]  # F1 of 4 / 5 and 2 / 3
+    # two at 0.9, both right, and two at 0.8, one of them: 0.5 * 0.1 + 0.5 * 0.3
+    assert summary.rows == [("this model", *shares, "20.0"), ("majority class", *shares, "50.0")]
+    columns = ("", "precision %", "recall %", "F1 %", "texts")
+    rows = [("no", "100.0", "66.7", "80.0", "3"), ("yes", "50.0", "100.0", "66.7", "1")]
+    assert classes == ScoreTable("by class", columns, rows)
+    rows = [("no", "2", "1"), ("yes", "0", "1")]
+    assert confusion == ScoreTable("confusion: rows true, columns predicted", ("", "no", "yes"), rows)
+    assert classification_tables(scores, "t.csv", full=False) == [summary]

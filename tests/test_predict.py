@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import subprocess
 import threading
@@ -15,8 +14,6 @@ import pytest
 from typer.testing import Result
 
 import recurra
-from recurra.errors import DataError
-from recurra.inputs import arriving_chunks
 
 Cli = Callable[..., Result]
 Rows = list[tuple[str, str]]
@@ -139,39 +136,3 @@ def test_a_line_is_answered_before_the_next_one_comes(predicting: subprocess.Pop
     predicting.stdin.flush()
     assert predicting.wait(60) == 141
     assert predicting.stderr.read() == b""
-
-
-def test_chunks_hold_what_is_there_and_no_more_than_the_size() -> None:
-    stream = io.BytesIO(b"".join(b"%d\n" % number for number in range(100)))
-    chunks = list(arriving_chunks(stream, size=8))
-    assert [text for chunk in chunks for text in chunk] == [str(number) for number in range(100)]
-    assert max(map(len, chunks)) <= 8
-
-
-def test_a_last_line_without_end_and_a_fault_after_good_lines() -> None:
-    chunks = arriving_chunks(io.BytesIO(b"one\ntwo\nth\xffree"))
-    found = next(chunks)
-    while len(found) < 2:
-        found += next(chunks)
-    assert found == ["one", "two"]
-    with pytest.raises(DataError, match="standard input, line 3"):
-        next(chunks)
-    assert [*arriving_chunks(io.BytesIO(b"one"))] == [["one"]]
-
-
-def test_an_endless_stream_is_not_read_ahead_of_its_reader() -> None:
-    class Endless(io.RawIOBase):
-        given = 0
-
-        def __iter__(self) -> Endless:
-            return self
-
-        def __next__(self) -> bytes:
-            self.given += 1
-            return b"good\n"
-
-    stream = Endless()
-    chunks = arriving_chunks(stream, size=16)  # type: ignore[arg-type]
-    for _ in range(50):
-        assert len(next(chunks)) <= 16
-    assert stream.given <= 50 * 16 + 16 + 2

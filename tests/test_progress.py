@@ -19,6 +19,7 @@ from recurra.config import make_run_config
 from recurra.errors import MissingExtraError
 from recurra.fit import fit
 from recurra.progress import ProgressLine, TensorBoard
+from recurra.tasks import TASKS
 from recurra.train import Callback, EpochRecord, StepRecord
 
 Cli = Callable[..., Result]
@@ -62,7 +63,7 @@ class Clock:
 
 def test_plain_lines_off_a_terminal() -> None:
     file = io.StringIO()
-    play(ProgressLine(Console(file=file, width=40)))
+    play(ProgressLine(Console(file=file, width=40), TASKS["classify"]))
     lines = file.getvalue().splitlines()
     assert len(lines) == EPOCHS
     assert "\x1b" not in file.getvalue()
@@ -76,7 +77,7 @@ def test_plain_lines_off_a_terminal() -> None:
 
 def test_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
     file = io.StringIO()
-    line = ProgressLine(Console(file=file))
+    line = ProgressLine(Console(file=file), TASKS["classify"])
     Clock(monkeypatch, line, seconds=500)
     play(line)
     left = re.findall(r"([\d:]+) left", file.getvalue())
@@ -85,7 +86,7 @@ def test_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_time_left_of_a_resumed_run(monkeypatch: pytest.MonkeyPatch) -> None:
     file = io.StringIO()
-    line = ProgressLine(Console(file=file))
+    line = ProgressLine(Console(file=file), TASKS["classify"])
     Clock(monkeypatch, line, seconds=500)
     play(line, epochs=[2, 3])
     assert re.findall(r"([\d:]+) left", file.getvalue()) == ["33:20", "0:00"]  # epoch 1 took no time of this run
@@ -94,7 +95,7 @@ def test_time_left_of_a_resumed_run(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_live_line_on_a_terminal() -> None:
     file = io.StringIO()
     console = Console(file=file, force_terminal=True, width=200, legacy_windows=False)
-    line = ProgressLine(console)
+    line = ProgressLine(console, TASKS["classify"])
     line.on_start(EPOCHS, STEPS)
     line.on_step(step_record(1, 1))
     line.on_step(step_record(1, 2))
@@ -113,7 +114,7 @@ def test_the_live_line_ends_when_training_is_stopped(reviews_csv: Path, tmp_path
             raise KeyboardInterrupt
 
     file = io.StringIO()
-    line = ProgressLine(Console(file=file, force_terminal=True))
+    line = ProgressLine(Console(file=file, force_terminal=True), TASKS["classify"])
     with pytest.raises(KeyboardInterrupt):
         fit(make_run_config("classify", data=str(reviews_csv), **small), tmp_path / "m", callbacks=[line, Stop()])
     assert line._live is not None

@@ -19,6 +19,7 @@ import recurra
 from recurra.config import make_run_config
 from recurra.errors import DataError, ModelDirectoryError, OutputError, SettingsError
 from recurra.fit import Fitted, fit
+from recurra.optimisation import averaging_start
 from recurra.run_directory import RunDirectory
 from recurra.train import Callback, EpochRecord, StepRecord
 
@@ -127,6 +128,29 @@ def test_early_stopping_is_resumed(train: Train, tmp_path: Path) -> None:
     assert_same_run(tmp_path / "m", tmp_path / "whole")
 
 
+@pytest.mark.parametrize("epoch", [1, 3, 5])
+def test_an_averaging_run_is_resumed_bit_for_bit(epoch: int, train: Train, tmp_path: Path) -> None:
+    """Before the average begins, as it begins, and while it is at work."""
+    options = {"optimizer": "nt-asgd", "nonmonotone": 1, "epochs": 7, "learning_rate": 20.0}
+    train(tmp_path / "whole", **options)
+    records = history(tmp_path / "whole")
+    assert averaging_start([record["valid_loss"] for record in records], 1) == 3
+    assert max(record["epoch"] for record in records if record["best"]) > 4
+    with pytest.raises(RuntimeError):
+        train(tmp_path / "m", FailAfter(epoch), **options)
+    train(tmp_path / "m", resume=True, **options)
+    assert_same_run(tmp_path / "m", tmp_path / "whole")
+
+
+def test_a_run_of_sgd_is_resumed_bit_for_bit(train: Train, tmp_path: Path) -> None:
+    options = {"optimizer": "sgd", "learning_rate": 1.0}
+    train(tmp_path / "whole", **options)
+    with pytest.raises(RuntimeError):
+        train(tmp_path / "m", FailAfter(2), **options)
+    train(tmp_path / "m", resume=True, **options)
+    assert_same_run(tmp_path / "m", tmp_path / "whole")
+
+
 def test_ctrl_c_keeps_the_best_so_far(train: Train, whole: Path, tmp_path: Path) -> None:
     place = tmp_path / "m"
     fitted = train(place, StopAt(4))
@@ -148,7 +172,7 @@ def test_ctrl_c_on_the_command_line(
 ) -> None:
     arguments = ["train", "classify", reviews_csv, *small_options, "--out", tmp_path / "m"]
     for epoch, ending in ((2, "stopped by Ctrl-C after epoch 1; --resume goes on\n"), (1, "stopped by Ctrl-C\n")):
-        monkeypatch.setattr("recurra.progress.ProgressLine", lambda _, epoch=epoch: StopAt(epoch))
+        monkeypatch.setattr("recurra.progress.ProgressLine", lambda *_, epoch=epoch: StopAt(epoch))
         result = cli(*arguments, "--overwrite")
         assert (result.exit_code, result.stderr.endswith(ending)) == (130, True), result.stderr
         assert entries(tmp_path) == ["m"]  # of the first time: the second changed nothing

@@ -16,8 +16,8 @@ from recurra.config import make_run_config
 from recurra.data import Splits, Texts
 from recurra.errors import RecurraError, SettingsError
 from recurra.kernels import native
-from recurra.tasks import Classify
-from recurra.tasks.base import Validation
+from recurra.tasks.base import Loss, Validation
+from recurra.tasks.classify import Classify
 from recurra.train import Callback, EpochRecord, Progress, StepRecord, enough_epochs, train
 
 SMALL = {
@@ -164,7 +164,7 @@ def test_a_run_that_is_not_told_has_enough_epochs(batch_size, epochs):
 
 @pytest.mark.parametrize(("steps", "epochs"), [(1, 50), (24, 50), (25, 48), (217, 6), (400, 3), (10_000, 3)])
 def test_enough_epochs_make_1200_steps(steps, epochs):
-    assert enough_epochs(steps) == epochs
+    assert enough_epochs(steps, 1200) == epochs
 
 
 def test_patience_that_outlasts_a_run_that_is_not_told_its_epochs_is_refused():
@@ -237,10 +237,10 @@ def test_training_draws_dropout_and_validation_does_not():
 class Broken(Classify):
     """A task whose loss is no number from the third step of the second epoch on."""
 
-    def loss(self, network: nn.Module, batch: Batch) -> Tensor:
+    def loss(self, network: nn.Module, batch: Batch, carried: object = None) -> Loss:
         self.steps_done = getattr(self, "steps_done", 0) + 1
         factor = math.inf if self.steps_done >= 7 else 1.0
-        return super().loss(network, batch) * factor
+        return Loss(super().loss(network, batch).value * factor)
 
 
 def test_a_loss_that_is_no_number_ends_the_run():
@@ -255,9 +255,9 @@ def test_a_loss_that_is_no_number_ends_the_run():
 
 def test_a_gradient_that_is_no_number_ends_the_run():
     class Root(Classify):
-        def loss(self, network: nn.Module, batch: Batch) -> Tensor:
-            loss = super().loss(network, batch)
-            return loss + (loss - loss.detach()).abs().sqrt()  # adds 0, whose gradient is infinite or 0 / 0
+        def loss(self, network: nn.Module, batch: Batch, carried: object = None) -> Loss:
+            loss = super().loss(network, batch).value
+            return Loss(loss + (loss - loss.detach()).abs().sqrt())  # adds 0, whose gradient is infinite or 0 / 0
 
     with pytest.raises(RecurraError, match=r"no longer a number \(epoch 1, step 1\)"):
         train(make(Root))

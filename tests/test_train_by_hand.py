@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from recurra.batch import Batch
 from recurra.config import make_run_config
 from recurra.data import Splits, Texts
-from recurra.tasks import Classify
+from recurra.tasks.classify import Classify
 from recurra.train import Callback, EpochRecord, StepRecord, train
 
 SMALL = {
@@ -119,18 +119,3 @@ def test_a_run_is_that_of_a_loop_by_hand(schedule, clip_norm):
         assert record.gradient_norm == pytest.approx(np.mean(norms), rel=1e-4)
         assert record.clipped_share == np.mean([norm > clip_norm for norm in norms])
         assert record.learning_rate == pytest.approx(rates[-1])
-
-
-@pytest.mark.parametrize(
-    ("schedule", "expected"),
-    [
-        ("constant", [1.0] * 8),
-        ("linear", [1, 7 / 8, 6 / 8, 5 / 8, 4 / 8, 3 / 8, 2 / 8, 1 / 8]),
-        ("cosine", [(1 + math.cos(math.pi * k / 8)) / 2 for k in range(8)]),
-    ],
-)
-def test_learning_rate_of_each_step(schedule, expected):
-    task = make(schedule=schedule, epochs=2, learning_rate=0.5)
-    notes = Notes(task)
-    train(task, callbacks=[notes])
-    assert [record.learning_rate for record in notes.steps] == pytest.approx([0.5 * share for share in expected])

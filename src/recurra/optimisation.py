@@ -13,7 +13,14 @@ from torch.optim import ASGD, SGD, AdamW, Optimizer
 
 from recurra.config import TrainConfig
 
-__all__ = ["averaged_weights", "averaging_start", "learning_rate", "make_optimizer", "set_averaging_start"]
+__all__ = [
+    "averaged_weights",
+    "averaging_start",
+    "learning_rate",
+    "make_optimizer",
+    "set_averaging_start",
+    "set_learning_rate",
+]
 
 
 def make_optimizer(network: nn.Module, settings: TrainConfig) -> Optimizer:
@@ -37,6 +44,15 @@ def learning_rate(settings: TrainConfig, epochs: int, steps: int, epoch: int, st
     return settings.learning_rate * shares[settings.schedule]
 
 
+def set_learning_rate(optimizer: Any, rate: float) -> None:
+    """Set the learning rate of the next step; torch's ASGD would take that of the step before, from its state."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    for state in optimizer.state.values():
+        if "eta" in state:
+            state["eta"].fill_(rate)
+
+
 def averaging_start(losses: Sequence[float], nonmonotone: int) -> int | None:
     """After how many epochs NT-ASGD begins to average the weights; None if it has not begun yet.
 
@@ -53,12 +69,15 @@ def averaging_start(losses: Sequence[float], nonmonotone: int) -> int | None:
 
 
 def set_averaging_start(optimizer: Any, losses: Sequence[float], settings: TrainConfig, steps: int) -> None:
-    """Tell NT-ASGD from which step on it averages; it follows from the validation losses, also in a resumed run."""
+    """Tell NT-ASGD after which epoch it averages; it follows from the validation losses, also in a resumed run.
+
+    The average is of the weights after each step since then; torch counts from one step before the first of them.
+    """
     if settings.optimizer != "nt-asgd":
         return
     epoch = averaging_start(losses, settings.nonmonotone)
     for group in optimizer.param_groups:
-        group["t0"] = math.inf if epoch is None else epoch * steps
+        group["t0"] = math.inf if epoch is None else epoch * steps - 1
 
 
 @contextlib.contextmanager

@@ -17,7 +17,13 @@ from torch import Tensor
 from recurra.config import TrainConfig
 from recurra.errors import RecurraError, SettingsError
 from recurra.kernels import native
-from recurra.optimisation import averaged_weights, learning_rate, make_optimizer, set_averaging_start
+from recurra.optimisation import (
+    averaged_weights,
+    learning_rate,
+    make_optimizer,
+    set_averaging_start,
+    set_learning_rate,
+)
 from recurra.run_directory import RunDirectory
 from recurra.tasks.base import Task
 
@@ -184,8 +190,8 @@ def _train_epoch(
     started, tokens, losses, norms = time.perf_counter(), 0, [], []
     carried = None  # what a batch hands on to the next one, as a language model does its state
     for step, batch in enumerate(task.batches(epoch)):
-        for group in optimizer.param_groups:
-            group["lr"] = rate(epoch, step)
+        step_rate = rate(epoch, step)
+        set_learning_rate(optimizer, step_rate)
         loss, carried = task.loss(network, batch.to(fabric.device), carried)
         optimizer.zero_grad()
         fabric.backward(loss)
@@ -195,7 +201,7 @@ def _train_epoch(
         losses.append(_finite(loss.item(), epoch, step))
         norms.append(_finite(norm.item(), epoch, step))
         tokens += int(batch.lengths.sum())
-        record = StepRecord(epoch, step + 1, losses[-1], norms[-1], group["lr"], tokens)
+        record = StepRecord(epoch, step + 1, losses[-1], norms[-1], step_rate, tokens)
         for callback in callbacks:
             callback.on_step(record)
     seconds = time.perf_counter() - started

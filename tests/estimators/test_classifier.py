@@ -9,8 +9,8 @@ import pytest
 from sklearn.exceptions import DataConversionWarning, NotFittedError
 
 from recurra import Classifier
-from recurra import classifier as module
 from recurra.errors import DataError, SettingsError
+from recurra.estimators import classifier as module
 from recurra.train import Callback, EpochRecord
 
 SMALL: dict[str, Any] = {

@@ -16,8 +16,8 @@ from sklearn.base import clone
 
 import recurra
 from recurra import Classifier
-from recurra import classifier as module
 from recurra.errors import OutputError
+from recurra.estimators import base as module
 
 SMALL: dict[str, Any] = {
     "hidden_size": 4,

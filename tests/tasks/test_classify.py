@@ -13,8 +13,8 @@ from recurra.batch import make_batch
 from recurra.config import make_run_config
 from recurra.data import Splits, Texts
 from recurra.errors import DataError
-from recurra.tasks import TASKS, Classify
-from recurra.tasks.base import Task
+from recurra.tasks import TASKS, Task
+from recurra.tasks.classify import Classify
 from recurra.vocabulary import Vocabulary
 
 SMALL = {"embedding_size": 4, "hidden_size": 4, "dropout": 0.0, "word_dropout": 0.0, "min_count": 1, "batch_size": 3}
@@ -95,7 +95,8 @@ def test_loss_is_the_cross_entropy_of_torch(weights):
     counts = torch.tensor([2.0, 3.0, 3.0])
     balance = None if weights == "none" else 8 / (3 * counts)
     for batch in task.batches(1):
-        found = task.loss(task.network, batch)
+        found, carried = task.loss(task.network, batch)
+        assert carried is None
         scores = task.network(batch.values, batch.lengths)
         torch.testing.assert_close(found, nn.CrossEntropyLoss(weight=balance)(scores, batch.labels))
         of_true = -scores.log_softmax(1)[range(len(batch.labels)), batch.labels]
@@ -106,7 +107,7 @@ def test_loss_is_the_cross_entropy_of_torch(weights):
 def test_gradient_reaches_every_parameter():
     task = make(num_layers=2, pooling="attention")
     nn.init.normal_(task.network.encoder.embedding.weight)
-    sum(task.loss(task.network, batch) for batch in task.batches(1)).backward()
+    sum(task.loss(task.network, batch).value for batch in task.batches(1)).backward()
     for name, parameter in task.network.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.any(), name

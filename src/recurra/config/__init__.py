@@ -8,6 +8,7 @@ from recurra.config.classify import ClassifyConfig, ClassifyDataConfig, Classify
 from recurra.config.language_model import LanguageModelConfig, LanguageModelDataConfig, LanguageModelNetworkConfig
 from recurra.config.run import CONFIGS, make_run_config, parse_run_config
 from recurra.config.sections import (
+    OF_SGD,
     CellName,
     DataConfig,
     ModelConfig,
@@ -21,6 +22,7 @@ from recurra.config.tag import TagConfig, TagDataConfig, TagModelConfig
 
 __all__ = [
     "CONFIGS",
+    "OF_SGD",
     "CellName",
     "ClassifyConfig",
     "ClassifyDataConfig",

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 __all__ = [
     "INIT_FROM",
     "NO_EFFECT",
+    "OF_SGD",
     "SET_BY_INIT_FROM",
     "CellName",
     "DataConfig",
@@ -65,7 +66,7 @@ class ModelConfig(_Settings):
     dropout: float = Field(0.5, ge=0, lt=1, description="Share of values dropped at embeddings, layers and output.")
 
 
-_OF_SGD = {"learning_rate": 10.0, "weight_decay": 0.0, "clip_norm": 0.25}
+OF_SGD = {"learning_rate": 10.0, "weight_decay": 0.0, "clip_norm": 0.25}
 
 
 class TrainConfig(_Settings):
@@ -102,7 +103,7 @@ class TrainConfig(_Settings):
     def _defaults_of_sgd(cls, values: Any) -> Any:
         """SGD takes steps of another size than AdamW: those of language models (Merity et al., ICLR 2018)."""
         if isinstance(values, dict) and values.get("optimizer", "adamw") != "adamw":
-            return {**_OF_SGD, **values}
+            return {**OF_SGD, **values}
         return values
 
 

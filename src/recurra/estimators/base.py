@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from recurra.card import model_card
 from recurra.checkpoint import SavedModel, is_replaceable, read_history, read_model, write_model
+from recurra.config import OF_SGD
 from recurra.errors import OutputError
 from recurra.evaluate import evaluate_run
 from recurra.files import failures_named, replace_folder
@@ -92,6 +93,8 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         self.history_ = read_history(saved.path)
 
     def _options(self) -> dict[str, Any]:
-        """The constructor's arguments that differ from their defaults."""
+        """The constructor's arguments that differ from their defaults, and those for which SGD would have others."""
+        given = self.get_params(deep=False)
         defaults = type(self)().get_params(deep=False)
-        return {name: value for name, value in self.get_params(deep=False).items() if value != defaults[name]}
+        kept = OF_SGD if given.get("optimizer", "adamw") != "adamw" else ()
+        return {name: value for name, value in given.items() if value != defaults[name] or name in kept}

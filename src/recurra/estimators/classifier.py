@@ -37,7 +37,7 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         dropout: share of values dropped at embeddings, between layers and before the output.
         word_dropout: share of symbols made unknown in training.
         pooling: ``"final"``, ``"mean"``, ``"max"`` or ``"attention"``.
-        tokens: ``"words"``, ``"characters"`` or ``"bpe"``.
+        tokens: ``"words"``, ``"spaces"``, ``"characters"`` or ``"bpe"``.
         lowercase: whether upper and lower case are the same.
         vocabulary_size: most symbols kept; None for 50,000, of byte pairs 8,000.
         min_count: a symbol seen less often in training is unknown.
@@ -45,8 +45,10 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         vectors: GloVe or fastText text file with pretrained word vectors.
         epochs: passes over the training data; None for enough to make 1,200 steps, 3 to 50.
         batch_size: examples in a step.
-        learning_rate: peak step size of AdamW.
-        weight_decay: decoupled weight decay.
+        optimizer: ``"adamw"``, ``"sgd"`` or ``"nt-asgd"``, which averages the weights of SGD.
+        nonmonotone: epochs without gain of the validation loss after which ``"nt-asgd"`` begins to average.
+        learning_rate: peak step size; SGD wants a far larger one, such as 10.
+        weight_decay: decoupled weight decay of AdamW, or that of SGD.
         clip_norm: largest gradient norm.
         schedule: ``"constant"``, ``"linear"`` or ``"cosine"``.
         patience: stop after so many epochs without gain; None for never.
@@ -78,7 +80,7 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         dropout: float = 0.5,
         word_dropout: float = 0.2,
         pooling: PoolingName = "max",
-        tokens: Literal["words", "characters", "bpe"] = "words",
+        tokens: Literal["words", "spaces", "characters", "bpe"] = "words",
         lowercase: bool = True,
         vocabulary_size: int | None = None,
         min_count: int = 1,
@@ -86,6 +88,8 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         vectors: str | None = None,
         epochs: int | None = None,
         batch_size: int = 32,
+        optimizer: Literal["adamw", "sgd", "nt-asgd"] = "adamw",
+        nonmonotone: int = 5,
         learning_rate: float = 2e-3,
         weight_decay: float = 0.01,
         clip_norm: float = 1.0,
@@ -113,6 +117,8 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         self.vectors = vectors
         self.epochs = epochs
         self.batch_size = batch_size
+        self.optimizer = optimizer
+        self.nonmonotone = nonmonotone
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.clip_norm = clip_norm
