@@ -12,7 +12,7 @@ from torch import Tensor
 from recurra.errors import DataError
 from recurra.kernels.cells import State
 from recurra.nn.sampling import Sampler
-from recurra.tasks.language_model import LanguageModel
+from recurra.tasks.language_model import ModelLanguage
 from recurra.vocabulary import END, PADDING, UNKNOWN, Vocabulary
 
 __all__ = ["Next", "TextStream", "generate", "most_likely"]
@@ -28,7 +28,7 @@ class Next(NamedTuple):
     probability: float
 
 
-def generate(task: LanguageModel, prompt: str, length: int, sampler: Sampler) -> Iterator[str]:
+def generate(task: ModelLanguage, prompt: str, length: int, sampler: Sampler) -> Iterator[str]:
     """Yield what the model makes up after a prompt, in pieces, as they are drawn.
 
     Each symbol takes the same time and memory, however long the text before it: the model keeps its state alone, and
@@ -56,16 +56,22 @@ def generate(task: LanguageModel, prompt: str, length: int, sampler: Sampler) ->
     yield stream.end()
 
 
-def most_likely(task: LanguageModel, prompt: str, count: int) -> list[Next]:
+def most_likely(task: ModelLanguage, prompt: str, count: int) -> list[Next]:
     """The symbols most likely after a prompt, the likeliest first; errors as :func:`generate`."""
     with torch.inference_mode():
         scores, _ = _read(task, _prompt_ids(task.vocabulary, prompt))
     best = scores.exp().topk(min(count, len(scores) - 2))
-    symbols = task.vocabulary.symbols()
+    kind = task.config.vocabulary.tokens
     return [
-        Next("\n" if id_ == END else task.vocabulary.written(symbols[id_]), probability)
+        Next(_written(task.vocabulary, kind, id_), probability)
         for probability, id_ in zip(best.values.tolist(), best.indices.tolist())
     ]
+
+
+def _written(vocabulary: Vocabulary, kind: str, id_: int) -> str:
+    """A symbol by itself, bytes that make no whole character as U+FFFD."""
+    stream = TextStream(vocabulary, kind)
+    return stream.write(id_) + stream.end()
 
 
 def _prompt_ids(vocabulary: Vocabulary, prompt: str) -> list[int]:
@@ -85,14 +91,14 @@ def _prompt_ids(vocabulary: Vocabulary, prompt: str) -> list[int]:
     return ids
 
 
-def _read(task: LanguageModel, ids: list[int]) -> tuple[Tensor, State]:
+def _read(task: ModelLanguage, ids: list[int]) -> tuple[Tensor, State]:
     """The log-probabilities of the next symbol [V] after some, and the state."""
     network = task.network.eval()
     outputs, state = network.read(torch.tensor([ids]))
     return _speakable(network.log_probabilities(outputs[-1])[0]), state
 
 
-def _step(task: LanguageModel, id_: int, state: State) -> tuple[Tensor, State]:
+def _step(task: ModelLanguage, id_: int, state: State) -> tuple[Tensor, State]:
     scores, state = task.network.step(torch.tensor([id_]), state)
     return _speakable(scores[0]), state
 

@@ -113,6 +113,10 @@ class Vocabulary:
             Token(text[start:stop], id_, id_ != UNKNOWN) for id_, (start, stop) in zip(encoding.ids, encoding.offsets)
         ]
 
+    def decode(self, ids: list[int]) -> str:
+        """Return the text of byte pairs; bytes that make no whole character become U+FFFD."""
+        return str(self._tokenizer.decode(ids, skip_special_tokens=False))
+
     def symbols(self) -> list[str]:
         """Return the symbols in the order of their ids."""
         ids = self._tokenizer.get_vocab()

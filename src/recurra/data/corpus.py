@@ -15,7 +15,7 @@ from recurra.data.hub import is_hub
 from recurra.data.text import Part, Texts, hub_splits, load_texts
 from recurra.errors import DataError, SettingsError
 
-__all__ = ["Corpus", "load_corpus"]
+__all__ = ["Corpus", "corpus_in_memory", "load_corpus"]
 
 _log = logging.getLogger("recurra")
 _PARTS = ("train", "valid", "test")
@@ -50,8 +50,26 @@ def load_corpus(config: LanguageModelDataConfig) -> Corpus:
         if part not in given and share
     }
     if missing:
-        given |= _divided(given["train"], missing)
+        given |= divide_text(given["train"], missing)
     return Corpus(given["train"], given["valid"], given.get("test"))
+
+
+def corpus_in_memory(texts: list[str], validation: list[str] | None, valid_share: float) -> Corpus:
+    """Make a corpus, without a test part, from lines that lie in memory.
+
+    Args:
+        texts: the lines, called X in messages.
+        validation: lines to validate on; the last ones of `texts` when None.
+        valid_share: their share.
+
+    Raises:
+        DataError: there are too few lines.
+    """
+    given = Texts.from_lists(texts, name="X")
+    if validation is not None:
+        return Corpus(given, Texts.from_lists(validation, name="validation_data"), None)
+    parts = divide_text(given, {"valid": valid_share})
+    return Corpus(parts["train"], parts["valid"], None)
 
 
 def _given(config: LanguageModelDataConfig) -> dict[str, Texts]:
@@ -81,7 +99,7 @@ def _given(config: LanguageModelDataConfig) -> dict[str, Texts]:
     return found
 
 
-def _divided(texts: Texts, shares: dict[str, float]) -> dict[str, Texts]:
+def divide_text(texts: Texts, shares: dict[str, float]) -> dict[str, Texts]:
     """Cut a text at lines' ends: the training part first, then the validation part, the test part last."""
     sizes = np.fromiter((len(text) + 1 for chunk in texts.chunks() for text in chunk.texts), np.int64)
     share_of = {"train": 1 - sum(shares.values()), **shares}

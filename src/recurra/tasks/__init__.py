@@ -2,8 +2,8 @@
 
 from recurra.tasks.base import Start, Task
 from recurra.tasks.classify import Classify
-from recurra.tasks.language_model import LanguageModel
+from recurra.tasks.language_model import ModelLanguage
 
 __all__ = ["TASKS", "Start", "Task"]
 
-TASKS: dict[str, type[Task]] = {task.name: task for task in (Classify, LanguageModel)}
+TASKS: dict[str, type[Task]] = {task.name: task for task in (Classify, ModelLanguage)}

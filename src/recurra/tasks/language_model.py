@@ -30,7 +30,7 @@ from recurra.tables import ScoreTable
 from recurra.tasks.base import Loss, RecurrentCall, Start, Task, Validation
 from recurra.vocabulary import END, PADDING, Vocabulary
 
-__all__ = ["LanguageModel", "LanguageModelData"]
+__all__ = ["ModelLanguage", "LanguageModelData"]
 
 _log = logging.getLogger("recurra")
 _STREAM = 10_000  # symbols that one of several pieces scored side by side has at least
@@ -48,7 +48,7 @@ class LanguageModelData:
     test: Encoded | None
 
 
-class LanguageModel(Task):
+class ModelLanguage(Task):
     """Predict the next symbol.
 
     A run reads `batch_size` pieces of the training text side by side, some steps at a time, and hands the recurrent
@@ -78,12 +78,12 @@ class LanguageModel(Task):
         self.network = LanguageModelNetwork(len(vocabulary), config.model)
 
     @classmethod
-    def from_data(cls, config: LanguageModelConfig, start: Start | None = None) -> LanguageModel:
+    def from_data(cls, config: LanguageModelConfig, start: Start | None = None) -> ModelLanguage:
         """Read the text that the configuration names; errors as :func:`recurra.data.corpus.load_corpus`."""
         return cls.from_corpus(config, load_corpus(config.data))
 
     @classmethod
-    def from_corpus(cls, config: LanguageModelConfig, corpus: Corpus) -> LanguageModel:
+    def from_corpus(cls, config: LanguageModelConfig, corpus: Corpus) -> ModelLanguage:
         """Learn the vocabulary from the training lines, and encode all.
 
         Raises:
@@ -106,7 +106,7 @@ class LanguageModel(Task):
         return cls(config, vocabulary, LanguageModelData(encoded["train"], encoded["valid"], encoded.get("test")))
 
     @classmethod
-    def restore(cls, config: LanguageModelConfig, vocabulary: Vocabulary, facts: Mapping[str, Any]) -> LanguageModel:
+    def restore(cls, config: LanguageModelConfig, vocabulary: Vocabulary, facts: Mapping[str, Any]) -> ModelLanguage:
         """Make the task again from what a model directory holds."""
         return cls(config, vocabulary)
 
