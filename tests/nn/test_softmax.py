@@ -248,7 +248,7 @@ def test_bad_cutoffs(cutoffs):
 
 def test_default_cutoffs(monkeypatch):
     assert AdaptiveSoftmax(33278, 1).cutoffs == [2079, 9983]
-    monkeypatch.setattr(softmax, "_LEAST_VOCABULARY", 5000)
-    assert AdaptiveSoftmax(5000, 1).cutoffs == [312, 1500]
-    with pytest.raises(SettingsError, match="saves time from about 5000 symbols on, and this vocabulary has 4999"):
-        AdaptiveSoftmax(4999, 1)
+    monkeypatch.setattr(softmax, "_LEAST_VOCABULARY", 1000)
+    assert AdaptiveSoftmax(1000, 1).cutoffs == [62, 300]
+    with pytest.raises(SettingsError, match="saves time from about 1000 symbols on, and this vocabulary has 999"):
+        AdaptiveSoftmax(999, 1)

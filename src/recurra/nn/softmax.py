@@ -20,7 +20,7 @@ __all__ = ["AdaptiveSoftmax", "FullSoftmax", "linear_cross_entropy"]
 # adds, is read and written too often; with more the passes of the softmax leave the cache.
 _LOGITS = 2**23
 _LEAST_ROWS = 64
-_LEAST_VOCABULARY = 5_000
+_LEAST_VOCABULARY = 1_000
 
 
 def linear_cross_entropy(
