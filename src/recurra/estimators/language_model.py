@@ -205,4 +205,4 @@ class LanguageModel(Estimator):
 
     def perplexity(self, X: Sequence[str]) -> float:  # noqa: N803
         """The perplexity of some lines, read one after the other."""
-        return math.exp(-self.score(X))
+        return math.exp(min(-self.score(X), 700.0))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from torch import Tensor, nn
 
@@ -22,13 +22,13 @@ class Reading(NamedTuple):
     """What the network makes of some steps.
 
     Attributes:
-        losses: negative log-probability of each target in nats, [T, B].
+        loss: mean negative log-probability of the targets in nats, a scalar.
         outputs: of the recurrent layers, [T, B, H].
         dropped: the same with dropout, as the output layer read them.
         state: after the last step, tensors [L, B, H].
     """
 
-    losses: Tensor
+    loss: Tensor
     outputs: Tensor
     dropped: Tensor
     state: State
@@ -39,9 +39,9 @@ class LanguageModelNetwork(nn.Module):
 
     Dropout is variational: one mask for all steps of a call (Gal, Ghahramani, NeurIPS 2016). With `tied` the output
     layer's weights are the embeddings (Press, Wolf, "Using the output embedding to improve language models", EACL
-    2017); a linear layer stands before it where their size is not H. A `word_dropout` share of the symbols has zeros for an
-    embedding, the same ones at all steps of a call, and `weight_dropout` drops recurrent weights (Merity, Keskar,
-    Socher, "Regularizing and optimizing LSTM language models", ICLR 2018).
+    2017); a linear layer stands before it where their size is not H. A `word_dropout` share of the symbols has zeros
+    for an embedding, the same ones at all steps of a call, and `weight_dropout` drops recurrent weights (Merity,
+    Keskar, Socher, "Regularizing and optimizing LSTM language models", ICLR 2018).
 
     Args:
         vocabulary_size: V; ids are sorted by frequency.
@@ -66,9 +66,12 @@ class LanguageModelNetwork(nn.Module):
         kind = config.softmax
         if kind == "auto":
             kind = "adaptive" if vocabulary_size >= _LARGE else "full"
-        weight = self.embedding.weight if config.tied else None
         made = AdaptiveSoftmax if kind == "adaptive" else FullSoftmax
-        self.softmax: AdaptiveSoftmax | FullSoftmax = made(size, vocabulary_size, weight=weight)
+        tied_to = self.embedding if config.tied else None
+        self.softmax: AdaptiveSoftmax | FullSoftmax = made(vocabulary_size, size, tied_to=tied_to)
+        if config.tied:  # saved once, under the name of the embeddings
+            self.register_state_dict_post_hook(_leave_out_tied)  # type: ignore[no-untyped-call]
+            self.register_load_state_dict_pre_hook(_put_in_tied)  # type: ignore[no-untyped-call]
 
     def forward(self, values: Tensor, targets: Tensor, state: State | None = None) -> Reading:
         """Read some steps and score what came next.
@@ -81,8 +84,12 @@ class LanguageModelNetwork(nn.Module):
         outputs, state = self.read(values, state)
         dropped = self._drop(outputs)
         flat = self.projection(dropped.flatten(0, 1))
-        losses = self.softmax(flat, targets.t().flatten()).view(outputs.shape[:2])
-        return Reading(losses, outputs, dropped, state)
+        return Reading(self.softmax.loss(flat, targets.t().flatten()), outputs, dropped, state)
+
+    def score(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The log-probability in nats of targets [B, T] after outputs [T, B, H], as [T, B], without gradient."""
+        flat = self.projection(outputs.flatten(0, 1))
+        return self.softmax.token_log_probabilities(flat, targets.t().flatten()).view(outputs.shape[:2])
 
     def read(self, values: Tensor, state: State | None = None, lengths: Lengths | None = None) -> tuple[Tensor, State]:
         """Run the recurrent layers: ids [B, T] in, outputs [T, B, H] and the state after them out."""
@@ -111,3 +118,15 @@ class LanguageModelNetwork(nn.Module):
         if not (self.training and self.dropout):
             return outputs
         return outputs * draw_mask(outputs, outputs.shape[1], outputs.shape[2], self.dropout)
+
+
+_EMBEDDING, _TIED = "embedding.weight", "softmax.weight"
+
+
+def _leave_out_tied(module: nn.Module, state: dict[str, Any], prefix: str, metadata: dict[str, Any]) -> None:
+    state.pop(prefix + _TIED)
+
+
+def _put_in_tied(module: nn.Module, state: dict[str, Any], prefix: str, *rest: object) -> None:
+    if prefix + _EMBEDDING in state:
+        state[prefix + _TIED] = state[prefix + _EMBEDDING]
