@@ -102,7 +102,7 @@ class RowsLayout(Layout):
         return "".join(records)
 
     def _with(self, record: str, tag: str, confidence: str | None) -> str:
-        """Return a record with a tag and, if it is told, a confidence in their columns; one that is missing is added."""
+        """Return a record with a tag and, if told, a confidence in their columns; one that is missing is added."""
         start = len(record) - len(record.lstrip("\r\n"))  # empty lines before it
         body, end = line_end(record[start:])
         fields = _raw_fields(body) if self._quoted else body.split(self._delimiter)

@@ -39,9 +39,9 @@ class LanguageModelNetwork(nn.Module):
 
     Dropout is variational: one mask for all steps of a call (Gal, Ghahramani, NeurIPS 2016). With `tied` the output
     layer's weights are the embeddings (Press, Wolf, "Using the output embedding to improve language models", EACL
-    2017); a linear layer stands before it where their size is not H. A `word_dropout` share of the symbols has zeros for an
-    embedding, the same ones at all steps of a call, and `weight_dropout` drops recurrent weights (Merity, Keskar,
-    Socher, "Regularizing and optimizing LSTM language models", ICLR 2018).
+    2017); a linear layer stands before it where their size is not H. A `word_dropout` share of the symbols has zeros
+    for an embedding, the same ones at all steps of a call, and `weight_dropout` drops recurrent weights (Merity,
+    Keskar, Socher, "Regularizing and optimizing LSTM language models", ICLR 2018).
 
     Args:
         vocabulary_size: V; ids are sorted by frequency.

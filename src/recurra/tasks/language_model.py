@@ -30,7 +30,7 @@ from recurra.tables import ScoreTable
 from recurra.tasks.base import Loss, RecurrentCall, Start, Task, Validation
 from recurra.vocabulary import END, PADDING, Vocabulary
 
-__all__ = ["ModelLanguage", "LanguageModelData"]
+__all__ = ["LanguageModelData", "ModelLanguage"]
 
 _log = logging.getLogger("recurra")
 _STREAM = 10_000  # symbols that one of several pieces scored side by side has at least
