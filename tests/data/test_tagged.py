@@ -135,6 +135,13 @@ def test_runs_of_spaces_and_tabs_separate(write):
     assert changed == "  EU \t  O 0.2500\nsa\u00a0id   B-PER 1.0000\n"
 
 
+def test_a_tag_has_no_white_space_around_it_and_the_file_keeps_it(write):
+    content = "a\t N \nb c\tN\n"
+    sentences = load_tagged(write("a.conll", "\ufeff" + content))
+    assert list(sentences) == [Sentence(["a", "b c"], ["N", "N"], 1)]
+    assert written_back(sentences) == content
+
+
 def test_a_document_line_parts_sentences_without_blank_lines(write):
     content = "a O\n-DOCSTART- -X- O O\nb O\n-DOCSTART-\n"
     sentences = load_tagged(write("a.conll", content))
