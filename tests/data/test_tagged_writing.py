@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from recurra.data import TaggedSentences, TagsOfSentence, load_tagged
 from recurra.errors import DataError, ShapeError
@@ -125,3 +129,29 @@ def test_a_tag_with_a_space_between_tabs(write):
     sentences = load_tagged(write("a.conll", "a\tx y\n"))
     assert sentences.tag_counts() == {"x y": 1}
     assert "".join(sentences.written([TagsOfSentence(["New tag"])])) == "a\tNew tag\n"
+
+
+FIELDS = st.text(st.sampled_from('a",\né '), max_size=4)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    rows=st.lists(st.tuples(FIELDS, st.sampled_from(["N", "V,X", 'P"'])), min_size=1, max_size=5),
+    quoting=st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL, csv.QUOTE_NONNUMERIC]),
+    end=st.sampled_from(["\n", "\r\n"]),
+)
+def test_csv_of_any_quoting_is_kept_and_changed_as_the_csv_module_reads_it(tmp_path, rows, quoting, end):
+    stream = io.StringIO()
+    writer = csv.writer(stream, quoting=quoting, lineterminator=end)
+    writer.writerow(["note", "sentence", "tag", "token"])
+    writer.writerows([note, str(number), tag, "w"] for number, (note, tag) in enumerate(rows))
+    path = tmp_path / "a.csv"
+    path.write_bytes(stream.getvalue().encode())
+    sentences = load_tagged(path)
+    assert [s.tags for s in sentences] == [[tag] for _, tag in rows]
+    own = "".join(sentences.written(TagsOfSentence(s.tags) for s in sentences))
+    assert own == stream.getvalue()
+    changed = "".join(sentences.written(TagsOfSentence([f'new, "{n}"'], [0.5]) for n in range(len(rows))))
+    found = list(csv.reader(io.StringIO(changed, newline=""), strict=True))
+    assert found[0] == ["note", "sentence", "tag", "token", "confidence"]
+    assert found[1:] == [[note, str(n), f'new, "{n}"', "w", "0.5000"] for n, (note, _) in enumerate(rows)]
