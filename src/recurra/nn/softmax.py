@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +20,7 @@ __all__ = ["AdaptiveSoftmax", "FullSoftmax", "linear_cross_entropy"]
 # adds, is read and written too often; with more the passes of the softmax leave the cache.
 _LOGITS = 2**23
 _LEAST_ROWS = 64
-_LEAST_VOCABULARY = 5_000
+_LEAST_VOCABULARY = 1_000
 
 
 def linear_cross_entropy(
