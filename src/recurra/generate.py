@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from recurra.errors import DataError
+from recurra.errors import DataError, SettingsError
 from recurra.kernels.cells import State
 from recurra.nn.sampling import Sampler
 from recurra.tasks.language_model import ModelLanguage
@@ -32,7 +32,7 @@ class Next(NamedTuple):
 
 
 @torch.inference_mode()
-def generate(task: ModelLanguage, prompt: str, length: int, sampler: Sampler) -> Iterator[str]:
+def generate(task: ModelLanguage, prompt: str, length: int, sampler: Sampler, seed: int | None = None) -> Iterator[str]:
     """Yield what the model makes up after a prompt, in pieces, as they are drawn.
 
     Each symbol takes the same time and memory, however long the text before it: the model keeps its state alone, and
@@ -43,21 +43,33 @@ def generate(task: ModelLanguage, prompt: str, length: int, sampler: Sampler) ->
         prompt: what comes before; an empty one is the beginning of a line.
         length: how many symbols.
         sampler: how a symbol is drawn.
+        seed: for the same text again; another one each time when None.
 
     Raises:
+        SettingsError: a seed, where nothing is drawn.
         DataError: the prompt has no symbol that the model knows, or holds half of a surrogate pair.
     """
-    ids = _prompt_ids(task.vocabulary, prompt)
+    generator, recent = _generator(sampler, seed), _prompt_ids(task.vocabulary, prompt)
     stream = TextStream(task.vocabulary, task.config.vocabulary.tokens, prompt)
-    for id_ in ids:
-        sampler.see(id_)
-    scores, state = _read(task, ids)
+    scores, state = _read(task, recent)
     for number in range(length):
         if number:
-            scores, state = _step(task, id_, state)
-        id_ = sampler.draw(scores)
-        yield stream.write(id_)
+            scores, state = _step(task, recent[-1], state)
+        recent.append(sampler.draw(scores, recent, generator))
+        del recent[: -sampler.window]
+        yield stream.write(recent[-1])
     yield stream.end()
+
+
+def _generator(sampler: Sampler, seed: int | None) -> torch.Generator:
+    generator = torch.Generator()
+    if seed is None:
+        generator.seed()
+    elif sampler.temperature == 0:
+        raise SettingsError(f"option 'seed' ({seed}) would have no effect: with temperature 0 nothing is drawn")
+    else:
+        generator.manual_seed(seed)
+    return generator
 
 
 @torch.inference_mode()

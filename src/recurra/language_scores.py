@@ -136,7 +136,7 @@ def _per_symbol(values: NDArray[np.float64], text: Text) -> dict[str, float]:
 def language_tables(scores: Mapping[str, Any], title: str) -> list[ScoreTable]:
     """Show the scores of a language model and its baselines."""
     rows: list[tuple[str, ...]] = []
-    learning = {"this model, learning as it reads": scores["dynamic"]} if "dynamic" in scores else {}
+    learning = {"this model, dynamic": scores["dynamic"]} if "dynamic" in scores else {}
     for name, found in {"this model": scores["model"], **learning, **scores["baselines"]}.items():
         perplexity = found["perplexity"]
         shown = f"{perplexity['value']:,.2f}"

@@ -110,7 +110,7 @@ def _missing(constant: str) -> None:
 def _refuse_half_pairs(row: dict[str, Any]) -> None:
     for key, value in row.items():
         try:
-            f"{key}{value}".encode()
+            json.dumps([key, value], ensure_ascii=False).encode()
         except UnicodeEncodeError:
             raise LineFault(f"'{key}' holds half of a surrogate pair (\\ud...), which is no character") from None
 

@@ -207,10 +207,11 @@ class TaggedSentences:
             prediction = next(remaining, None)
             self._require_fit(block, prediction, sure)
             assert prediction is not None
+            text = self._layout.written(block, prediction.tags, prediction.confidences)
             if sure is None:
                 sure = prediction.confidences is not None
-                yield self._layout.heading(sure)
-            yield self._layout.written(block, prediction.tags, prediction.confidences)
+                text = self._layout.heading(sure) + text
+            yield text
         if next(remaining, None) is not None:
             raise ShapeError(f"{self.name}: expected tags of {len(self):,} sentences, found more")
 

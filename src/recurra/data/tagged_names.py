@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from recurra.errors import DataError, nearest
 
@@ -23,7 +23,14 @@ def known_or_error(name: str, told: str | None, columns: Sequence[str], option: 
     return told
 
 
-def found_name(name: str, role: str, columns: Sequence[str], known: Sequence[str], option: str | None) -> str | None:
+def found_name(
+    name: str,
+    role: str,
+    columns: Sequence[str],
+    known: Sequence[str],
+    option: str | None,
+    taken: Collection[str | None] = (),
+) -> str | None:
     """Return the column with a well-known name, and log which; the names are ordered from the most telling.
 
     Args:
@@ -32,11 +39,12 @@ def found_name(name: str, role: str, columns: Sequence[str], known: Sequence[str
         columns: the columns that are there.
         known: the well-known names.
         option: what names it otherwise; None if it need not be there.
+        taken: columns that hold something else.
 
     Raises:
         DataError: there is none, and there must be one.
     """
-    lower = {column.strip().lower(): column for column in reversed(columns)}
+    lower = {column.strip().lower(): column for column in reversed(columns) if column not in taken}
     found = next((lower[candidate] for candidate in known if candidate in lower), None)
     if found is not None:
         _log.info("%s: the %s is column '%s': a well-known name", name, role, found)

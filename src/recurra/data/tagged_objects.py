@@ -41,13 +41,12 @@ class ObjectsLayout(Layout):
         name = str(path)
         keys = _first_keys(path, name, self.remedy)
         token = known_or_error(name, token_column, keys, "--token-column") or found_name(
-            name, "token", keys, TOKEN_NAMES, "--token-column"
+            name, "token", keys, TOKEN_NAMES, "--token-column", (tag_column,)
         )
         assert token is not None
-        rest = [key for key in keys if key != token]
         if labels == "required" or tag_column is None:
             tag = known_or_error(name, tag_column, keys, "--tag-column") or found_name(
-                name, "tag", rest, TAG_NAMES, "--tag-column" if labels == "required" else None
+                name, "tag", keys, TAG_NAMES, "--tag-column" if labels == "required" else None, (token,)
             )
         else:
             tag = tag_column

@@ -102,7 +102,7 @@ class RowsLayout(Layout):
         return "".join(records)
 
     def _with(self, record: str, tag: str, confidence: str | None) -> str:
-        """Return a record with a tag and, if it is told, a confidence in their columns; one that is missing is added."""
+        """Return a record with a tag and, if it is told, a confidence in their columns; one not there is added."""
         start = len(record) - len(record.lstrip("\r\n"))  # empty lines before it
         body, end = line_end(record[start:])
         fields = _raw_fields(body) if self._quoted else body.split(self._delimiter)
@@ -165,12 +165,10 @@ class RowsLayout(Layout):
         for option, told in (("--token-column", token), ("--tag-column", tag), ("--sentence-column", sentence)):
             if not (new and told == tag):
                 known_or_error(name, told, names, option)
-        free = [column for column in names if column not in (token, tag, sentence)]
-        token = token or found_name(name, "token", free, TOKEN_NAMES, "--token-column")
-        free = [column for column in free if column != token]
-        tag = tag or found_name(name, "tag", free, TAG_NAMES, "--tag-column" if labels == "required" else None)
-        free = [column for column in free if column != tag]
-        sentence = sentence or found_name(name, "sentence", free, SENTENCE_NAMES, "--sentence-column")
+        token = token or found_name(name, "token", names, TOKEN_NAMES, "--token-column", (tag, sentence))
+        need = "--tag-column" if labels == "required" else None
+        tag = tag or found_name(name, "tag", names, TAG_NAMES, need, (token, sentence))
+        sentence = sentence or found_name(name, "sentence", names, SENTENCE_NAMES, "--sentence-column", (token, tag))
         assert token is not None
         if len({token, tag, sentence}) < 3:
             raise DataError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 from torch import Tensor, nn
 
@@ -69,9 +69,6 @@ class LanguageModelNetwork(nn.Module):
         made = AdaptiveSoftmax if kind == "adaptive" else FullSoftmax
         tied_to = self.embedding if config.tied else None
         self.softmax: AdaptiveSoftmax | FullSoftmax = made(vocabulary_size, size, tied_to=tied_to)
-        if config.tied:  # saved once, under the name of the embeddings
-            self.register_state_dict_post_hook(_leave_out_tied)  # type: ignore[no-untyped-call]
-            self.register_load_state_dict_pre_hook(_put_in_tied)  # type: ignore[no-untyped-call]
 
     def forward(self, values: Tensor, targets: Tensor, state: State | None = None) -> Reading:
         """Read some steps and score what came next.
@@ -118,15 +115,3 @@ class LanguageModelNetwork(nn.Module):
         if not (self.training and self.dropout):
             return outputs
         return outputs * draw_mask(outputs, outputs.shape[1], outputs.shape[2], self.dropout)
-
-
-_EMBEDDING, _TIED = "embedding.weight", "softmax.weight"
-
-
-def _leave_out_tied(module: nn.Module, state: dict[str, Any], prefix: str, metadata: dict[str, Any]) -> None:
-    state.pop(prefix + _TIED)
-
-
-def _put_in_tied(module: nn.Module, state: dict[str, Any], prefix: str, *rest: object) -> None:
-    if prefix + _EMBEDDING in state:
-        state[prefix + _TIED] = state[prefix + _EMBEDDING]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -125,10 +125,15 @@ class _Softmax(nn.Module):
         self.vocabulary_size, self.hidden_size = vocabulary_size, hidden_size
         if tied_to is None:
             bound = 1 / math.sqrt(hidden_size)
-            self.weight = nn.Parameter(torch.empty(vocabulary_size, hidden_size).uniform_(-bound, bound))
-        else:
-            self.weight = cast(nn.Parameter, tied_to.weight)
+            self.own_weight = nn.Parameter(torch.empty(vocabulary_size, hidden_size).uniform_(-bound, bound))
+        self._tied_to = (tied_to,)  # not a module of its own: its weights are saved once, as the embedding's
         self.bias = nn.Parameter(torch.zeros(vocabulary_size))
+
+    @property
+    def weight(self) -> Tensor:
+        """W, [V, E]."""
+        tied_to = self._tied_to[0]
+        return self.own_weight if tied_to is None else tied_to.weight
 
 
 class FullSoftmax(_Softmax):
