@@ -16,7 +16,7 @@ from recurra.data.tagged_rows import RowsLayout, is_columns
 from recurra.errors import DataError, SettingsError
 from recurra.spans import Scheme
 
-__all__ = ["TagFormat", "format_of", "load_tagged"]
+__all__ = ["TagFormat", "format_of", "is_tagged_file", "load_tagged"]
 
 _log = logging.getLogger("recurra")
 TagFormat = Literal["conllu", "conll", "jsonl", "csv", "tsv"]
@@ -97,7 +97,7 @@ def format_of(source: str | Path, format: TagFormat | None = None) -> TagFormat:
     require_file(path)
     if format is not None:
         return format
-    suffix = Path(path.name.lower().removesuffix(".gz")).suffix
+    suffix = _suffix(source)
     if suffix not in _FORMATS:
         found = f"'{suffix}'" if suffix else "a name without suffix"
         known = " ".join(_FORMATS)
@@ -110,3 +110,12 @@ def format_of(source: str | Path, format: TagFormat | None = None) -> TagFormat:
         _log.info("%s: read as CoNLL columns, as blank lines part its sentences", path)
         return "conll"
     return kind
+
+
+def is_tagged_file(source: str) -> bool:
+    """Return whether a name ends as that of a file of tagged sentences does."""
+    return _suffix(source) in _FORMATS
+
+
+def _suffix(source: str | Path) -> str:
+    return Path(Path(source).name.lower().removesuffix(".gz")).suffix
