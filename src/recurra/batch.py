@@ -174,9 +174,7 @@ def shuffled_batches(lengths: NDArray[np.int64], batch_size: int, seed: int, epo
     return [batches[index] for index in rng.permutation(len(batches))]
 
 
-def length_sorted(
-    lengths: NDArray[np.int64], batch_size: int, most: int | None = None
-) -> Iterator[NDArray[np.int64]]:
+def length_sorted(lengths: NDArray[np.int64], batch_size: int, most: int | None = None) -> Iterator[NDArray[np.int64]]:
     """Divide examples into batches of like length, the shortest first.
 
     Args:

@@ -21,7 +21,18 @@ from numpy.typing import NDArray
 
 from recurra.errors import DataError
 
-__all__ = ["SCHEMES", "Scheme", "Span", "all_tags", "convert", "detect_scheme", "faults", "legal_moves", "spans_of", "type_of"]
+__all__ = [
+    "SCHEMES",
+    "Scheme",
+    "Span",
+    "all_tags",
+    "convert",
+    "detect_scheme",
+    "faults",
+    "legal_moves",
+    "spans_of",
+    "type_of",
+]
 
 Scheme = Literal["BIO", "IOB1", "BIOES"]
 SCHEMES: tuple[Scheme, ...] = get_args(Scheme)

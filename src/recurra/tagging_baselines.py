@@ -190,9 +190,7 @@ class TaggingBaselines:
         Raises:
             DataError: there is no word, or a tag is none of the scheme.
         """
-        return cls(
-            MostFrequentTag.fit(words, tags), None if scheme is None else LongestMatch.fit(words, tags, scheme)
-        )
+        return cls(MostFrequentTag.fit(words, tags), None if scheme is None else LongestMatch.fit(words, tags, scheme))
 
     def predict(self, words: Sentences) -> dict[str, list[list[str]]]:
         """Predict the tags of some sentences by each, under its name."""
@@ -211,9 +209,7 @@ class TaggingBaselines:
             KeyError, ValueError: the tensors are not those of baselines of this kind.
         """
         has_phrases = any(name.startswith("phrases.") for name in tensors)
-        return cls(
-            MostFrequentTag.from_tensors(tensors), LongestMatch.from_tensors(tensors) if has_phrases else None
-        )
+        return cls(MostFrequentTag.from_tensors(tensors), LongestMatch.from_tensors(tensors) if has_phrases else None)
 
 
 def _most_frequent(counts: Mapping[_Key, Counter[str]], overall: Counter[str]) -> dict[_Key, str]:

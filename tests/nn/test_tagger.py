@@ -57,9 +57,7 @@ def loss_of(network: TaggerNetwork, batch: TokenBatch) -> Tensor:
 def answer_of(network: TaggerNetwork, batch: TokenBatch) -> tuple[Tensor, Tensor]:
     """Tags and confidences as [B, T], zeros in the padding."""
     emissions, layout = network(batch)
-    tags, confidences = (
-        layout.unpack(part, batch.values.shape[1], True) for part in network.answer(emissions, layout)
-    )
+    tags, confidences = (layout.unpack(part, batch.values.shape[1], True) for part in network.answer(emissions, layout))
     return tags, confidences
 
 

@@ -138,6 +138,6 @@ def number_sentences(chunks: Iterable[Iterable[Sentence]], tags: Sequence[str] |
                 lengths.append(len(row))
         file.flush()
         width, tokens = 1 if tags is None else 2, sum(lengths)
-        flat = np.memmap(file, np.int32, "r") if tokens else np.zeros(0, np.int32)
+        flat = np.asarray(np.memmap(file, np.int32, "r")) if tokens else np.zeros(0, np.int32)
     starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)])
     return Numbered(flat.reshape(tokens, width), starts, list(of_word))

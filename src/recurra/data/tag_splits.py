@@ -60,12 +60,12 @@ def load_tag_splits(config: TagDataConfig, seed: int) -> TagSplits:
         total = f"{config.valid_share} + {config.test_share}"
         raise SettingsError(f"options 'valid_share' and 'test_share': expected a sum below 1, found {total}")
     _refuse_same_source(config)
-    format = format_of(config.data, config.format)
+    form = format_of(config.data, config.format)
     told = {name: getattr(config, name) for name in ("format", *_COLUMNS) if getattr(config, name) is not None}
     train = in_one_form(load_tagged(config.data, labels="required", **told), config.scheme)
     given = {
         part: in_one_form(
-            load_tagged(source, labels="required", **reading_like(source, config, format)), train.scheme()
+            load_tagged(source, labels="required", **reading_like(source, config, form)), train.scheme()
         )
         for part, source in (("valid", config.valid), ("test", config.test))
         if source is not None
@@ -75,7 +75,7 @@ def load_tag_splits(config: TagDataConfig, seed: int) -> TagSplits:
     known = known_tags(parts["train"])
     for part in given:
         refuse_unseen(parts[part], known)
-    return TagSplits(parts["train"], parts["valid"], parts.get("test"), format)
+    return TagSplits(parts["train"], parts["valid"], parts.get("test"), form)
 
 
 def tag_splits_in_memory(

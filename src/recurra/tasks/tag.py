@@ -181,7 +181,8 @@ class Tag(Task):
     def loss(self, network: nn.Module, batch: TokenBatch, carried: Any = None) -> Loss:
         """-log p of the tags, per token."""
         assert batch.labels is not None
-        return Loss(self.network.loss(*network(batch), batch.labels))
+        emissions, layout = network(batch)
+        return Loss(self.network.loss(emissions, layout, batch.labels))
 
     def validate(self) -> Validation:
         """The loss, and span F1 or token accuracy with its standard error over the sentences."""

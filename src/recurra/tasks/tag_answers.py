@@ -91,7 +91,9 @@ def _answered_texts(tag: _Tag, texts: Sequence[str]) -> str:
     """A JSON object a line for each text."""
     for text in texts:
         if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-            raise DataError(f"the text {text!r} holds half of a surrogate pair, which is no character; give it as UTF-8")
+            raise DataError(
+                f"the text {text!r} holds half of a surrogate pair, which is no character; give it as UTF-8"
+            )
     sentences = [Sentence(split_words(text), None, number) for number, text in enumerate(texts, start=1)]
     lines = []
     for sentence, answer in zip(sentences, tag(sentences)):
