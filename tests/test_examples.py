@@ -36,7 +36,27 @@ def test_basic_lstm_text_classification(tmp_path, environment):
     assert not any(tmp_path.iterdir())
 
 
+def test_gru_bidirectional_rnn(tmp_path, environment):
+    sentences = ["Paint the old doors green .", "Paint dries slowly ."]
+    printed = run("02_gru_bidirectional_rnn.py", tmp_path, environment, *sentences)
+    score = r"([\d.]+) %, of words not in training ([\d.]+) %"
+    epochs = re.findall(rf"^([\w ]+), epoch +(\d+)/\d+  loss ([\d.]+)  validation: {score}$", printed, re.MULTILINE)
+    assert [int(number) for _, number, *_ in epochs] == [*range(1, len(epochs) // 2 + 1)] * 2
+    names = ("most frequent tag of each word", "forward GRU", "bidirectional GRU")
+    usual, forward, both = (re.search(rf"^{name}: {score}$", printed, re.MULTILINE).groups() for name in names)
+    assert 85 < float(usual[0]) < 90
+    assert float(usual[0]) + 3 < float(forward[0]) < float(both[0]) - 3
+    assert float(both[0]) > 96
+    assert float(usual[1]) + 20 < float(both[1])
+    assert printed.splitlines()[-2:] == [
+        "Paint/VERB the/DET old/ADJ doors/NOUN green/ADJ ./PUNCT",
+        "Paint/NOUN dries/VERB slowly/ADV ./PUNCT",
+    ]
+    assert not any(tmp_path.iterdir())
+
+
 @pytest.mark.slow
-def test_basic_lstm_text_classification_repeats(tmp_path, environment):
-    first, second = (run("01_basic_lstm_text_classification.py", tmp_path, environment) for _ in range(2))
+@pytest.mark.parametrize("name", [path.name for path in sorted(FOLDER.glob("*.py"))])
+def test_an_example_repeats(name, tmp_path, environment):
+    first, second = (run(name, tmp_path, environment) for _ in range(2))
     assert first == second

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from recurra import nn
-    from recurra.estimators import Classifier, load
+    from recurra.estimators import Classifier, LanguageModel, load
     from recurra.swap import accelerate, restore
 
-__all__ = ["Classifier", "accelerate", "load", "nn", "restore"]
+__all__ = ["Classifier", "LanguageModel", "accelerate", "load", "nn", "restore"]
 
 _HOMES = {
     "Classifier": "recurra.estimators",
+    "LanguageModel": "recurra.estimators",
     "accelerate": "recurra.swap",
     "load": "recurra.estimators",
     "restore": "recurra.swap",

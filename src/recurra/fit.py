@@ -11,7 +11,8 @@ from recurra.card import model_card
 from recurra.config import RunConfig
 from recurra.evaluate import evaluate_run
 from recurra.run_directory import RunDirectory
-from recurra.tasks import TASKS, Task
+from recurra.start import read_start
+from recurra.tasks import TASKS, Start, Task
 from recurra.train import Callback, train
 
 __all__ = ["Fitted", "fit"]
@@ -25,6 +26,17 @@ class Fitted(NamedTuple):
     task: Task
     metrics: dict[str, Any]
     interrupted: bool
+
+
+def _start(config: RunConfig) -> Start | None:
+    """What the option `init_from` names, where it is given.
+
+    Raises:
+        SettingsError: it names no language model.
+        ModelDirectoryError: it is no model directory, or a damaged one.
+    """
+    named = getattr(config.model, "init_from", None)
+    return None if named is None else read_start(named)
 
 
 def fit(
@@ -45,7 +57,7 @@ def fit(
     """
     run = RunDirectory(out, overwrite, resume)
     try:
-        task = TASKS[config.task].from_data(config)
+        task = TASKS[config.task].from_data(config, _start(config))
         run.begin(task)
         progress = train(task, run, callbacks)
         baseline = task.fit_baseline()

@@ -73,7 +73,7 @@ def is_file(argument: str) -> bool:
 
 
 def standard_input() -> IO[bytes]:
-    """By a handle of its own, as the interpreter aborts at its end while a thread still waits for `sys.stdin`."""
+    """Standard input by its own handle: the interpreter aborts at its end while a thread waits for `sys.stdin`."""
     try:
         return open(sys.stdin.fileno(), "rb", closefd=False)
     except io.UnsupportedOperation:  # standard input was replaced by something in memory

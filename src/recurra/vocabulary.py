@@ -15,15 +15,18 @@ from torch import Tensor
 from recurra.config import VocabularyConfig
 from recurra.errors import DataError, SettingsError
 
-__all__ = ["PADDING", "UNKNOWN", "Token", "Vectors", "Vocabulary"]
+__all__ = ["END", "PADDING", "UNKNOWN", "Token", "Vectors", "Vocabulary"]
 
 _log = logging.getLogger("recurra")
 
 PADDING = 0
 UNKNOWN = 1
+END = 2  # of a line, in the vocabulary of a language model
 _SPECIAL = ["[PAD]", "[UNK]"]
+_END = "end of line"  # no token of any kind has spaces in it
 _WORD = r"\w+(?:['’]\w+)*|[^\w\s]"  # noqa: RUF001  a word keeps its apostrophes: "don't" is one symbol
-_DEFAULT_SIZE = {"words": 50_000, "characters": 50_000, "bpe": 8_000}
+_PATTERNS = {"words": _WORD, "spaces": r"\S+", "characters": r"[\s\S]"}
+_DEFAULT_SIZE = {"words": 50_000, "spaces": 50_000, "characters": 50_000, "bpe": 8_000}
 
 
 class Token(NamedTuple):
@@ -54,20 +57,22 @@ class Vocabulary:
         self._tokenizer.encode_special_tokens = True  # a "[PAD]" that stands in a text is text
 
     @classmethod
-    def build(cls, chunks: Iterable[list[str]], config: VocabularyConfig) -> Vocabulary:
+    def build(cls, chunks: Iterable[list[str]], config: VocabularyConfig, has_end: bool = False) -> Vocabulary:
         """Learn the symbols of the training texts, the most frequent first.
 
         Args:
             chunks: the texts, in lists of any size; read once.
             config: what a symbol is, how many are kept, and how often one must be seen.
+            has_end: whether there is a symbol for the end of a line.
 
         Raises:
             SettingsError: fewer byte pairs asked for than there are bytes.
         """
         size = config.vocabulary_size or _DEFAULT_SIZE[config.tokens]
+        special = [*_SPECIAL, _END] if has_end else _SPECIAL
         if config.tokens == "bpe":
             alphabet = pre_tokenizers.ByteLevel.alphabet()
-            least = len(alphabet) + len(_SPECIAL)
+            least = len(alphabet) + len(special)
             if size < least:
                 raise SettingsError(
                     f"option 'vocabulary_size': bpe needs at least {least}, one for each byte; found {size}"
@@ -78,16 +83,16 @@ class Vocabulary:
             trainer: Any = trainers.BpeTrainer(
                 vocab_size=size,
                 min_frequency=config.min_count,
-                special_tokens=_SPECIAL,
+                special_tokens=special,
                 initial_alphabet=alphabet,
                 show_progress=False,
             )
         else:
             tokenizer = Tokenizer(models.WordLevel(unk_token=_SPECIAL[UNKNOWN]))
-            pattern = _WORD if config.tokens == "words" else r"[\s\S]"
-            tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(pattern), behavior="removed", invert=True)
+            pattern = Regex(_PATTERNS[config.tokens])
+            tokenizer.pre_tokenizer = pre_tokenizers.Split(pattern, behavior="removed", invert=True)
             trainer = trainers.WordLevelTrainer(
-                vocab_size=size, min_frequency=config.min_count, special_tokens=_SPECIAL, show_progress=False
+                vocab_size=size, min_frequency=config.min_count, special_tokens=special, show_progress=False
             )
         steps = [normalizers.NFC(), *([normalizers.Lowercase()] if config.lowercase else [])]
         tokenizer.normalizer = normalizers.Sequence(steps)
@@ -107,6 +112,10 @@ class Vocabulary:
         return [
             Token(text[start:stop], id_, id_ != UNKNOWN) for id_, (start, stop) in zip(encoding.ids, encoding.offsets)
         ]
+
+    def decode(self, ids: list[int]) -> str:
+        """Return the text of byte pairs; bytes that make no whole character become U+FFFD."""
+        return str(self._tokenizer.decode(ids, skip_special_tokens=False))
 
     def symbols(self) -> list[str]:
         """Return the symbols in the order of their ids."""

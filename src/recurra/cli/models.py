@@ -36,6 +36,10 @@ def _evaluate(
     format: Format = None,
     delimiter: Delimiter = None,
     header: Header = None,
+    dynamic: Annotated[
+        float | None,
+        typer.Option(help="Learning rate of dynamic evaluation, for a language model: it learns as it reads.", min=0),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print all scores as one JSON object.")] = False,
 ) -> None:
     """Score a model on labelled examples, beside its baselines."""
@@ -44,7 +48,8 @@ def _evaluate(
         from recurra.show import print_scores
 
         saved = read_model(model)
-        reading = saved.task.chosen_reading(
+        reading = saved.task.chosen(
+            saved.task.reading,
             text_column=text_column,
             label_column=label_column,
             token_column=token_column,
@@ -54,8 +59,9 @@ def _evaluate(
             delimiter=delimiter,
             header=header,
         )
+        scoring = saved.task.chosen(saved.task.evaluating, dynamic=dynamic)
         examples = saved.task.load_labelled(data, **reading)
-        scores = saved.task.evaluate(examples, saved.baseline)
+        scores = saved.task.evaluate(examples, saved.baseline, **scoring)
         if as_json:
             typer.echo(json.dumps(scores, ensure_ascii=False))
         else:
@@ -83,7 +89,8 @@ def _predict(
         from recurra.files import atomic_writer
 
         task = read_model(model).task
-        reading = task.chosen_reading(
+        reading = task.chosen(
+            task.reading,
             text_column=text_column,
             token_column=token_column,
             tag_column=tag_column,
@@ -112,7 +119,7 @@ def _check(
         from recurra.checkpoint import read_model
 
         saved = read_model(model)
-        reading = saved.task.chosen_reading(text_column=text_column)
+        reading = saved.task.chosen(saved.task.reading, text_column=text_column)
         broken = []
         for finding in check_model(saved, saved.task.sequences(data, **reading)):
             mark = "ok    " if finding.holds else "BROKEN"

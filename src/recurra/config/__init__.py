@@ -5,7 +5,7 @@ fields, the estimators take the same names, and a model directory's `config.json
 """
 
 from recurra.config.classify import ClassifyConfig, ClassifyDataConfig, ClassifyModelConfig, PoolingName
-from recurra.config.language_model import LanguageModelConfig, LanguageModelNetworkConfig
+from recurra.config.language_model import LanguageModelConfig, LanguageModelDataConfig, LanguageModelNetworkConfig
 from recurra.config.run import CONFIGS, make_run_config, parse_run_config
 from recurra.config.sections import (
     OF_SGD,
@@ -29,6 +29,7 @@ __all__ = [
     "ClassifyModelConfig",
     "DataConfig",
     "LanguageModelConfig",
+    "LanguageModelDataConfig",
     "LanguageModelNetworkConfig",
     "ModelConfig",
     "PoolingName",

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from recurra.config.sections import DataConfig, ModelConfig, NoEffect, RunConfig, TrainConfig, VocabularyConfig
 
-__all__ = ["LanguageModelConfig", "LanguageModelNetworkConfig"]
+__all__ = ["LanguageModelConfig", "LanguageModelDataConfig", "LanguageModelNetworkConfig"]
 
 
 class LanguageModelDataConfig(DataConfig):

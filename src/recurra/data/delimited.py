@@ -21,7 +21,7 @@ from recurra.data.lines import read_lines
 from recurra.data.table import Table, batched
 from recurra.errors import DataError, SettingsError
 
-__all__ = ["DelimitedTable"]
+__all__ = ["DelimitedTable", "Record", "quoted_records"]
 
 _log = logging.getLogger("recurra")
 _PEEK = 200
@@ -96,25 +96,13 @@ class DelimitedTable(Table):
 
     def _records(self) -> Iterator[Record]:
         lines = read_lines(self._path, self.name)
-        return self._quoted_records(lines) if self._quoted else self._plain_records(lines)
+        return quoted_records(lines, self._delimiter, self.name) if self._quoted else self._plain_records(lines)
 
     def _plain_records(self, lines: Iterator[str]) -> Iterator[Record]:
         for number, line in enumerate(lines, start=1):
             row = line.rstrip("\r\n")
             if row:
                 yield number, row.split(self._delimiter)
-
-    def _quoted_records(self, lines: Iterator[str]) -> Iterator[Record]:
-        csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_FIELD))
-        reader = csv.reader(lines, delimiter=self._delimiter, strict=True)
-        start = 1
-        try:
-            for row in reader:
-                if row:
-                    yield start, row
-                start = reader.line_num + 1
-        except csv.Error as error:
-            raise DataError(_explain(error, self.name, start, self._delimiter)) from error
 
     def _decide_header(self, first: list[list[str]]) -> bool:
         found, why = has_header(first)
@@ -152,6 +140,24 @@ class DelimitedTable(Table):
         if self._quoted:
             return f'put fields that hold {self._delimiter!r} in double quotes ("...")'
         return f"fields are not quoted in such a file; if these are, name it .csv and say {_option(self._delimiter)}"
+
+
+def quoted_records(lines: Iterator[str], delimiter: str, name: str) -> Iterator[Record]:
+    """Yield the rows of a file whose fields may be quoted, each with the line where it begins; empty lines are skipped.
+
+    Raises:
+        DataError: malformed quotes.
+    """
+    csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_FIELD))
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    start = 1
+    try:
+        for row in reader:
+            if row:
+                yield start, row
+            start = reader.line_num + 1
+    except csv.Error as error:
+        raise DataError(_explain(error, name, start, delimiter)) from error
 
 
 def _option(delimiter: str) -> str:

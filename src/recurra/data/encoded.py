@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from recurra.data.text import Texts
 from recurra.files import failures_named
-from recurra.vocabulary import UNKNOWN, Vocabulary
+from recurra.vocabulary import END, UNKNOWN, Vocabulary
 
 __all__ = ["Encoded", "encode"]
 
@@ -27,6 +27,7 @@ class Encoded:
         labels: the class of each text, or None.
         unknown: how many of the ids are those of the unknown symbol.
         truncated: how many texts were longer than allowed.
+        characters: how many characters the texts have, the ends of lines among them where they are symbols.
     """
 
     ids: NDArray[np.int32]
@@ -34,6 +35,7 @@ class Encoded:
     labels: NDArray[np.int64] | None
     unknown: int
     truncated: int
+    characters: int = 0
 
     def __len__(self) -> int:
         return len(self.starts) - 1
@@ -58,7 +60,11 @@ class Encoded:
 
 
 def encode(
-    texts: Texts, vocabulary: Vocabulary, classes: Sequence[str] | None = None, max_length: int | None = None
+    texts: Texts,
+    vocabulary: Vocabulary,
+    classes: Sequence[str] | None = None,
+    max_length: int | None = None,
+    with_end: bool = False,
 ) -> Encoded:
     """Turn texts into ids in one pass.
 
@@ -67,6 +73,7 @@ def encode(
         vocabulary: the known symbols.
         classes: the names of the classes in order, when the labels are wanted; each label must be one of them.
         max_length: symbols kept of a longer text.
+        with_end: whether the symbol for the end of a line is put behind each text.
 
     Raises:
         OutputError: the system's temporary folder, where the ids are kept, cannot be written.
@@ -74,13 +81,16 @@ def encode(
     number = {name: index for index, name in enumerate(classes or ())}
     lengths: list[NDArray[np.int64]] = []
     labels: list[NDArray[np.int64]] = []
-    unknown = truncated = 0
+    unknown = truncated = characters = 0
     with failures_named(Path(tempfile.gettempdir())), tempfile.TemporaryFile() as file:
         for chunk in texts.chunks():
             encoded = vocabulary.encode(chunk.texts)
             if max_length is not None:
                 truncated += sum(len(ids) > max_length for ids in encoded)
                 encoded = [ids[:max_length] for ids in encoded]
+            if with_end:
+                encoded = [[*ids, END] for ids in encoded]
+            characters += sum(len(text) + with_end for text in chunk.texts)
             flat = np.concatenate([np.asarray(ids, dtype=np.int32) for ids in encoded])
             unknown += int((flat == UNKNOWN).sum())
             file.write(flat.tobytes())
@@ -90,4 +100,4 @@ def encode(
         file.flush()
         starts = np.concatenate([np.zeros(1, np.int64), *lengths]).cumsum()
         ids = np.memmap(file, np.int32, "r") if starts[-1] else np.zeros(0, np.int32)
-    return Encoded(ids, starts, np.concatenate(labels) if labels else None, unknown, truncated)
+    return Encoded(ids, starts, np.concatenate(labels) if labels else None, unknown, truncated, characters)

@@ -15,13 +15,13 @@ from recurra.data.lines import read_lines
 from recurra.data.table import Table, batched
 from recurra.errors import DataError
 
-__all__ = ["JsonLinesTable"]
+__all__ = ["JsonLinesTable", "LineFault", "kind_of_value", "parse_object"]
 
 _PEEK = 100
 _REMEDY = "each line must be one JSON object with the same keys; correct these lines or take them out"
 
 
-class _Fault(Exception):
+class LineFault(Exception):
     """What is wrong with one line."""
 
 
@@ -42,8 +42,8 @@ class JsonLinesTable(Table):
         for number, line in islice(self._lines(), _PEEK):
             lines += 1
             try:
-                keys.update(dict.fromkeys(_parse(line)))
-            except _Fault as fault:
+                keys.update(dict.fromkeys(parse_object(line)))
+            except LineFault as fault:
                 faults.add(f"line {number:,}", str(fault))
         faults.raise_if_any(f"{_REMEDY} (only the first {_PEEK} were looked at)")
         if not lines:
@@ -64,8 +64,8 @@ class JsonLinesTable(Table):
             rows = []
             for number, line in batch:
                 try:
-                    rows.append(_values(_parse(line), columns, text))
-                except _Fault as fault:
+                    rows.append(_values(parse_object(line), columns, text))
+                except LineFault as fault:
                     faults.add(f"line {number:,}", str(fault))
             if not faults:
                 yield pl.DataFrame(rows, schema=schema, orient="row")
@@ -84,15 +84,20 @@ class JsonLinesTable(Table):
         return [names[row] for row in rows]
 
 
-def _parse(line: str) -> dict[str, Any]:
+def parse_object(line: str) -> dict[str, Any]:
+    """Return the object that a line holds; NaN and Infinity are None.
+
+    Raises:
+        LineFault: anything else, or text that is not Unicode.
+    """
     try:
         value = json.loads(line, parse_constant=_missing)
     except json.JSONDecodeError as error:
-        raise _Fault(f"expected JSON, found a fault at column {error.colno} ({error.msg})") from None
+        raise LineFault(f"expected JSON, found a fault at column {error.colno} ({error.msg})") from None
     except (ValueError, RecursionError) as error:
-        raise _Fault(f"expected JSON that can be read, found: {error}") from None
+        raise LineFault(f"expected JSON that can be read, found: {error}") from None
     if not isinstance(value, dict):
-        raise _Fault(f"expected an object, found {_kind(value)}")
+        raise LineFault(f"expected an object, found {kind_of_value(value)}")
     if "\\ud" in line or "\\uD" in line:
         _refuse_half_pairs(value)
     return value
@@ -105,21 +110,21 @@ def _missing(constant: str) -> None:
 def _refuse_half_pairs(row: dict[str, Any]) -> None:
     for key, value in row.items():
         try:
-            f"{key}{value}".encode()
+            json.dumps([key, value], ensure_ascii=False).encode()
         except UnicodeEncodeError:
-            raise _Fault(f"'{key}' holds half of a surrogate pair (\\ud...), which is no character") from None
+            raise LineFault(f"'{key}' holds half of a surrogate pair (\\ud...), which is no character") from None
 
 
 def _values(row: dict[str, Any], columns: Sequence[str], text: Collection[str]) -> list[str | None]:
     values = []
     for column in columns:
         if column not in row:
-            raise _Fault(f"expected a key '{column}', found {', '.join(row) or 'none'}")
+            raise LineFault(f"expected a key '{column}', found {', '.join(row) or 'none'}")
         value = row[column]
         if isinstance(value, dict | list):
-            raise _Fault(f"expected text or a number in '{column}', found {_kind(value)}")
+            raise LineFault(f"expected text or a number in '{column}', found {kind_of_value(value)}")
         if column in text and value is not None and not isinstance(value, str):
-            raise _Fault(f"expected text in '{column}', found {_kind(value)} ({_as_string(value)})")
+            raise LineFault(f"expected text in '{column}', found {kind_of_value(value)} ({_as_string(value)})")
         values.append(_as_string(value))
     return values
 
@@ -130,6 +135,7 @@ def _as_string(value: Any) -> str | None:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _kind(value: Any) -> str:
+def kind_of_value(value: Any) -> str:
+    """Return what JSON calls a value, with its article."""
     kinds = {dict: "an object", list: "an array", str: "a string", bool: "a truth value", type(None): "null"}
     return kinds.get(type(value), "a number")

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-__all__ = ["KNOWN_NAMES", "LABEL_NAMES", "SPLIT_NAMES", "TEXT_NAMES"]
+__all__ = [
+    "KNOWN_NAMES",
+    "LABEL_NAMES",
+    "SENTENCE_NAMES",
+    "SPLIT_NAMES",
+    "TAG_NAMES",
+    "TEXT_NAMES",
+    "TOKEN_NAMES",
+]
 
 TEXT_NAMES = (
     *("text", "sentence", "review", "content", "body", "comment", "message", "document", "tweet", "utterance"),
@@ -18,3 +26,12 @@ SPLIT_NAMES = {
     "test": "test",
 }
 KNOWN_NAMES = frozenset((*TEXT_NAMES, *LABEL_NAMES, "split", "id"))
+TOKEN_NAMES = ("token", "tokens", "word", "words", "form", "forms", "text")
+TAG_NAMES = (
+    *("tag", "tags", "label", "labels", "ner", "ner_tag", "ner_tags", "entity", "chunk", "chunk_tags"),
+    *("upos", "pos", "pos_tag", "pos_tags", "xpos"),
+)
+SENTENCE_NAMES = (
+    *("sentence", "sentence_id", "sentence #", "sent_id", "sent", "sentence_idx", "sentence_number", "sentence_no"),
+    *("id", "doc", "doc_id", "document"),
+)

@@ -12,7 +12,16 @@ import polars as pl
 
 from recurra.errors import DataError, SettingsError, nearest
 
-__all__ = ["KNOWN_SUFFIXES", "Table", "batched", "is_delimited", "kind_of", "read_table", "string_columns"]
+__all__ = [
+    "KNOWN_SUFFIXES",
+    "Table",
+    "batched",
+    "is_delimited",
+    "kind_of",
+    "read_table",
+    "require_file",
+    "string_columns",
+]
 
 _DELIMITED = (".csv", ".tsv", ".tab")
 _LINES = (".jsonl", ".ndjson", ".txt")
@@ -110,19 +119,28 @@ def kind_of(path: Path) -> str:
     """
     if path.is_dir():
         return "folder"
-    if not path.exists():
-        raise DataError(_missing(path))
-    if not path.is_file():
-        raise DataError(f"{path}: expected a file or folder, found a pipe or device, which cannot be read twice")
+    require_file(path)
     packed = path.suffix.lower() == ".gz"
     suffix = Path(path.name[:-3] if packed else path.name).suffix.lower()
     if suffix not in KNOWN_SUFFIXES or (packed and suffix == ".parquet"):
         found = f"{suffix}.gz" if packed else suffix or "a name without suffix"
         known = " ".join(KNOWN_SUFFIXES)
         raise DataError(f"{path}: expected one of {known} (all but .parquet also .gz) or a folder, found {found}")
+    return suffix
+
+
+def require_file(path: Path) -> None:
+    """Check that a file can be read, and read again.
+
+    Raises:
+        DataError: there is no such file (the nearest name beside it is offered), it is empty, or it is no file.
+    """
+    if not path.exists():
+        raise DataError(_missing(path))
+    if not path.is_file():
+        raise DataError(f"{path}: expected a file or folder, found a pipe or device, which cannot be read twice")
     if path.stat().st_size == 0:
         raise DataError(f"{path}: the file is empty (0 bytes)")
-    return suffix
 
 
 def is_delimited(source: str, delimiter: str | None) -> bool:

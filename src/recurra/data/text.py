@@ -125,6 +125,10 @@ class Texts:
         self._counts = dict(sorted(counts.items()))
         self._length = seen
 
+    def part(self, name: str, part: Part) -> Texts:
+        """Return some of the rows, under a name of their own."""
+        return Texts(self._table, self.columns, name=name, part=part)
+
     def label_counts(self) -> dict[str, int]:
         """Return how often each label occurs, sorted by label; empty where labels are not known."""
         self.check()

@@ -7,10 +7,11 @@ from pathlib import Path
 from recurra.checkpoint import read_model
 from recurra.estimators.base import Estimator
 from recurra.estimators.classifier import Classifier
+from recurra.estimators.language_model import LanguageModel
 
-__all__ = ["Classifier", "load"]
+__all__ = ["Classifier", "LanguageModel", "load"]
 
-_ESTIMATORS: dict[str, type[Estimator]] = {"classify": Classifier}
+_ESTIMATORS: dict[str, type[Estimator]] = {"classify": Classifier, "language-model": LanguageModel}
 
 
 def load(path: str | Path) -> Estimator:

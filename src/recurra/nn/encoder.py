@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, cast
@@ -22,7 +22,7 @@ from recurra.vocabulary import PADDING, UNKNOWN
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-__all__ = ["SequenceEncoder", "drop_symbols", "make_embedding", "make_recurrent"]
+__all__ = ["SequenceEncoder", "drop_symbols", "make_embedding", "make_recurrent", "start_from"]
 
 
 def make_recurrent(
@@ -78,6 +78,24 @@ def drop_symbols(ids: Tensor, p: float) -> Tensor:
     2015.
     """
     return ids.masked_fill(torch.rand(ids.shape, device=ids.device) < p, UNKNOWN)
+
+
+@torch.no_grad()
+def start_from(weights: Mapping[str, Tensor], embedding: nn.Embedding, recurrent: Recurrent) -> None:
+    """Give a network the embeddings and recurrent weights of a language model with the same V, E, H and L.
+
+    A second direction, and what a layer reads of the second direction below it, stay as they were drawn.
+
+    Args:
+        weights: of the language model, by name.
+        embedding: [V, E].
+        recurrent: of the same cell.
+    """
+    embedding.weight.copy_(weights["embedding.weight"])
+    for name, parameter in recurrent.named_parameters():
+        if f"recurrent.{name}" in weights:
+            given = weights[f"recurrent.{name}"]
+            parameter[..., : given.shape[-1]] = given
 
 
 class SequenceEncoder(nn.Module):

@@ -1,8 +1,9 @@
 """The one table of tasks."""
 
-from recurra.tasks.base import Task
+from recurra.tasks.base import Start, Task
 from recurra.tasks.classify import Classify
+from recurra.tasks.language_model import ModelLanguage
 
-__all__ = ["TASKS", "Task"]
+__all__ = ["TASKS", "Start", "Task"]
 
-TASKS: dict[str, type[Task]] = {task.name: task for task in (Classify,)}
+TASKS: dict[str, type[Task]] = {task.name: task for task in (Classify, ModelLanguage)}

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from recurra.config import RunConfig
+from recurra.config import ModelConfig, RunConfig, VocabularyConfig
 from recurra.errors import SettingsError
 from recurra.nn.stack import Recurrent
 from recurra.tables import ScoreTable
 from recurra.vocabulary import Vocabulary
 
-__all__ = ["AnyBatch", "Baseline", "Loss", "RecurrentCall", "Task", "Validation"]
+__all__ = ["AnyBatch", "Baseline", "Loss", "RecurrentCall", "Start", "Task", "Validation", "started_config"]
 
 
 class AnyBatch(Protocol):
@@ -51,6 +51,35 @@ class Loss(NamedTuple):
     carried: Any = None
 
 
+class Start(NamedTuple):
+    """A trained language model that another network starts from: its settings, vocabulary and weights by name."""
+
+    vocabulary_config: VocabularyConfig
+    model_config: ModelConfig
+    vocabulary: Vocabulary
+    weights: Mapping[str, Tensor]
+
+
+_Config = TypeVar("_Config", bound=RunConfig)
+_STARTED = {
+    "vocabulary": ("tokens", "lowercase", "vocabulary_size", "min_count"),
+    "model": ("cell", "embedding_size", "hidden_size", "num_layers"),
+}
+
+
+def started_config(config: _Config, start: Start | None) -> _Config:
+    """A run's configuration with the settings that the language model it starts from has."""
+    if start is None:
+        return config
+    theirs = {"vocabulary": start.vocabulary_config, "model": start.model_config}
+    update = {}
+    for section, names in _STARTED.items():
+        own = getattr(config, section)
+        known = [name for name in names if name in type(own).model_fields]
+        update[section] = own.model_copy(update={name: getattr(theirs[section], name) for name in known})
+    return config.model_copy(update=update)
+
+
 class RecurrentCall(NamedTuple):
     """A network's recurrent layers, and what they read of some sequences: [B, T, I] and lengths [B]."""
 
@@ -71,6 +100,7 @@ class Task(ABC):
         score: the score that decides which epoch is the best; higher is better.
         enough_steps: how many steps a run makes when it is not told its epochs.
         reading: the options of `recurra evaluate` and `recurra predict` that say how its files are read.
+        evaluating: the options of `recurra evaluate` that say how it is scored.
         config: what the run was told.
         vocabulary: symbols <-> ids.
         network: the model, trained or not.
@@ -81,6 +111,7 @@ class Task(ABC):
     score: ClassVar[str]
     enough_steps: ClassVar[int] = 1200  # what SST-2 and the bundled reviews need with the other settings at default
     reading: ClassVar[tuple[str, ...]]
+    evaluating: ClassVar[tuple[str, ...]] = ()
     config: RunConfig
     vocabulary: Vocabulary
     network: nn.Module
@@ -89,8 +120,13 @@ class Task(ABC):
 
     @classmethod
     @abstractmethod
-    def from_data(cls, config: Any) -> Task:
-        """Read the data that the configuration names, learn the vocabulary, and make a fresh network."""
+    def from_data(cls, config: Any, start: Start | None = None) -> Task:
+        """Read the data that the configuration names, learn the vocabulary, and make a network.
+
+        Args:
+            config: of the task's kind.
+            start: what `init_from` names, read; the network is a fresh one when None.
+        """
 
     @classmethod
     @abstractmethod
@@ -146,7 +182,10 @@ class Task(ABC):
 
     @abstractmethod
     def evaluate(self, examples: Any, baseline: Any) -> dict[str, Any]:
-        """Score the network and its baselines on labelled examples; a JSON-like mapping."""
+        """Score the network and its baselines on labelled examples; a JSON-like mapping.
+
+        A task whose `evaluating` names options takes them by keyword.
+        """
 
     @abstractmethod
     def tables(self, scores: Mapping[str, Any], title: str, full: bool) -> list[ScoreTable]:
@@ -183,19 +222,18 @@ class Task(ABC):
             SettingsError: an option about files was given, and there is none.
         """
 
-    def chosen_reading(self, **given: Any) -> dict[str, Any]:
-        """Return those options of reading that were given (are not None).
+    def chosen(self, known: Sequence[str], **given: Any) -> dict[str, Any]:
+        """Return those options that were given (are not None), if they are among those that the task knows.
 
         Raises:
             SettingsError: one would have no effect on a model of this task.
         """
         chosen = {name: value for name, value in given.items() if value is not None}
         for name, value in chosen.items():
-            if name not in self.reading:
-                known = ", ".join(self.reading)
+            if name not in known:
+                its = f"whose options are {', '.join(known)}" if known else "which has no such option"
                 raise SettingsError(
-                    f"option '{name}' ({value}) would have no effect: the model is of the task {self.name}, "
-                    f"whose options are {known}"
+                    f"option '{name}' ({value}) would have no effect: the model is of the task {self.name}, {its}"
                 )
         return chosen
 

@@ -24,8 +24,9 @@ from recurra.errors import DataError, nearest
 from recurra.inputs import chunks_of_inputs
 from recurra.metrics import classification_scores, classification_tables, gain_line, paired_difference
 from recurra.nn.classifier import TextClassifier
+from recurra.nn.encoder import start_from
 from recurra.tables import ScoreTable
-from recurra.tasks.base import Loss, RecurrentCall, Task, Validation
+from recurra.tasks.base import Loss, RecurrentCall, Start, Task, Validation, started_config
 from recurra.vocabulary import Vectors, Vocabulary
 
 __all__ = ["Classify", "ClassifyData", "Evaluation", "Prediction"]
@@ -104,14 +105,16 @@ class Classify(Task):
             self._class_weights = counts.sum() / (len(counts) * counts)
 
     @classmethod
-    def from_data(cls, config: ClassifyConfig) -> Classify:
+    def from_data(cls, config: ClassifyConfig, start: Start | None = None) -> Classify:
         """Read the data that the configuration names; errors as :func:`recurra.data.load_splits`."""
-        return cls.from_splits(config, load_splits(config.data, config.train.seed))
+        return cls.from_splits(config, load_splits(config.data, config.train.seed), start)
 
     @classmethod
-    def from_splits(cls, config: ClassifyConfig, splits: Splits) -> Classify:
-        """Learn the vocabulary and the classes from the training texts, and encode all."""
-        vocabulary = Vocabulary.build((chunk.texts for chunk in splits.train.chunks()), config.vocabulary)
+    def from_splits(cls, config: ClassifyConfig, splits: Splits, start: Start | None = None) -> Classify:
+        """Learn the vocabulary, but for the one of a start, and the classes from the training texts, and encode all."""
+        config = started_config(config, start)
+        chunks = (chunk.texts for chunk in splits.train.chunks())
+        vocabulary = Vocabulary.build(chunks, config.vocabulary) if start is None else start.vocabulary
         vectors = config.vocabulary.vectors and vocabulary.read_vectors(config.vocabulary.vectors)
         counts = splits.train.label_counts()
         classes = sorted(counts)
@@ -127,7 +130,11 @@ class Classify(Task):
             raise DataError(f"{splits.train.name}: no text has a single symbol; is the text column the right one?")
         columns = (splits.train.columns.text, splits.train.columns.label or "label")
         data = ClassifyData(encoded["train"], encoded["valid"], encoded.get("test"))
-        return cls(config, vocabulary, classes, [counts[name] for name in classes], columns, data, vectors or None)
+        task = cls(config, vocabulary, classes, [counts[name] for name in classes], columns, data, vectors or None)
+        encoder = task.network.encoder
+        if start is not None and encoder.recurrent is not None:
+            start_from(start.weights, encoder.embedding, encoder.recurrent)
+        return task
 
     @classmethod
     def restore(cls, config: ClassifyConfig, vocabulary: Vocabulary, facts: Mapping[str, Any]) -> Classify:
