@@ -18,6 +18,10 @@ BETWEEN = torch.ones(4, 4, dtype=torch.bool)
 BETWEEN[[0, 2, 3], 2] = False
 BETWEEN[3, 3] = False
 MOVES = Moves(torch.tensor([True, True, False, True]), torch.tensor([True, False, True, True]), BETWEEN)
+# nothing comes before tag 3, so that at most tokens no path at all brings to it
+NOT_AFTER = torch.ones(4, 4, dtype=torch.bool)
+NOT_AFTER[:, 3] = False
+ONLY_FIRST = Moves(torch.ones(4, dtype=torch.bool), torch.ones(4, dtype=torch.bool), NOT_AFTER)
 
 
 def make(moves: Moves | None = None, tags: int = 4) -> CRF:
@@ -49,7 +53,7 @@ def legal_tags(crf: CRF, emissions: Tensor) -> tuple[int, ...]:
     return paths[len(paths) // 3]
 
 
-@pytest.fixture(params=[None, MOVES], ids=["free", "constrained"])
+@pytest.fixture(params=[None, MOVES, ONLY_FIRST], ids=["free", "constrained", "unreachable"])
 def case(request):
     """A CRF, padded emissions [B, T, K] with noise in the padding, the layout, and padded tags that are possible."""
     crf = make(request.param)
@@ -166,6 +170,20 @@ def test_impossible_tags_are_infinitely_unlikely_and_have_finite_gradients():
     assert not crf.transitions.grad[crf.moves_forbidden].any()
 
 
+def test_no_move_at_all():
+    anywhere = torch.ones(2, dtype=torch.bool)
+    crf, emissions = CRF(2, Moves(anywhere, anywhere, torch.zeros(2, 2, dtype=torch.bool))), torch.randn(6, 2)
+    assert torch.equal(crf.decode(emissions, Layout.full(1, 6)), emissions.argmax(1))
+    emissions.requires_grad_()
+    found = crf.negative_log_likelihood(emissions, Layout.full(3, 2), torch.zeros(6, dtype=torch.int64))
+    assert found.tolist() == [torch.inf, torch.inf]
+    found.sum().backward()
+    assert emissions.grad.isfinite().all()
+    for method in (crf.decode, crf.marginals):
+        with pytest.raises(SettingsError, match="no path through a sequence of 3 tokens"):
+            method(emissions, Layout.full(3, 2))
+
+
 @pytest.mark.parametrize("method", ["decode", "marginals"])
 def test_no_possible_path_is_said(method):
     only_in_turn = Moves(torch.tensor([True, False]), torch.tensor([False, True]), torch.eye(2) < 1)
@@ -183,7 +201,7 @@ def test_long_sequences_lose_no_precision(scale):
     exact, time = make(MOVES), 2000
     crf = CRF(4, MOVES)
     crf.load_state_dict(exact.state_dict())
-    emissions = torch.randn(time, 4) * scale + 50
+    emissions = torch.randn(time, 4) * scale + 500  # summed up, float32 would have no digit behind the point
     layout = Layout.full(time, 1)
     tags = exact.decode(emissions.double(), layout)
     assert torch.equal(crf.decode(emissions, layout), tags)

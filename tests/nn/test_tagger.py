@@ -314,6 +314,18 @@ def test_word_dropout_makes_its_share_of_the_words_unknown_and_leaves_their_char
     assert [ids.tolist() for ids in characters] == [[4, 5, 6, 2]] * 2  # once for the one word of 4000
 
 
+@pytest.mark.parametrize("head", HEADS)
+def test_under_autocast_losses_and_confidences_stay_float32(head):
+    network = make(**HEADS[head])
+    batch = batch_of(some_sequences())
+    expected = network.loss(batch).item()
+    with torch.autocast("cpu", torch.bfloat16):
+        loss, (_, confidences) = network.loss(batch), network.answer(batch)
+    loss.backward()
+    assert (loss.dtype, confidences.dtype) == (torch.float32, torch.float32)
+    assert loss.item() == pytest.approx(expected, abs=0.05)
+
+
 def test_load_vectors_puts_each_row_in_its_place():
     network = make()
     before = network.embedding.weight.detach().clone()

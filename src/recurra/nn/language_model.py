@@ -22,13 +22,13 @@ class Reading(NamedTuple):
     """What the network makes of some steps.
 
     Attributes:
-        losses: negative log-probability of each target in nats, [T, B].
+        loss: mean negative log-probability of the targets in nats, a scalar.
         outputs: of the recurrent layers, [T, B, H].
         dropped: the same with dropout, as the output layer read them.
         state: after the last step, tensors [L, B, H].
     """
 
-    losses: Tensor
+    loss: Tensor
     outputs: Tensor
     dropped: Tensor
     state: State
@@ -66,9 +66,9 @@ class LanguageModelNetwork(nn.Module):
         kind = config.softmax
         if kind == "auto":
             kind = "adaptive" if vocabulary_size >= _LARGE else "full"
-        weight = self.embedding.weight if config.tied else None
         made = AdaptiveSoftmax if kind == "adaptive" else FullSoftmax
-        self.softmax: AdaptiveSoftmax | FullSoftmax = made(size, vocabulary_size, weight=weight)
+        tied_to = self.embedding if config.tied else None
+        self.softmax: AdaptiveSoftmax | FullSoftmax = made(vocabulary_size, size, tied_to)
 
     def forward(self, values: Tensor, targets: Tensor, state: State | None = None) -> Reading:
         """Read some steps and score what came next.
@@ -80,9 +80,24 @@ class LanguageModelNetwork(nn.Module):
         """
         outputs, state = self.read(values, state)
         dropped = self._drop(outputs)
-        flat = self.projection(dropped.flatten(0, 1))
-        losses = self.softmax(flat, targets.t().flatten()).view(outputs.shape[:2])
-        return Reading(losses, outputs, dropped, state)
+        loss = self.softmax.loss(self.projection(dropped.flatten(0, 1)), targets.t().flatten())
+        return Reading(loss, outputs, dropped, state)
+
+    def score(
+        self, values: Tensor, targets: Tensor, state: State | None = None, lengths: Lengths | None = None
+    ) -> tuple[Tensor, State]:
+        """The log-probability in nats of each target [B, T], without gradient, and the state; see :meth:`forward`.
+
+        Args:
+            values: ids, [B, T].
+            targets: the id after each, [B, T].
+            state: as of :meth:`forward`.
+            lengths: [B], where sequences are padded; what stands behind a sequence's end has no meaning.
+        """
+        outputs, state = self.read(values, state, lengths)
+        flat = self.projection(outputs.flatten(0, 1))
+        found = self.softmax.token_log_probabilities(flat, targets.t().flatten())
+        return found.view(outputs.shape[:2]).t(), state
 
     def read(self, values: Tensor, state: State | None = None, lengths: Lengths | None = None) -> tuple[Tensor, State]:
         """Run the recurrent layers: ids [B, T] in, outputs [T, B, H] and the state after them out."""

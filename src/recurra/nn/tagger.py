@@ -145,7 +145,8 @@ class TaggerNetwork(nn.Module):
         if self.crf is not None:
             tags, probabilities = self.crf.decode(emissions, layout), self.crf.marginals(emissions, layout)
         else:
-            tags, probabilities = emissions.argmax(1), emissions.softmax(1)
+            precise = torch.promote_types(emissions.dtype, torch.float32)  # under autocast they are in bfloat16
+            tags, probabilities = emissions.argmax(1), emissions.softmax(1, dtype=precise)
         confidences = probabilities.gather(1, tags.unsqueeze(1)).squeeze(1)
         time = batch.values.shape[1]
         return layout.unpack(tags, time, batch_first=True), layout.unpack(confidences, time, batch_first=True)

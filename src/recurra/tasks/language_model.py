@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
@@ -142,7 +142,7 @@ class ModelLanguage(Task):
     def loss(self, network: nn.Module, batch: Batch, carried: Any) -> Loss:
         """Mean negative log-probability, with the activation regularisers (Merity, McCann, Socher 2017) if asked."""
         read = network(batch.values, batch.labels, carried)
-        loss = read.losses.mean()
+        loss = read.loss
         settings = self.config.train
         if settings.activation:
             loss = loss + settings.activation * read.dropped.square().mean()
@@ -178,20 +178,18 @@ class ModelLanguage(Task):
         inputs[: len(ids)], targets[: len(ids)] = np.concatenate([[END], ids[:-1]]), ids
         values, labels = (torch.from_numpy(flat.reshape(streams, size)) for flat in (inputs, targets))
         read = self._read if dynamic is None else self._read_and_learn(dynamic)
-        found = [losses.double().cpu().numpy() for losses in read(values, labels)]
-        losses: NDArray[np.float64] = np.concatenate(found).T.reshape(-1)[: len(ids)]
-        return -losses
+        found = [scores.double().cpu().numpy() for scores in read(values, labels)]
+        return cast(NDArray[np.float64], np.concatenate(found, axis=1).reshape(-1)[: len(ids)])
 
     def _read(self, values: Tensor, targets: Tensor) -> Iterator[Tensor]:
-        """The losses [T, B] of chunks of a text."""
+        """The log-probabilities [B, T] of chunks of a text."""
         device, state = next(self.network.parameters()).device, None
         training = self.network.training
         self.network.eval()
         with torch.inference_mode():
             for chunk, after in zip(values.split(_CHUNK, 1), targets.split(_CHUNK, 1)):
-                read = self.network(chunk.to(device), after.to(device), state)
-                state = read.state
-                yield read.losses
+                scores, state = self.network.score(chunk.to(device), after.to(device), state)
+                yield scores
         self.network.train(training)
 
     def _read_and_learn(self, rate: float) -> Any:
@@ -202,11 +200,12 @@ class ModelLanguage(Task):
         def read(values: Tensor, targets: Tensor) -> Iterator[Tensor]:
             state = None
             for chunk, after in zip(values.split(steps, 1), targets.split(steps, 1)):
+                with torch.no_grad():
+                    yield network.score(chunk, after, state)[0]
                 found = network(chunk, after, state)
                 state = tuple(part.detach() for part in found.state)
-                yield found.losses.detach()
                 optimizer.zero_grad()
-                found.losses.mean().backward()
+                found.loss.backward()
                 nn.utils.clip_grad_norm_(network.parameters(), self.config.train.clip_norm)
                 optimizer.step()
 
@@ -298,10 +297,8 @@ class ModelLanguage(Task):
         before = torch.cat([torch.full((len(lines), 1), END), values[:, :-1]], dim=1)
         self.network.eval()
         with torch.inference_mode():
-            outputs, _ = self.network.read(before, None, batch.lengths)
-            hidden = self.network.projection(outputs.flatten(0, 1))
-            losses = self.network.softmax(hidden, values.t().flatten()).view(outputs.shape[:2])
-        return [-losses[:length, row] for row, length in enumerate(batch.lengths.tolist())]
+            scores, _ = self.network.score(before, values, None, batch.lengths)
+        return [scores[row, :length] for row, length in enumerate(batch.lengths.tolist())]
 
     def sequences(self, source: str | None, **reading: Any) -> list[list[int]]:
         """The ids of lines: of a source, of the training text's file, or else random ones."""
