@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from recurra.config import LanguageModelNetworkConfig
 from recurra.kernels.cells import State
 from recurra.nn.encoder import make_embedding, make_recurrent
-from recurra.nn.lengths import Lengths
 from recurra.nn.regularisation import draw_mask
 from recurra.nn.softmax import AdaptiveSoftmax, FullSoftmax
 
@@ -88,10 +87,10 @@ class LanguageModelNetwork(nn.Module):
         flat = self.projection(outputs.flatten(0, 1))
         return self.softmax.token_log_probabilities(flat, targets.t().flatten()).view(outputs.shape[:2])
 
-    def read(self, values: Tensor, state: State | None = None, lengths: Lengths | None = None) -> tuple[Tensor, State]:
+    def read(self, values: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Run the recurrent layers: ids [B, T] in, outputs [T, B, H] and the state after them out."""
         hx = None if state is None else state if len(state) > 1 else state[0]
-        outputs, final = self.recurrent(self._embed(values.t()), hx, lengths=lengths)
+        outputs, final = self.recurrent(self._embed(values.t()), hx)
         return outputs, final if isinstance(final, tuple) else (final,)
 
     def log_probabilities(self, outputs: Tensor) -> Tensor:
