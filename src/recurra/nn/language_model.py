@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from recurra.config import LanguageModelNetworkConfig
 from recurra.kernels.cells import State
 from recurra.nn.encoder import make_embedding, make_recurrent
-from recurra.nn.lengths import Lengths
 from recurra.nn.regularisation import draw_mask
 from recurra.nn.softmax import AdaptiveSoftmax, FullSoftmax
 
@@ -68,7 +67,7 @@ class LanguageModelNetwork(nn.Module):
             kind = "adaptive" if vocabulary_size >= _LARGE else "full"
         made = AdaptiveSoftmax if kind == "adaptive" else FullSoftmax
         tied_to = self.embedding if config.tied else None
-        self.softmax: AdaptiveSoftmax | FullSoftmax = made(vocabulary_size, size, tied_to)
+        self.softmax: AdaptiveSoftmax | FullSoftmax = made(vocabulary_size, size, tied_to=tied_to)
 
     def forward(self, values: Tensor, targets: Tensor, state: State | None = None) -> Reading:
         """Read some steps and score what came next.
@@ -80,29 +79,18 @@ class LanguageModelNetwork(nn.Module):
         """
         outputs, state = self.read(values, state)
         dropped = self._drop(outputs)
-        loss = self.softmax.loss(self.projection(dropped.flatten(0, 1)), targets.t().flatten())
-        return Reading(loss, outputs, dropped, state)
+        flat = self.projection(dropped.flatten(0, 1))
+        return Reading(self.softmax.loss(flat, targets.t().flatten()), outputs, dropped, state)
 
-    def score(
-        self, values: Tensor, targets: Tensor, state: State | None = None, lengths: Lengths | None = None
-    ) -> tuple[Tensor, State]:
-        """The log-probability in nats of each target [B, T], without gradient, and the state; see :meth:`forward`.
-
-        Args:
-            values: ids, [B, T].
-            targets: the id after each, [B, T].
-            state: as of :meth:`forward`.
-            lengths: [B], where sequences are padded; what stands behind a sequence's end has no meaning.
-        """
-        outputs, state = self.read(values, state, lengths)
+    def score(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The log-probability in nats of targets [B, T] after outputs [T, B, H], as [T, B], without gradient."""
         flat = self.projection(outputs.flatten(0, 1))
-        found = self.softmax.token_log_probabilities(flat, targets.t().flatten())
-        return found.view(outputs.shape[:2]).t(), state
+        return self.softmax.token_log_probabilities(flat, targets.t().flatten()).view(outputs.shape[:2])
 
-    def read(self, values: Tensor, state: State | None = None, lengths: Lengths | None = None) -> tuple[Tensor, State]:
+    def read(self, values: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Run the recurrent layers: ids [B, T] in, outputs [T, B, H] and the state after them out."""
         hx = None if state is None else state if len(state) > 1 else state[0]
-        outputs, final = self.recurrent(self._embed(values.t()), hx, lengths=lengths)
+        outputs, final = self.recurrent(self._embed(values.t()), hx)
         return outputs, final if isinstance(final, tuple) else (final,)
 
     def log_probabilities(self, outputs: Tensor) -> Tensor:
