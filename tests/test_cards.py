@@ -46,9 +46,9 @@ def shown(tiny_model: Path) -> Shown:
     """What a terminal shows of scores."""
     task = read_model(tiny_model).task
 
-    def show(scores: dict[str, Any], title: str = "texts.csv", **options: Any) -> str:
+    def show(scores: dict[str, Any], title: str = "texts.csv", width: int = 100, **options: Any) -> str:
         file = io.StringIO()
-        print_scores(Console(file=file, width=100), task, scores, title, **options)
+        print_scores(Console(file=file, width=width), task, scores, title, **options)
         return file.getvalue()
 
     return show
@@ -122,7 +122,9 @@ def test_scores_on_a_terminal(shown: Shown) -> None:
     assert text.count("75.0 (37.5 to 100.0)") >= 3  # accuracy, of the model and of each baseline
     names = re.findall(r"^ +(\w.*?) +[\d.]+ \(.*\) +[\d.]+ \(.*\) +[\d.]+ *$", text, re.MULTILINE)
     assert names == ["this model", MAJORITY, BAG_OF_WORDS]
-    assert "calibration error %" in text
+    assert re.search(r"calibration *\n.* error % *$", text, re.MULTILINE)
+    for line in shown(scores, width=80).splitlines():  # a terminal has at least so much: no name is broken
+        assert line.strip() not in ("class", "words")
     assert re.search(r"over the bag of words: \+25\.0 \(.*\) points of accuracy", text)
     assert "unknown symbols: 12.5 %; empty texts: 3" in text
     assert re.search(r"neg +75\.0 +75\.0 +75\.0 +4", text)

@@ -44,7 +44,7 @@ def test_classifier_defaults_are_the_config_fields_defaults():
     for name, argument in arguments.items():
         assert argument.default == FIELDS[name].default, name
     of_files = set(section_model(ClassifyConfig, "data").model_fields) - {"valid_share"}
-    assert set(FIELDS) - set(arguments) == of_files | {"tensorboard", "init_from"}
+    assert set(FIELDS) - set(arguments) == of_files | {"tensorboard"}
 
 
 @pytest.mark.parametrize("section", ClassifyConfig.sections)

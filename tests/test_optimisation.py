@@ -58,19 +58,7 @@ def literally(losses: Sequence[float], n: int) -> int | None:
         ([2, 3, 3, 1, 0], 1, 3),
         ([6, 5, 4, 3, 2, 1, 1.5, 1.5, 1.5, 1.5, 1.5, 1.5, 1.5], 5, 12),
     ],
-    ids=[
-        "nothing",
-        "falling",
-        "too early",
-        "at once",
-        "one",
-        "two",
-        "three",
-        "equal is no loss",
-        "late",
-        "for good",
-        "5",
-    ],
+    ids=["nothing", "falling", "too early", "at once", "one", "two", "three", "equals", "late", "for good", "five"],
 )
 def test_averaging_starts_where_algorithm_1_does(losses, nonmonotone, start):
     assert averaging_start(losses, nonmonotone) == start == literally(losses, nonmonotone)

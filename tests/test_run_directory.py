@@ -131,7 +131,7 @@ def test_early_stopping_is_resumed(train: Train, tmp_path: Path) -> None:
 @pytest.mark.parametrize("epoch", [1, 3, 5])
 def test_an_averaging_run_is_resumed_bit_for_bit(epoch: int, train: Train, tmp_path: Path) -> None:
     """Before the average begins, as it begins, and while it is at work."""
-    options = {"optimizer": "nt-asgd", "nonmonotone": 1, "epochs": 7, "learning_rate": 20.0}
+    options = {"optimizer": "nt-asgd", "nonmonotone": 1, "epochs": 7, "learning_rate": 3.0}
     train(tmp_path / "whole", **options)
     records = history(tmp_path / "whole")
     assert averaging_start([record["valid_loss"] for record in records], 1) == 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -9,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from recurra.errors import DataError
+from recurra.errors import DataError, SettingsError
 from recurra.kernels.cells import State
 from recurra.nn.sampling import Sampler
 from recurra.tasks.language_model import ModelLanguage
@@ -17,6 +18,8 @@ from recurra.vocabulary import END, PADDING, UNKNOWN, Vocabulary
 
 __all__ = ["Next", "TextStream", "generate", "most_likely"]
 
+_NEVER = [PADDING, UNKNOWN]  # what cannot be written
+_CHUNK = 256  # symbols of a prompt that are read at a time
 _NO_SPACE_BEFORE = re.compile(r"^[.,;:!?%)\]}’…]")  # noqa: RUF001  of a mark that closes
 _NO_SPACE_AFTER = re.compile(r"[(\[{‘$#]$")  # noqa: RUF001  of a mark that opens
 
@@ -28,7 +31,8 @@ class Next(NamedTuple):
     probability: float
 
 
-def generate(task: ModelLanguage, prompt: str, length: int, sampler: Sampler) -> Iterator[str]:
+@torch.inference_mode()
+def generate(task: ModelLanguage, prompt: str, length: int, sampler: Sampler, seed: int | None = None) -> Iterator[str]:
     """Yield what the model makes up after a prompt, in pieces, as they are drawn.
 
     Each symbol takes the same time and memory, however long the text before it: the model keeps its state alone, and
@@ -39,39 +43,52 @@ def generate(task: ModelLanguage, prompt: str, length: int, sampler: Sampler) ->
         prompt: what comes before; an empty one is the beginning of a line.
         length: how many symbols.
         sampler: how a symbol is drawn.
+        seed: for the same text again; another one each time when None.
 
     Raises:
+        SettingsError: a seed, where nothing is drawn.
         DataError: the prompt has no symbol that the model knows, or holds half of a surrogate pair.
     """
-    ids = _prompt_ids(task.vocabulary, prompt)
+    generator, recent = _generator(sampler, seed), _prompt_ids(task.vocabulary, prompt)
     stream = TextStream(task.vocabulary, task.config.vocabulary.tokens, prompt)
-    with torch.inference_mode():
-        scores, state = _read(task, ids)
-        for id_ in ids:
-            sampler.see(id_)
-        for _ in range(length):
-            id_ = sampler.draw(scores)
-            yield stream.write(id_)
-            scores, state = _step(task, id_, state)
+    scores, state = _read(task, recent)
+    for number in range(length):
+        if number:
+            scores, state = _step(task, recent[-1], state)
+        recent.append(sampler.draw(scores, recent, generator))
+        del recent[: -sampler.window]
+        yield stream.write(recent[-1])
     yield stream.end()
 
 
+def _generator(sampler: Sampler, seed: int | None) -> torch.Generator:
+    generator = torch.Generator()
+    if seed is None:
+        generator.seed()
+    elif sampler.temperature == 0:
+        raise SettingsError(f"option 'seed' ({seed}) would have no effect: with temperature 0 nothing is drawn")
+    else:
+        generator.manual_seed(seed)
+    return generator
+
+
+@torch.inference_mode()
 def most_likely(task: ModelLanguage, prompt: str, count: int) -> list[Next]:
     """The symbols most likely after a prompt, the likeliest first; errors as :func:`generate`."""
-    with torch.inference_mode():
-        scores, _ = _read(task, _prompt_ids(task.vocabulary, prompt))
-    best = scores.exp().topk(min(count, len(scores) - 2))
-    kind = task.config.vocabulary.tokens
+    scores, _ = _read(task, _prompt_ids(task.vocabulary, prompt))
+    best = scores.exp().topk(min(count, len(scores) - len(_NEVER)))
     return [
-        Next(_written(task.vocabulary, kind, id_), probability)
-        for probability, id_ in zip(best.values.tolist(), best.indices.tolist())
+        Next(_written(task, id_), probability) for probability, id_ in zip(best.values.tolist(), best.indices.tolist())
     ]
 
 
-def _written(vocabulary: Vocabulary, kind: str, id_: int) -> str:
-    """A symbol by itself, bytes that make no whole character as U+FFFD."""
-    stream = TextStream(vocabulary, kind)
-    return stream.write(id_) + stream.end()
+def _written(task: ModelLanguage, id_: int) -> str:
+    r"""A symbol by itself; bytes that make no whole character as ``\xe2``."""
+    if id_ == END:
+        return "\n"
+    if task.config.vocabulary.tokens == "bpe":
+        return task.vocabulary.byte_pair(id_).decode("utf-8", "backslashreplace")
+    return task.vocabulary.symbols()[id_]
 
 
 def _prompt_ids(vocabulary: Vocabulary, prompt: str) -> list[int]:
@@ -80,21 +97,22 @@ def _prompt_ids(vocabulary: Vocabulary, prompt: str) -> list[int]:
         prompt.encode()
     except UnicodeEncodeError as error:
         raise DataError(f"prompt: holds half of a surrogate pair ({error.reason}), which is no character") from None
-    lines = [vocabulary.encode([line])[0] for line in prompt.split("\n")]
-    ids = [id_ for line in lines for id_ in (END, *line)]
-    words = [id_ for line in lines for id_ in line]
-    if words and all(id_ == UNKNOWN for id_ in words):
+    ids = vocabulary.encode_lines([prompt])[0][:-1]
+    symbols = [id_ for id_ in ids if id_ != END]
+    if symbols and all(id_ == UNKNOWN for id_ in symbols):
         raise DataError(
-            f"prompt: none of its {len(words):,} symbols is known to the model, which would go on from nothing; "
+            f"prompt: none of its {len(symbols):,} symbols is known to the model, which would go on from nothing; "
             f"use words of the training text, or an empty prompt"
         )
-    return ids
+    return [END, *ids]
 
 
 def _read(task: ModelLanguage, ids: list[int]) -> tuple[Tensor, State]:
     """The log-probabilities of the next symbol [V] after some, and the state."""
-    network = task.network.eval()
-    outputs, state = network.read(torch.tensor([ids]))
+    network, state = task.network.eval(), None
+    for chunk in torch.tensor([ids]).split(_CHUNK, 1):
+        outputs, state = network.read(chunk, state)
+    assert state is not None
     return _speakable(network.log_probabilities(outputs[-1])[0]), state
 
 
@@ -105,7 +123,7 @@ def _step(task: ModelLanguage, id_: int, state: State) -> tuple[Tensor, State]:
 
 def _speakable(scores: Tensor) -> Tensor:
     """The distribution without what cannot be written."""
-    scores[[PADDING, UNKNOWN]] = -torch.inf
+    scores[_NEVER] = -torch.inf
     return scores.log_softmax(-1)
 
 
@@ -123,19 +141,14 @@ class TextStream:
         self._symbols = vocabulary.symbols()
         self._tokens = tokens
         self._last = before[-1:]
-        self._pending: list[int] = []
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def write(self, id_: int) -> str:
-        """The text that a symbol adds; of byte pairs that end within a character none until it is whole."""
+        """The text that a symbol adds; byte pairs that end within a character keep it back until it is whole."""
         if id_ == END:
             return self._add(self.end() + "\n")
         if self._tokens == "bpe":
-            self._pending.append(id_)
-            text = self._vocabulary.decode(self._pending)
-            if text.endswith("\ufffd") and len(self._pending) < 8:  # a character has at most four bytes
-                return ""
-            self._pending.clear()
-            return self._add(text)
+            return self._add(self._decoder.decode(self._vocabulary.byte_pair(id_)))
         symbol = self._symbols[id_]
         spaced = self._tokens != "characters" and self._last not in ("", "\n", " ")
         if self._tokens == "words" and (_NO_SPACE_BEFORE.search(symbol) or _NO_SPACE_AFTER.search(self._last)):
@@ -143,10 +156,8 @@ class TextStream:
         return self._add(f" {symbol}" if spaced else symbol)
 
     def end(self) -> str:
-        """What is left: bytes that make no whole character."""
-        text = self._vocabulary.decode(self._pending) if self._pending else ""
-        self._pending.clear()
-        return text
+        """What is left: bytes that make no whole character, as U+FFFD."""
+        return self._decoder.decode(b"", final=True)
 
     def _add(self, text: str) -> str:
         self._last = text[-1:] or self._last

@@ -73,7 +73,7 @@ def classification_tables(scores: Mapping[str, Any], title: str, full: bool) -> 
         full: whether with the details.
     """
     model = scores["model"]
-    columns = ("", "accuracy %", "macro F1 %", "calibration error %")
+    columns = ("", "accuracy %", "macro F1 %", "calibration\nerror %")
     rows: list[tuple[str, ...]] = [
         (name, interval(s["accuracy"]), interval(s["macro_f1"]), f"{100 * s['expected_calibration_error']:.1f}")
         for name, s in {"this model": model, **scores["baselines"]}.items()

@@ -30,6 +30,9 @@ _RESERVED = frozenset((*_SPECIAL, _END))
 _WORD = r"\w+(?:['’]\w+)*|[^\w\s]"  # noqa: RUF001  a word keeps its apostrophes: "don't" is one symbol
 _PATTERNS = {"words": _WORD, "spaces": r"\S+", "characters": r"[\s\S]"}
 _LONGEST = 200  # characters of a given token that can be a symbol, so that a file of symbols stays small
+_PRINTED = (*range(33, 127), *range(161, 173), *range(174, 256))  # bytes that stand for themselves in a byte pair
+_OTHERS = [byte for byte in range(256) if byte not in _PRINTED]
+_BYTES = {chr(byte): byte for byte in _PRINTED} | {chr(256 + number): byte for number, byte in enumerate(_OTHERS)}
 _DEFAULT_SIZE = {"words": 50_000, "spaces": 50_000, "characters": 50_000, "bpe": 8_000}
 
 
@@ -80,13 +83,15 @@ class Vocabulary:
         Args:
             chunks: the texts, in lists of any size; read once.
             config: what a symbol is, how many are kept, and how often one must be seen.
-            has_end: whether there is a symbol for the end of a line.
+            has_end: whether there is a symbol for the end of a line, which each line feed within a text is too.
 
         Raises:
             SettingsError: fewer byte pairs asked for than there are bytes.
         """
         size = config.vocabulary_size or _DEFAULT_SIZE[config.tokens]
         special = [*_SPECIAL, _END] if has_end else _SPECIAL
+        if has_end:
+            chunks = ([line for text in texts for line in text.split("\n")] for texts in chunks)
         if config.tokens == "bpe":
             alphabet = pre_tokenizers.ByteLevel.alphabet()
             least = len(alphabet) + len(special)
@@ -158,6 +163,17 @@ class Vocabulary:
         """Return the ids of each text's symbols; a text without any gives an empty list."""
         return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
 
+    def encode_lines(self, texts: list[str]) -> list[list[int]]:
+        r"""Return the ids of each text's symbols, with that of the end of a line behind each of its lines.
+
+        >>> words = Vocabulary.build([["to be or not to be"]], VocabularyConfig(min_count=1), has_end=True)
+        >>> words.encode_lines(["to be", "to\nbe", ""])
+        [[4, 3, 2], [4, 2, 3, 2], [2]]
+        """
+        divided = [text.split("\n") for text in texts]
+        encoded = iter(self.encode([line for lines in divided for line in lines]))
+        return [[id_ for _ in lines for id_ in (*next(encoded), END)] for lines in divided]
+
     def tokens(self, text: str) -> list[Token]:
         """Return the pieces of a text as they were written, with their ids."""
         encoding = self._tokenizer.encode(text, add_special_tokens=False)
@@ -165,12 +181,16 @@ class Vocabulary:
             Token(text[start:stop], id_, id_ != UNKNOWN) for id_, (start, stop) in zip(encoding.ids, encoding.offsets)
         ]
 
-    def decode(self, ids: list[int]) -> str:
-        """Return the text of byte pairs; bytes that make no whole character become U+FFFD."""
-        return str(self._tokenizer.decode(ids, skip_special_tokens=False))
+    def byte_pair(self, id_: int) -> bytes:
+        """Return the bytes of a symbol that is a byte pair; they may be a part of a character."""
+        return bytes(_BYTES[character] for character in self._symbols[id_])
 
     def symbols(self) -> list[str]:
         """Return the symbols in the order of their ids."""
+        return list(self._symbols)
+
+    @cached_property
+    def _symbols(self) -> list[str]:
         ids = self._tokenizer.get_vocab()
         return sorted(ids, key=ids.__getitem__)
 

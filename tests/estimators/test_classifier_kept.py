@@ -149,3 +149,17 @@ def test_pretrained_vectors_and_their_size(tmp_path):
     columns = [other.classes_.tolist().index(str(label)) for label in model.classes_]
     for loaded in (recurra.load(place), again):
         assert np.array_equal(loaded.predict_proba(NEW)[:, columns], model.predict_proba(NEW))
+
+
+@pytest.mark.parametrize("rate", [0.002, 0.5])  # the first is the default of AdamW, not of SGD
+def test_sgd_has_the_step_size_that_is_told_and_again_when_loaded(rate, tmp_path):
+    options = {**SMALL, "learning_rate": rate, "optimizer": "nt-asgd", "nonmonotone": 2}
+    model = Classifier(**options).fit(TEXTS, NUMBERS)
+    told = model.task_.config.train
+    assert (told.optimizer, told.nonmonotone, told.learning_rate) == ("nt-asgd", 2, rate)
+    assert (told.weight_decay, told.clip_norm) == (model.weight_decay, model.clip_norm) == (0.01, 1.0)
+    model.save(tmp_path / "model")
+    other = recurra.load(tmp_path / "model")
+    assert other.get_params() == model.get_params()
+    assert other.fit(TEXTS, NUMBERS).task_.config == model.task_.config
+    assert state_of(other) == state_of(model)

@@ -69,6 +69,8 @@ def parse_run_config(values: Mapping[str, Any], source: str) -> RunConfig:
     Raises:
         SettingsError: naming the key, what was expected and what was found.
     """
+    if not isinstance(values, Mapping):
+        raise SettingsError(f"{source}: 'settings': input should be a valid dictionary, found {values!r}")
     task = values.get("task")
     if task not in CONFIGS:
         raise SettingsError(f"{source}: 'task': expected one of {', '.join(CONFIGS)}, found {task!r}")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from recurra.data.text import Texts
 from recurra.files import failures_named
-from recurra.vocabulary import END, UNKNOWN, Vocabulary
+from recurra.vocabulary import UNKNOWN, Vocabulary
 
 __all__ = ["Encoded", "encode"]
 
@@ -73,7 +73,7 @@ def encode(
         vocabulary: the known symbols.
         classes: the names of the classes in order, when the labels are wanted; each label must be one of them.
         max_length: symbols kept of a longer text.
-        with_end: whether the symbol for the end of a line is put behind each text.
+        with_end: whether the symbol for the end of a line is put behind each text, and for each line feed within one.
 
     Raises:
         OutputError: the system's temporary folder, where the ids are kept, cannot be written.
@@ -84,12 +84,10 @@ def encode(
     unknown = truncated = characters = 0
     with failures_named(Path(tempfile.gettempdir())), tempfile.TemporaryFile() as file:
         for chunk in texts.chunks():
-            encoded = vocabulary.encode(chunk.texts)
+            encoded = vocabulary.encode_lines(chunk.texts) if with_end else vocabulary.encode(chunk.texts)
             if max_length is not None:
                 truncated += sum(len(ids) > max_length for ids in encoded)
                 encoded = [ids[:max_length] for ids in encoded]
-            if with_end:
-                encoded = [[*ids, END] for ids in encoded]
             characters += sum(len(text) + with_end for text in chunk.texts)
             flat = np.concatenate([np.asarray(ids, dtype=np.int32) for ids in encoded])
             unknown += int((flat == UNKNOWN).sum())

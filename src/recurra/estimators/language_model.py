@@ -169,16 +169,14 @@ class LanguageModel(Estimator):
         *,
         temperature: float = 1.0,
         top_k: int | None = None,
-        top_p: float | None = None,
+        top_p: float = 1.0,
         repetition_penalty: float = 1.0,
         seed: int | None = None,
     ) -> Iterator[str]:
         """Make up text after a prompt, in pieces as it is drawn; errors as :func:`recurra.generate.generate`."""
         check_is_fitted(self, "task_")
-        sampler = Sampler(
-            temperature=temperature, top_k=top_k, top_p=top_p, repetition_penalty=repetition_penalty, seed=seed
-        )
-        return generate(self.task_, prompt, length, sampler)
+        sampler = Sampler(temperature, top_k, top_p, repetition_penalty)
+        return generate(self.task_, prompt, length, sampler, seed)
 
     def generate(self, prompt: str = "", length: int = 200, **sampling: Any) -> str:
         """Make up text after a prompt; the options are those of :meth:`stream`."""
@@ -205,4 +203,4 @@ class LanguageModel(Estimator):
 
     def perplexity(self, X: Sequence[str]) -> float:  # noqa: N803
         """The perplexity of some lines, read one after the other."""
-        return math.exp(-self.score(X))
+        return math.exp(min(-self.score(X), 700.0))

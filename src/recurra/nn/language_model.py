@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from recurra.config import LanguageModelNetworkConfig
 from recurra.kernels.cells import State
 from recurra.nn.encoder import make_embedding, make_recurrent
-from recurra.nn.lengths import Lengths
 from recurra.nn.regularisation import draw_mask
 from recurra.nn.softmax import AdaptiveSoftmax, FullSoftmax
 
@@ -22,13 +21,13 @@ class Reading(NamedTuple):
     """What the network makes of some steps.
 
     Attributes:
-        losses: negative log-probability of each target in nats, [T, B].
+        loss: mean negative log-probability of the targets in nats, a scalar.
         outputs: of the recurrent layers, [T, B, H].
         dropped: the same with dropout, as the output layer read them.
         state: after the last step, tensors [L, B, H].
     """
 
-    losses: Tensor
+    loss: Tensor
     outputs: Tensor
     dropped: Tensor
     state: State
@@ -66,9 +65,9 @@ class LanguageModelNetwork(nn.Module):
         kind = config.softmax
         if kind == "auto":
             kind = "adaptive" if vocabulary_size >= _LARGE else "full"
-        weight = self.embedding.weight if config.tied else None
         made = AdaptiveSoftmax if kind == "adaptive" else FullSoftmax
-        self.softmax: AdaptiveSoftmax | FullSoftmax = made(size, vocabulary_size, weight=weight)
+        tied_to = self.embedding if config.tied else None
+        self.softmax: AdaptiveSoftmax | FullSoftmax = made(vocabulary_size, size, tied_to=tied_to)
 
     def forward(self, values: Tensor, targets: Tensor, state: State | None = None) -> Reading:
         """Read some steps and score what came next.
@@ -81,13 +80,17 @@ class LanguageModelNetwork(nn.Module):
         outputs, state = self.read(values, state)
         dropped = self._drop(outputs)
         flat = self.projection(dropped.flatten(0, 1))
-        losses = self.softmax(flat, targets.t().flatten()).view(outputs.shape[:2])
-        return Reading(losses, outputs, dropped, state)
+        return Reading(self.softmax.loss(flat, targets.t().flatten()), outputs, dropped, state)
 
-    def read(self, values: Tensor, state: State | None = None, lengths: Lengths | None = None) -> tuple[Tensor, State]:
+    def score(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The log-probability in nats of targets [B, T] after outputs [T, B, H], as [T, B], without gradient."""
+        flat = self.projection(outputs.flatten(0, 1))
+        return self.softmax.token_log_probabilities(flat, targets.t().flatten()).view(outputs.shape[:2])
+
+    def read(self, values: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Run the recurrent layers: ids [B, T] in, outputs [T, B, H] and the state after them out."""
         hx = None if state is None else state if len(state) > 1 else state[0]
-        outputs, final = self.recurrent(self._embed(values.t()), hx, lengths=lengths)
+        outputs, final = self.recurrent(self._embed(values.t()), hx)
         return outputs, final if isinstance(final, tuple) else (final,)
 
     def log_probabilities(self, outputs: Tensor) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import logging
 import math
@@ -28,15 +27,13 @@ from recurra.language_scores import NGrams, language_scores, language_tables
 from recurra.nn.language_model import LanguageModelNetwork
 from recurra.tables import ScoreTable
 from recurra.tasks.base import Loss, RecurrentCall, Start, Task, Validation
-from recurra.vocabulary import END, PADDING, Vocabulary
+from recurra.tasks.running_text import score_and_learn, score_lines, score_text, side_by_side
+from recurra.vocabulary import END, Token, Vocabulary
 
 __all__ = ["LanguageModelData", "ModelLanguage"]
 
 _log = logging.getLogger("recurra")
-_STREAM = 10_000  # symbols that one of several pieces scored side by side has at least
-_MOST_STREAMS = 16
-_CHUNK = 256  # steps that are scored at a time
-_SENTENCES = 64  # texts that are scored at a time
+_TRIED = 1_000  # symbols of a line that a check reads
 
 
 @dataclass(frozen=True)
@@ -97,7 +94,10 @@ class ModelLanguage(Task):
             _log.info("%s: %s symbols in %s lines, %s", part, f"{len(stream.ids):,}", f"{len(stream):,}", unknown)
         name, symbols, rows = corpus.train.name, len(encoded["train"].ids), config.train.batch_size
         if len(vocabulary) < END + 3:
-            raise DataError(f"{name}: expected at least two different symbols, found {len(vocabulary) - END - 1}")
+            raise DataError(
+                f"{name}: expected at least two different symbols that are seen {config.vocabulary.min_count} times "
+                f"(--min-count), found {len(vocabulary) - END - 1}"
+            )
         if symbols < 2 * rows:
             raise DataError(
                 f"{name}: expected at least {2 * rows:,} symbols for batches of {rows} pieces, found {symbols:,}; "
@@ -142,7 +142,7 @@ class ModelLanguage(Task):
     def loss(self, network: nn.Module, batch: Batch, carried: Any) -> Loss:
         """Mean negative log-probability, with the activation regularisers (Merity, McCann, Socher 2017) if asked."""
         read = network(batch.values, batch.labels, carried)
-        loss = read.losses.mean()
+        loss = read.loss
         settings = self.config.train
         if settings.activation:
             loss = loss + settings.activation * read.dropped.square().mean()
@@ -164,53 +164,19 @@ class ModelLanguage(Task):
     def log_probabilities(self, ids: NDArray[np.int32], dynamic: float | None = None) -> NDArray[np.float64]:
         """The log-probability in nats of each symbol of a text, given those before it, [n].
 
-        The first symbol follows the end of a line. A long text is read in up to 16 pieces of at least 10,000 symbols
-        side by side; each begins with its last symbol before as all it knows, which costs the model a little.
-
         Args:
             ids: the text.
-            dynamic: learning rate with which the weights follow the text while they read it: dynamic evaluation
-                (Mikolov et al., Interspeech 2010; Krause et al., ICML 2018), always scored before it is learnt from.
+            dynamic: learning rate of dynamic evaluation (:func:`recurra.tasks.running_text.score_and_learn`), a quarter
+                of the training's `steps` at a time; the weights stay as they are when None.
+
+        Raises:
+            SettingsError: a learning rate that is not above 0.
+            RecurraError: one so large that the weights are no longer numbers.
         """
-        streams = int(np.clip(len(ids) // _STREAM, 1, _MOST_STREAMS))
-        size = math.ceil(len(ids) / streams)
-        inputs, targets = np.full((2, streams * size), PADDING, np.int64)
-        inputs[: len(ids)], targets[: len(ids)] = np.concatenate([[END], ids[:-1]]), ids
-        values, labels = (torch.from_numpy(flat.reshape(streams, size)) for flat in (inputs, targets))
-        read = self._read if dynamic is None else self._read_and_learn(dynamic)
-        found = [losses.double().cpu().numpy() for losses in read(values, labels)]
-        losses: NDArray[np.float64] = np.concatenate(found).T.reshape(-1)[: len(ids)]
-        return -losses
-
-    def _read(self, values: Tensor, targets: Tensor) -> Iterator[Tensor]:
-        """The losses [T, B] of chunks of a text."""
-        device, state = next(self.network.parameters()).device, None
-        training = self.network.training
-        self.network.eval()
-        with torch.inference_mode():
-            for chunk, after in zip(values.split(_CHUNK, 1), targets.split(_CHUNK, 1)):
-                read = self.network(chunk.to(device), after.to(device), state)
-                state = read.state
-                yield read.losses
-        self.network.train(training)
-
-    def _read_and_learn(self, rate: float) -> Any:
-        """The same by a copy of the network that takes a step of SGD after each few symbols."""
-        network, steps = copy.deepcopy(self.network).eval(), max(1, self.config.train.steps // 4)
-        optimizer = torch.optim.SGD(network.parameters(), rate)
-
-        def read(values: Tensor, targets: Tensor) -> Iterator[Tensor]:
-            state = None
-            for chunk, after in zip(values.split(steps, 1), targets.split(steps, 1)):
-                found = network(chunk, after, state)
-                state = tuple(part.detach() for part in found.state)
-                yield found.losses.detach()
-                optimizer.zero_grad()
-                found.losses.mean().backward()
-                nn.utils.clip_grad_norm_(network.parameters(), self.config.train.clip_norm)
-                optimizer.step()
-
-        return read
+        if dynamic is None:
+            return score_text(self.network, ids)
+        settings = self.config.train
+        return score_and_learn(self.network, ids, dynamic, max(1, settings.steps // 4), settings.clip_norm)
 
     def held_out(self) -> dict[str, Encoded]:
         """The validation and, where there is one, the test text."""
@@ -227,8 +193,15 @@ class ModelLanguage(Task):
         return NGrams.from_tensors(tensors)
 
     def evaluate(self, examples: Encoded, baseline: NGrams, dynamic: float | None = None) -> dict[str, Any]:
-        """Score the model and its baselines on a text, as :func:`recurra.language_scores.language_scores`."""
-        return language_scores(self.log_probabilities(examples.ids, dynamic), examples, baseline)
+        """Score the model and its baselines on a text, as :func:`recurra.language_scores.language_scores`.
+
+        Args:
+            examples: the text.
+            baseline: the counts of the training text.
+            dynamic: as for :meth:`log_probabilities`; the model is then scored in both ways.
+        """
+        learning = None if dynamic is None else self.log_probabilities(examples.ids, dynamic)
+        return language_scores(self.log_probabilities(examples.ids), examples, baseline, learning)
 
     def tables(self, scores: Mapping[str, Any], title: str, full: bool) -> list[ScoreTable]:
         """The model beside its baselines."""
@@ -240,8 +213,8 @@ class ModelLanguage(Task):
         if not share:
             return ["unknown symbols: none"]
         return [
-            f"unknown symbols: {100 * share:.1f} %, scored as one symbol; perplexities compare only where the "
-            f"vocabulary is the same"
+            f"unknown symbols: {100 * share:.1f} %, scored as one symbol; scores compare only where the vocabulary is "
+            f"the same"
         ]
 
     def card(self) -> list[str]:
@@ -255,10 +228,7 @@ class ModelLanguage(Task):
 
     def load_labelled(self, source: str, **reading: Any) -> Encoded:
         """Read a text to be scored."""
-        found = self.encode(load_texts(source, labels="no", preferred=("text", ""), **reading))
-        if not len(found.ids):
-            raise DataError(f"{source}: expected text, found none")
-        return found
+        return self.encode(load_texts(source, labels="no", preferred=self._columns(), **reading))
 
     def encode(self, texts: Texts) -> Encoded:
         """Encode lines as the training text was."""
@@ -266,57 +236,59 @@ class ModelLanguage(Task):
 
     def predict(self, inputs: Sequence[str], **reading: Any) -> Iterator[str]:
         """Score each text by itself; yield a JSON object a line, in the order of the input."""
-        for texts in chunks_of_inputs(inputs, self.config.data.text_column or "", **reading):
-            for start in range(0, len(texts), _SENTENCES):
-                scored = self.surprise(texts[start : start + _SENTENCES])
-                yield "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in scored)
+        for texts in chunks_of_inputs(inputs, self._columns()[0], **reading):
+            yield "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in self.surprise(texts))
 
     def surprise(self, texts: Sequence[str]) -> list[dict[str, Any]]:
         """The log-probability of each text and of each of its symbols, the end of the line included, in nats.
 
         Each text is read by itself, as the first line of a new text is.
+
+        Raises:
+            DataError: a text holds half of a surrogate pair.
         """
-        tokens = [self.vocabulary.tokens(text) for text in texts]
-        found = self._of_lines([[token.id for token in line] + [END] for line in tokens])
+        Texts.from_lists(texts)
+        end = Token("\n", END, True)
+        tokens = [
+            [token for line in text.split("\n") for token in (*self.vocabulary.tokens(line), end)] for text in texts
+        ]
+        found: dict[int, list[float]] = {}
+        for chosen in side_by_side([len(line) for line in tokens]):
+            batch = make_batch([[token.id for token in tokens[index]] for index in chosen])
+            scored = score_lines(self.network, batch.values, batch.lengths.tolist())
+            found |= zip(chosen, (part.tolist() for part in scored))
         answers = []
-        for text, line, values in zip(texts, tokens, found):
-            scored = [
-                {"token": token.text, "log_probability": float(value), **({} if token.known else {"known": False})}
+        for number, (text, line) in enumerate(zip(texts, tokens)):
+            values = found[number]
+            of_tokens = [
+                {"token": token.text, "log_probability": value, **({} if token.known else {"known": False})}
                 for token, value in zip(line, values)
             ]
-            scored.append({"token": "\n", "log_probability": float(values[-1])})
-            total = float(values.sum())
+            total = math.fsum(values)
             perplexity = math.exp(min(-total / len(values), 700.0))
-            answers.append({"text": text, "log_probability": total, "perplexity": perplexity, "tokens": scored})
+            answers.append({"text": text, "log_probability": total, "perplexity": perplexity, "tokens": of_tokens})
         return answers
 
-    def _of_lines(self, lines: Sequence[Sequence[int]], padding: int = 0) -> list[Tensor]:
-        """The log-probability of each symbol of some lines, [T], each read from the start."""
-        batch = make_batch(lines)
-        noise = padding_noise(len(self.vocabulary), len(lines), padding)
-        values = torch.cat([batch.values, noise], dim=1)
-        before = torch.cat([torch.full((len(lines), 1), END), values[:, :-1]], dim=1)
-        self.network.eval()
-        with torch.inference_mode():
-            outputs, _ = self.network.read(before, None, batch.lengths)
-            hidden = self.network.projection(outputs.flatten(0, 1))
-            losses = self.network.softmax(hidden, values.t().flatten()).view(outputs.shape[:2])
-        return [-losses[:length, row] for row, length in enumerate(batch.lengths.tolist())]
-
     def sequences(self, source: str | None, **reading: Any) -> list[list[int]]:
-        """The ids of lines: of a source, of the training text's file, or else random ones."""
+        """The first 1,000 ids of each line: of a source, of the training text's file, or else random ones."""
         own = self.config.data.data
         if source is None and (is_hub(own) or not Path(own).exists()):
             _log.info("the model's own data (%s) are not here: tried on random symbols", own)
             return random_sequences(len(self.vocabulary), 64)
-        encoded = self.encode(load_texts(source or own, labels="no", preferred=("text", ""), **reading))
-        return [encoded[index].tolist() for index in range(len(encoded))]
+        encoded = self.encode(load_texts(source or own, labels="no", preferred=self._columns(), **reading))
+        return [encoded[index][:_TRIED].tolist() for index in range(len(encoded))]
 
     def responses(self, sequences: Sequence[list[int]], padding: int = 0) -> list[Tensor]:
         """The probability of each symbol of each line, [T]."""
-        return [found.exp() for found in self._of_lines(sequences, padding)]
+        batch, noise = make_batch(sequences), padding_noise(len(self.vocabulary), len(sequences), padding)
+        values = torch.cat([batch.values, noise], dim=1)
+        return [found.exp() for found in score_lines(self.network, values, batch.lengths.tolist())]
 
     def recurrent_call(self, sequences: Sequence[list[int]]) -> RecurrentCall:
         """The recurrent layers and the embeddings they read."""
         batch = make_batch(sequences)
         return RecurrentCall(self.network.recurrent, self.network.embedding(batch.values).detach(), batch.lengths)
+
+    def _columns(self) -> tuple[str, str]:
+        """The text column of the training data, taken where a file has it; there is no label."""
+        return self.config.data.text_column or "text", ""
