@@ -21,6 +21,7 @@ __all__ = [
     "length_sorted",
     "make_batch",
     "make_token_batch",
+    "padded_further",
     "padding_noise",
     "random_sequences",
     "shuffled_batches",
@@ -204,6 +205,26 @@ def random_sequences(vocabulary_size: int, count: int) -> list[list[int]]:
 def padding_noise(vocabulary_size: int, batch: int, steps: int) -> Tensor:
     """Draw random symbols [B, steps] to pad with, the same ones each time: a sound model never reads them."""
     return torch.randint(vocabulary_size, (batch, steps), generator=torch.Generator().manual_seed(0))
+
+
+def padded_further(batch: TokenBatch, steps: int, vocabulary_size: int) -> TokenBatch:
+    """Put random symbols behind the sentences, and behind their words random characters of the batch's own.
+
+    Args:
+        batch: without labels.
+        steps: how many.
+        vocabulary_size: the number of symbols.
+    """
+
+    def widened(values: Tensor, size: int) -> Tensor:
+        return torch.cat([values, padding_noise(size, len(values), steps)], dim=1)
+
+    characters = batch.characters
+    if characters is not None:
+        spelt = widened(characters.values, int(characters.values.max()) + 1 if characters.values.numel() else 1)
+        of_token = widened(characters.of_token, max(1, len(characters.lengths)))
+        characters = Characters(spelt, characters.lengths, of_token)
+    return TokenBatch(widened(batch.values, vocabulary_size), batch.lengths, None, characters)
 
 
 def _cut(order: NDArray[np.int64], batch_size: int) -> list[NDArray[np.int64]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,10 @@ from recurra.data.tagged import Sentence
 from recurra.files import failures_named
 from recurra.vocabulary import UNKNOWN, Vocabulary
 
-__all__ = ["EncodedSentences", "Numbered", "Words", "number_sentences"]
+__all__ = ["EncodedSentences", "Numbered", "Words", "encoded", "number_sentences"]
+
+_log = logging.getLogger("recurra")
+_LONG = 5_000  # tokens; a sentence beyond it is worth a word, for its cost
 
 
 class Numbered(NamedTuple):
@@ -51,18 +55,6 @@ class Words:
     text: list[str]
     ids: NDArray[np.int32]
     spellings: list[NDArray[np.int32]] | None
-
-    @classmethod
-    def known_to(cls, text: list[str], vocabulary: Vocabulary, characters: str | None) -> Words:
-        """Look distinct words up.
-
-        Args:
-            text: of each.
-            vocabulary: of words.
-            characters: those that are known; None for a network that reads none.
-        """
-        ids = np.array(vocabulary.lookup(text), np.int32)
-        return cls(text, ids, None if characters is None else spell(text, characters))
 
 
 @dataclass(frozen=True)
@@ -103,6 +95,18 @@ class EncodedSentences:
         spelling = None if self.words.spellings is None else Spelling(words, self.words.spellings)
         return make_token_batch([self.words.ids[numbers] for numbers in words], labels, spelling)
 
+    def say_what_was_read(self, part: str) -> None:
+        """Log how much there is, and warn of long sentences."""
+        tokens, unknown, empty = len(self.table), int(self.unknown.sum()), int((self.lengths == 0).sum())
+        notes = [f"{tokens:,} tokens", f"{100 * unknown / max(1, tokens):.1f} % unknown"]
+        notes += [f"{empty:,} empty sentences, kept"] if empty else []
+        _log.info("%s: %s sentences, %s", part, f"{len(self):,}", ", ".join(notes))
+        longest = int(self.lengths.max(initial=0))
+        if longest > _LONG:
+            _log.warning(
+                "%s: the longest sentence has %s tokens; divide it where that makes sense", part, f"{longest:,}"
+            )
+
     def text(self) -> list[list[str]]:
         """The words of each sentence."""
         return self._divided(self.words.text, self.table[:, 0])
@@ -141,3 +145,19 @@ def number_sentences(chunks: Iterable[Iterable[Sentence]], tags: Sequence[str] |
         flat = np.asarray(np.memmap(file, np.int32, "r")) if tokens else np.zeros(0, np.int32)
     starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)])
     return Numbered(flat.reshape(tokens, width), starts, list(of_word))
+
+
+def encoded(
+    numbered: Numbered, vocabulary: Vocabulary, characters: str | None, tags: Sequence[str]
+) -> EncodedSentences:
+    """Look the words of sentences up.
+
+    Args:
+        numbered: the sentences.
+        vocabulary: of words.
+        characters: those that are known; None for a network that reads none.
+        tags: the names of the tags in order.
+    """
+    ids = np.array(vocabulary.lookup(numbered.text), np.int32)
+    spellings = None if characters is None else spell(numbered.text, characters)
+    return EncodedSentences(numbered.table, numbered.starts, Words(numbered.text, ids, spellings), list(tags))

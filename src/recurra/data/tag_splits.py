@@ -40,6 +40,11 @@ class TagSplits(NamedTuple):
     test: TaggedSentences | None
     format: TagFormat | None = None
 
+    def parts(self) -> dict[str, TaggedSentences]:
+        """The sentences of each part that there is."""
+        parts = {"train": self.train, "valid": self.valid}
+        return parts if self.test is None else {**parts, "test": self.test}
+
 
 def load_tag_splits(config: TagDataConfig, seed: int) -> TagSplits:
     """Open the sentences of a run: from files given, or split off the training sentences.
@@ -64,9 +69,7 @@ def load_tag_splits(config: TagDataConfig, seed: int) -> TagSplits:
     told = {name: getattr(config, name) for name in ("format", *_COLUMNS) if getattr(config, name) is not None}
     train = in_one_form(load_tagged(config.data, labels="required", **told), config.scheme)
     given = {
-        part: in_one_form(
-            load_tagged(source, labels="required", **reading_like(source, config, form)), train.scheme()
-        )
+        part: in_one_form(load_tagged(source, labels="required", **reading_like(source, config, form)), train.scheme())
         for part, source in (("valid", config.valid), ("test", config.test))
         if source is not None
     }

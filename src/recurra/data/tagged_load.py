@@ -13,7 +13,7 @@ from recurra.data.table import require_file
 from recurra.data.tagged import TaggedSentences
 from recurra.data.tagged_objects import ObjectsLayout
 from recurra.data.tagged_rows import RowsLayout, is_columns
-from recurra.errors import DataError, SettingsError
+from recurra.errors import DataError, SettingsError, nearest
 from recurra.spans import Scheme
 
 __all__ = ["TagFormat", "format_of", "is_tagged_file", "load_tagged"]
@@ -90,12 +90,18 @@ def format_of(source: str | Path, format: TagFormat | None = None) -> TagFormat:
 
     Raises:
         DataError: there is no such file, it is empty, or its name says nothing.
+        SettingsError: there is no such format.
     """
     path = Path(source)
     if not str(source) or path.is_dir():
         raise DataError(f"{source}: expected a file, found {'a folder' if str(source) else 'an empty name'}")
     require_file(path)
     if format is not None:
+        if format not in get_args(TagFormat):
+            known = ", ".join(get_args(TagFormat))
+            raise SettingsError(
+                f"option 'format': expected {known}, found '{format}'{nearest(format, get_args(TagFormat))}"
+            )
         return format
     suffix = _suffix(source)
     if suffix not in _FORMATS:

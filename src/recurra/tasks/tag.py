@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,60 +13,28 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from recurra.batch import TokenBatch, length_sorted, padding_noise, random_sequences, shuffled_batches
+from recurra.batch import TokenBatch, length_sorted, padded_further, random_sequences, shuffled_batches
 from recurra.config import TagConfig
 from recurra.data import Sentence, TaggedSentences, TagsOfSentence, load_tagged
-from recurra.data.encoded_tags import EncodedSentences, Words, number_sentences
+from recurra.data.encoded_tags import EncodedSentences, Numbered, encoded, number_sentences
 from recurra.data.spelling import character_count, learn_characters
-from recurra.data.tag_splits import TagSplits, in_one_form, known_tags, load_tag_splits, reading_like, refuse_unseen
-from recurra.errors import DataError, SettingsError
+from recurra.data.tag_splits import TagSplits, in_one_form, load_tag_splits, reading_like, refuse_unseen
 from recurra.kernels.layout import Layout
-from recurra.metrics import share_and_error
-from recurra.nn.crf import Moves
 from recurra.nn.encoder import start_from
 from recurra.nn.tagger import TaggerNetwork
-from recurra.spans import legal_moves, spans_of
 from recurra.tables import ScoreTable
 from recurra.tagging_baselines import TaggingBaselines
-from recurra.tagging_scores import tagging_gain, tagging_scores
+from recurra.tagging_scores import tagging_gain, tagging_score, tagging_scores
 from recurra.tagging_tables import tagging_remarks, tagging_tables
 from recurra.tasks.base import Loss, RecurrentCall, Start, Task, Validation, started_config
 from recurra.tasks.tag_answers import answers
+from recurra.tasks.tag_facts import TagData, TagFacts, learn_tags, require_words
 from recurra.vocabulary import Vectors, Vocabulary
 
-__all__ = ["Tag", "TagData", "TagFacts"]
+__all__ = ["Tag"]
 
 _log = logging.getLogger("recurra")
-_LONG = 5_000  # tokens; a sentence beyond it is worth a word, for its cost
 _AT_ONCE = 16_384  # tokens that are tagged side by side, so that long sentences need no more memory than short ones
-
-
-@dataclass(frozen=True)
-class TagData:
-    """The encoded sentences of a run."""
-
-    train: EncodedSentences
-    valid: EncodedSentences
-    test: EncodedSentences | None
-
-
-@dataclass(frozen=True)
-class TagFacts:
-    """What a tagger knows beside its settings and its words.
-
-    Attributes:
-        tags: the K tags, sorted.
-        counts: how often training has each, [K].
-        scheme: in which they mark spans; None where they mark none.
-        characters: those that are known, the most frequent first.
-        format: the form of the training file; None for lists in memory.
-    """
-
-    tags: list[str]
-    counts: list[int]
-    scheme: Any
-    characters: str
-    format: Any
 
 
 class _Answered(NamedTuple):
@@ -108,16 +76,13 @@ class Tag(Task):
         self.vocabulary = vocabulary
         self.known = known
         self.data = data
-        moves = None
-        if config.model.crf and known.scheme is not None:
-            moves = Moves(*map(torch.from_numpy, legal_moves(known.tags, known.scheme)))
         torch.manual_seed(config.train.seed)
         self.network = TaggerNetwork(
             len(vocabulary),
             len(known.tags),
             config.model,
             character_vocabulary=character_count(known.characters),
-            moves=moves,
+            moves=known.moves() if config.model.crf else None,
         )
         if vectors is not None:
             self.network.load_vectors(*vectors)
@@ -135,26 +100,20 @@ class Tag(Task):
             DataError: training has a single tag.
             SettingsError: a start of another kind than words.
         """
-        config = _started(config, start)
-        tags, counts, scheme = known_tags(splits.train), splits.train.tag_counts(), splits.train.scheme()
-        if len(counts) < 2:
-            only = ", ".join(f"'{tag}' ({count:,} tokens)" for tag, count in counts.items())
-            raise DataError(
-                f"{splits.train.name}: expected at least two different tags, found one: {only}; "
-                f"is the tag column the right one?"
-            )
-        _log.info("epochs are chosen by %s", "token accuracy" if scheme is None else "span F1")
-        numbered = {p: number_sentences([part], tags) for p, part in splits._asdict().items() if p in _PARTS and part}
+        require_words(start, config.model.init_from)
+        config = started_config(config, start)
+        known = learn_tags(splits)
+        numbered = {part: number_sentences([sentences], known.tags) for part, sentences in splits.parts().items()}
         words = numbered["train"].counts()
+        if config.model.characters:
+            known = replace(known, characters=learn_characters(words))
         vocabulary = Vocabulary.from_counts(words, config.vocabulary) if start is None else start.vocabulary
         vectors = config.vocabulary.vectors and vocabulary.read_vectors(config.vocabulary.vectors)
-        characters = learn_characters(words) if config.model.characters else ""
-        known = TagFacts(tags, [counts.get(tag, 0) for tag in tags], scheme, characters, splits.format)
         task = cls(config, vocabulary, known, None, vectors or None)
-        encoded = {part: task._encoded(*sentences) for part, sentences in numbered.items()}
-        for part, sentences in encoded.items():
-            _say_what_was_read(part, sentences)
-        task.data = TagData(encoded["train"], encoded["valid"], encoded.get("test"))
+        parts = {part: task._encoded(sentences) for part, sentences in numbered.items()}
+        for part, sentences in parts.items():
+            sentences.say_what_was_read(part)
+        task.data = TagData(parts["train"], parts["valid"], parts.get("test"))
         if start is not None and task.network.recurrent is not None:
             start_from(start.weights, task.network.embedding, task.network.recurrent)
         return task
@@ -189,16 +148,8 @@ class Tag(Task):
         assert self.data is not None
         valid = self.data.valid
         found = self._answered(valid)
-        of_sentence = np.repeat(np.arange(len(valid)), valid.lengths)
-        if self.known.scheme is None:
-            right = np.bincount(of_sentence[found.tags == valid.table[:, 1]], minlength=len(valid))
-            return Validation(found.loss, *share_and_error(right, valid.lengths))
-        pairs = [
-            [set(spans_of(tags, self.known.scheme)) for tags in sentences]
-            for sentences in (valid.tagged(), valid.tagged(found.tags))
-        ]
-        both = np.array([2 * len(true & ours) for true, ours in zip(*pairs)])
-        return Validation(found.loss, *share_and_error(both, np.array([len(a) + len(b) for a, b in zip(*pairs)])))
+        score = tagging_score(valid.tagged(), valid.tagged(found.tags), self.known.scheme)
+        return Validation(found.loss, *score)
 
     def _answered(self, sentences: EncodedSentences, batch_size: int = 128) -> _Answered:
         """Tag encoded sentences."""
@@ -220,18 +171,14 @@ class Tag(Task):
 
     def tag(self, sentences: Iterable[Sentence]) -> list[TagsOfSentence]:
         """Tag sentences, with how sure each tag is."""
-        encoded = self._encoded(*number_sentences([sentences]))
-        found = self._answered(encoded)
-        ends = encoded.starts.tolist()
-        confidences = found.confidences.tolist()
-        return [
-            TagsOfSentence(tags, confidences[start:end])
-            for tags, start, end in zip(encoded.tagged(found.tags), ends[:-1], ends[1:])
-        ]
+        numbers = self._encoded(number_sentences([sentences]))
+        found = self._answered(numbers)
+        confidences = np.split(found.confidences, numbers.starts[1:-1])
+        return [TagsOfSentence(tags, sure.tolist()) for tags, sure in zip(numbers.tagged(found.tags), confidences)]
 
     def encode(self, sentences: TaggedSentences) -> EncodedSentences:
         """Encode sentences, with their tags where these are known."""
-        return self._encoded(*number_sentences([sentences], self.known.tags if sentences.labelled else None))
+        return self._encoded(number_sentences([sentences], self.known.tags if sentences.labelled else None))
 
     def held_out(self) -> dict[str, EncodedSentences]:
         """The validation and, where there are some, the test sentences."""
@@ -321,7 +268,8 @@ class Tag(Task):
     def responses(self, sequences: Sequence[list[str]], padding: int = 0) -> list[Tensor]:
         """The probability of each tag of each token, [T, K] for each sentence."""
         with torch.inference_mode():
-            emissions, layout = self.network(self._padded(sequences, padding))
+            batch = padded_further(self._batch(sequences), padding, len(self.vocabulary))
+            emissions, layout = self.network(batch)
             found = self.network.probabilities(emissions, layout)
             rows = layout.unpack(found, max(map(len, sequences), default=0), batch_first=True)
         return [row[: len(words)].contiguous() for row, words in zip(rows, sequences)]
@@ -330,55 +278,20 @@ class Tag(Task):
         """The recurrent layers and what they read: embeddings and, if there are any, characters."""
         if self.network.recurrent is None:
             return None
-        batch = self._padded(sequences, 0)
+        batch = self._batch(sequences)
         layout = Layout.from_lengths(batch.lengths)
         inputs = layout.unpack(self.network.embed(batch, layout).detach(), batch.values.shape[1], batch_first=True)
         return RecurrentCall(self.network.recurrent, inputs, batch.lengths)
 
-    def _padded(self, sequences: Sequence[list[str]], steps: int) -> TokenBatch:
-        """Sentences side by side, with so many steps of noise behind them, and behind the characters of each word."""
+    def _batch(self, sequences: Sequence[list[str]]) -> TokenBatch:
         chunk = [Sentence(list(words), None, 0) for words in sequences]
-        batch = self._encoded(*number_sentences([chunk])).batch(np.arange(len(chunk)))
+        return self._encoded(number_sentences([chunk])).batch(np.arange(len(chunk)))
 
-        def widened(values: Tensor, high: int) -> Tensor:
-            return torch.cat([values, padding_noise(max(1, high), len(values), steps)], dim=1)
-
-        characters = batch.characters
-        if characters is not None:
-            spelt = widened(characters.values, character_count(self.known.characters))
-            of_token = widened(characters.of_token, len(characters.lengths))
-            characters = characters._replace(values=spelt, of_token=of_token)
-        return batch._replace(values=widened(batch.values, len(self.vocabulary)), characters=characters)
-
-    def _encoded(self, table: NDArray[np.int32], starts: NDArray[np.int64], text: list[str]) -> EncodedSentences:
+    def _encoded(self, numbered: Numbered) -> EncodedSentences:
         characters = self.known.characters if self.config.model.characters else None
-        return EncodedSentences(table, starts, Words.known_to(text, self.vocabulary, characters), self.known.tags)
+        return encoded(numbered, self.vocabulary, characters, self.known.tags)
 
     def _shuffled(self, epoch: int) -> list[NDArray[np.int64]]:
         assert self.data is not None
         settings = self.config.train
         return shuffled_batches(self.data.train.lengths, settings.batch_size, settings.seed, epoch)
-
-
-_PARTS = ("train", "valid", "test")
-
-
-def _started(config: TagConfig, start: Start | None) -> TagConfig:
-    kind = None if start is None else start.vocabulary_config.tokens
-    if kind not in (None, "words", "spaces"):
-        raise SettingsError(
-            f"option 'init_from' ({config.model.init_from}): expected a language model of words or spaces, whose "
-            f"embeddings are of tokens, found one of {kind}"
-        )
-    return started_config(config, start)
-
-
-def _say_what_was_read(part: str, sentences: EncodedSentences) -> None:
-    tokens, unknown = len(sentences.table), int(sentences.unknown.sum())
-    empty = int((sentences.lengths == 0).sum())
-    notes = [f"{tokens:,} tokens", f"{100 * unknown / max(1, tokens):.1f} % unknown"]
-    notes += [f"{empty:,} empty sentences, kept"] if empty else []
-    _log.info("%s: %s sentences, %s", part, f"{len(sentences):,}", ", ".join(notes))
-    longest = int(sentences.lengths.max(initial=0))
-    if longest > _LONG:
-        _log.warning("%s: the longest sentence has %s tokens, and takes its time", part, f"{longest:,}")
