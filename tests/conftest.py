@@ -127,3 +127,51 @@ def environment() -> dict[str, str]:
     """The environment of such a process: one thread, as quick as any for so small a model."""
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS")
     return {**os.environ, **dict.fromkeys(names, "1")}
+
+
+SMALL_LANGUAGE_MODEL: dict[str, Any] = {
+    "hidden_size": 8,
+    "embedding_size": 8,
+    "num_layers": 1,
+    "dropout": 0.0,
+    "epochs": 2,
+    "min_count": 1,
+    "batch_size": 4,
+    "steps": 10,
+    "learning_rate": 0.02,
+}
+
+
+def made_up_lines(count: int, seed: int) -> list[str]:
+    rng = random.Random(seed)
+    subjects, verbs = ["the cat", "a dog", "our film"], ["sees", "likes", "hates"]
+    objects = ["the mouse .", "a bone !", "it , too .", ""]
+    return [" ".join((rng.choice(subjects), rng.choice(verbs), rng.choice(objects))) for _ in range(count)]
+
+
+@pytest.fixture
+def lines() -> Callable[[int, int], list[str]]:
+    """Make so many lines of running text, with a seed."""
+    return made_up_lines
+
+
+@pytest.fixture(scope="session")
+def small_language_model() -> dict[str, Any]:
+    """The settings of a language model that is trained in a moment."""
+    return dict(SMALL_LANGUAGE_MODEL)
+
+
+@pytest.fixture(scope="session")
+def running_text(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of 120 lines."""
+    path = tmp_path_factory.mktemp("data") / "running.txt"
+    path.write_text("".join(f"{line}\n" for line in made_up_lines(120, 0)), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_language_model(tmp_path_factory: pytest.TempPathFactory, running_text: Path) -> Path:
+    """The directory of a language model of words, made once; tests only read it."""
+    place = tmp_path_factory.mktemp("models") / "language"
+    fit(make_run_config("language-model", data=str(running_text), **SMALL_LANGUAGE_MODEL), place)
+    return place

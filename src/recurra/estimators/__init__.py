@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from recurra.checkpoint import read_model
+from recurra.config.sections import SET_BY_INIT_FROM
 from recurra.estimators.base import Estimator
 from recurra.estimators.classifier import Classifier
 from recurra.estimators.language_model import LanguageModel
+from recurra.estimators.tagger import Tagger
 
-__all__ = ["Classifier", "LanguageModel", "load"]
+__all__ = ["Classifier", "LanguageModel", "Tagger", "load"]
 
-_ESTIMATORS: dict[str, type[Estimator]] = {"classify": Classifier, "language-model": LanguageModel}
+_ESTIMATORS: dict[str, type[Estimator]] = {"classify": Classifier, "tag": Tagger, "language-model": LanguageModel}
 
 
 def load(path: str | Path) -> Estimator:
@@ -27,8 +29,13 @@ def load(path: str | Path) -> Estimator:
     flat = {
         name: value for section in settings.sections for name, value in getattr(settings, section).model_dump().items()
     }
-    if flat.get("vectors") is not None:  # they have set the size, which must not be told beside them
-        flat["embedding_size"] = known["embedding_size"]
+    set_by: dict[str, tuple[str, ...]] = {
+        "vectors": ("embedding_size",),
+        "init_from": tuple(rule.option for rule in SET_BY_INIT_FROM),
+    }
+    for option, others in set_by.items():
+        if flat.get(option) is not None:  # it has set the others, which must not be told beside it
+            flat |= {name: known[name] for name in others}
     model = kind(**{name: flat[name] for name in known})
     model._adopt(saved)
     return model

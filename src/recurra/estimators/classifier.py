@@ -16,6 +16,7 @@ from recurra.data import Texts
 from recurra.data.memory import splits_in_memory, texts_in_memory
 from recurra.errors import SettingsError
 from recurra.estimators.base import IN_MEMORY, Estimator
+from recurra.start import read_start
 from recurra.tasks.classify import Classify
 from recurra.train import Callback, train
 
@@ -43,6 +44,7 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         min_count: a symbol seen less often in training is unknown.
         max_length: tokens kept of a longer text; None for all.
         vectors: GloVe or fastText text file with pretrained word vectors.
+        init_from: directory of a language model whose vocabulary, embeddings and recurrent weights it starts with.
         epochs: passes over the training data; None for enough to make 1,200 steps, 3 to 50.
         batch_size: examples in a step.
         optimizer: ``"adamw"``, ``"sgd"`` or ``"nt-asgd"``, which averages the weights of SGD.
@@ -86,6 +88,7 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         min_count: int = 1,
         max_length: int | None = None,
         vectors: str | None = None,
+        init_from: str | None = None,
         epochs: int | None = None,
         batch_size: int = 32,
         optimizer: Literal["adamw", "sgd", "nt-asgd"] = "adamw",
@@ -115,6 +118,7 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         self.min_count = min_count
         self.max_length = max_length
         self.vectors = vectors
+        self.init_from = init_from
         self.epochs = epochs
         self.batch_size = batch_size
         self.optimizer = optimizer
@@ -147,7 +151,8 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
 
         Raises:
             DataError: texts and labels do not fit together, or a class is missing or too small.
-            SettingsError: an option is out of range or without effect.
+            SettingsError: an option is out of range or without effect, or `init_from` is no language model.
+            ModelDirectoryError: `init_from` is no model directory, or a damaged one.
         """
         config = make_run_config("classify", data=IN_MEMORY, **self._options())
         if validation_data is not None and "valid_share" in config.data.model_fields_set:
@@ -155,7 +160,8 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
                 f"option 'valid_share' ({self.valid_share}) would have no effect: validation_data is given"
             )
         self.classes_, splits = splits_in_memory(X, y, validation_data, self.valid_share, self.seed)
-        task = Classify.from_splits(config, splits)
+        start = None if self.init_from is None else read_start(self.init_from)
+        task = Classify.from_splits(config, splits, start)
         self._keep(task, train(task, callbacks=callbacks))
         return self
 
