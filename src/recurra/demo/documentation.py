@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import sysconfig
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -30,7 +31,8 @@ def gather_documentation(library: Path | None = None) -> Documentation:
 
     The modules stand in the order of a hash of their names: the same on every machine that has the same sources, and
     the end of the text, which is held out, is not one corner of the alphabet. Within a module the docstrings stand as
-    in its source. One that was there before is left out, so that no held-out text is a copy of what was learnt.
+    in its source. One that was there before is left out, so that no held-out text is a copy of what was learnt; so is
+    one with anything but printable ASCII, so that each symbol is made of whole characters.
 
     Args:
         library: its folder; that of the standard library when None.
@@ -40,7 +42,7 @@ def gather_documentation(library: Path | None = None) -> Documentation:
     """
     folder = Path(sysconfig.get_path("stdlib")) if library is None else library
     if not folder.is_dir():
-        raise DataError(f"{folder}: expected the folder of the standard library's sources, but it is not there{_ADVICE}")
+        raise DataError(f"{folder}: expected the standard library's sources, found no such folder{_ADVICE}")
     names = [path.relative_to(folder) for path in folder.rglob("*.py")]
     wanted = sorted((name for name in names if not _LEFT_OUT.intersection(name.parts)), key=_shuffled)
     seen: dict[str, None] = {}
@@ -50,7 +52,7 @@ def gather_documentation(library: Path | None = None) -> Documentation:
         seen |= dict.fromkeys(_docstrings(folder / name))
         modules += len(seen) > before
     if not seen:
-        raise DataError(f"{folder}: expected Python sources with docstrings, found none in {len(wanted):,} files{_ADVICE}")
+        raise DataError(f"{folder}: expected sources with docstrings, found none in {len(wanted):,} files{_ADVICE}")
     return Documentation("".join(f"{text}\n\n" for text in seen), modules, len(seen))
 
 
@@ -64,10 +66,13 @@ def _shuffled(name: Path) -> str:
 def _docstrings(path: Path) -> Iterator[str]:
     """The docstrings of a source file in their order; none where it is not Python of this version."""
     try:
-        tree = ast.parse(path.read_bytes())
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what a source does badly
+            tree = ast.parse(path.read_bytes())
     except (OSError, SyntaxError, ValueError):  # a few files are there to be faulty, or are of Python 2
         return
     found = [(node, ast.get_docstring(node)) for node in ast.walk(tree) if isinstance(node, _DOCUMENTED)]
     for _, text in sorted(found, key=lambda each: getattr(each[0], "lineno", 0)):
-        if text:
-            yield "\n".join(line.rstrip() for line in text.strip().splitlines())
+        lines = [line.rstrip() for line in (text or "").strip().split("\n")]
+        if any(lines) and all(line.isascii() and line.isprintable() for line in lines):
+            yield "\n".join(lines)
