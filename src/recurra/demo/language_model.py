@@ -56,14 +56,14 @@ _SETTINGS: dict[str, Any] = {  # so that a network learns in about a minute what
     "tied": False,
     "epochs": 3,
 }
-_PROMPTS = ("Return the ", "If the file ", ">>> ")
+_PROMPTS = ("Return the", "If the file", "This function")  # no space behind: symbols begin with theirs
 _TEMPERATURES = (0.4, 0.7, 1.0)
 _PRINTED = 0.7  # the temperature of the text that the summary shows
-_LENGTH = 110  # symbols that are made up after each prompt
-_ASKED = ("Return True if the ", "Raises ValueError if the", "(see ", "This is the same as ")
+_LENGTH = 90  # symbols that are made up after each prompt
+_ASKED = ("Return True if the", "Raises", "the default value is", "This is the same as")
 _LIKELY = 6
 _PASSAGE = 220  # symbols, and on to the end of the line
-_UNITS, _SHOWN = 14, 48  # of the figure: units, and symbols at the most
+_UNITS, _DRAWN = 14, 48  # of the figure: units, and symbols at the most
 
 
 class _Losses(Callback):
@@ -171,8 +171,8 @@ def _samples(task: ModelLanguage, seed: int) -> list[Sample]:
 
 
 def _passage(task: ModelLanguage, baseline: NGrams, ids: NDArray[np.int32]) -> list[Surprise]:
-    """The first lines of a text, each symbol with its surprise to the model and to the 5-grams."""
-    read = _whole_lines(ids, _PASSAGE)
+    """The first whole paragraphs of a text, each symbol with its surprise to the model and to the 5-grams."""
+    read = ids[_shown(ids)]
     ours, counts = task.log_probabilities(read), baseline.log_probabilities(read)[KNESER_NEY]
     return [
         Surprise(token, float(-one / math.log(2)), float(-other / math.log(2)))
@@ -181,22 +181,24 @@ def _passage(task: ModelLanguage, baseline: NGrams, ids: NDArray[np.int32]) -> l
 
 
 def _states(task: ModelLanguage, ids: NDArray[np.int32]) -> tuple[Activity, list[Follower]]:
-    """The most active units over the first lines of a text, and the units that follow something over all of it."""
-    outputs, tokens = read_outputs(task, ids), _tokens(task, ids)
-    passage, shown = len(_whole_lines(ids, _PASSAGE)), slice(0, _SHOWN)
+    """The most active units over some of a text, and the units that follow something over all of it."""
+    outputs, tokens, passage = read_outputs(task, ids), _tokens(task, ids), _shown(ids)
 
-    def of_unit(unit: int) -> Activity:
-        return Activity(tokens[:passage], [unit], outputs[:passage, unit][None])
+    def of_units(units: list[int], part: slice) -> Activity:
+        return Activity(tokens[part], units, outputs[part, units].T)
 
     of_text = features([len(token) for token in tokens], "".join(tokens))
-    units = most_active(outputs, _UNITS)
-    return Activity(tokens[shown], units, outputs[shown, units].T), find_followers(outputs, of_text, of_unit)
+    drawn = of_units(most_active(outputs, _UNITS), slice(passage.start, min(passage.stop, passage.start + _DRAWN)))
+    return drawn, find_followers(outputs, of_text, lambda unit: of_units([unit], passage))
 
 
-def _whole_lines(ids: NDArray[np.int32], least: int) -> NDArray[np.int32]:
-    """The first symbols of a text, so many and on to the end of their line."""
-    ends = np.flatnonzero(ids[least - 1 :] == END)
-    return ids[: least + ends[0]] if len(ends) else ids
+def _shown(ids: NDArray[np.int32]) -> slice:
+    """The part of a text that the page shows: from its first empty line on, so many symbols and on to a line's end."""
+    ends = ids == END
+    empty = np.flatnonzero(ends[:-1] & ends[1:])
+    start = int(empty[0]) + 2 if len(empty) and empty[0] + 2 < len(ids) else 0
+    last = np.flatnonzero(ends[start + _PASSAGE - 1 :])
+    return slice(start, start + _PASSAGE + int(last[0]) if len(last) else len(ids))
 
 
 def _tokens(task: ModelLanguage, ids: NDArray[np.int32]) -> list[str]:

@@ -45,17 +45,11 @@ def learning_figure(
         axes.plot(steps, [piece.mean() for piece in pieces], linewidth=1.2, ls=(0, (4, 3)), label="training", **drawn)
         valid = [record["valid_loss"] for record in history]
         axes.plot(epoch_ends, valid, marker=STYLES[style].marker, linewidth=2, label="validation", **drawn)
-        for name, value in baselines.items():
+        for name, value in baselines.items():  # the curve falls from the left: a label stands where it does not pass
+            side = "right" if value == max(baselines.values()) else "left"
+            at = (0.01 if side == "left" else 1, value)
             axes.axhline(value, color=STYLES["baseline"].light, linewidth=1.2)
-            axes.annotate(
-                name,
-                (1, value),
-                xycoords=("axes fraction", "data"),
-                xytext=(0, 4),
-                textcoords="offset points",
-                ha="right",
-                fontsize=11,
-            )
+            axes.annotate(name, at, (0, 4), ("axes fraction", "data"), "offset points", ha=side, fontsize=11)
         axes.set_xlabel("steps of training")
         axes.set_ylabel("nats a symbol")
         axes.set_xlim(0, len(losses) * 1.02)

@@ -92,17 +92,16 @@ class LanguageReport:
 def comparison_sentence(report: LanguageReport) -> str:
     """Say how the model compares with the 5-grams on the held-out text, as far as the interval allows."""
     value, low, high = (report.scores["gain"][key] for key in ("value", "low", "high"))
-    interval = f"95 % interval {low:+.3f} to {high:+.3f}"
     name = report.config.model.cell.upper()
     if low <= 0 <= high:
         return (
             f"The {name} and counts of 5-grams cannot be told apart on text that neither has seen: {value:+.3f} nats a "
-            f"symbol ({interval})."
+            f"symbol (95 % interval {low:+.3f} to {high:+.3f})."
         )
-    better = "less" if value > 0 else "more"
+    better, (least, most) = ("less", (low, high)) if value > 0 else ("more", (-high, -low))
     return (
         f"The {name} is {abs(value):.3f} nats a symbol {better} surprised than counts of 5-grams by text that neither "
-        f"has seen ({interval})."
+        f"has seen (95 % interval {least:.3f} to {most:.3f})."
     )
 
 
@@ -110,8 +109,8 @@ def next_language_commands(report: LanguageReport) -> list[str]:
     """Commands to try with the demo's model."""
     model, text = (shlex.quote(str(report.out / name)) for name in (report.model, report.text))
     return [
-        f'recurra generate {model} --prompt "Return the " --temperature 0.7',
-        f'recurra next {model} "If the file does not "',
+        f'recurra generate {model} --prompt "Return the" --temperature 0.7',
+        f'recurra next {model} "If the file does"',
         f'recurra predict {model} "Return True if the file exists."',
         f"recurra check {model}",
         f"recurra train language-model {text} --out runs/longer",

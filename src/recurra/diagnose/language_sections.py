@@ -25,8 +25,8 @@ def overview(report: LanguageReport) -> Parts:
     ours, counts = report.scores["model"], report.scores["baselines"][KNESER_NEY]
     name = report.config.model.cell.upper()
     numbers = [
-        (f"{ours['perplexity']['value']:.1f}", f"{name}: perplexity on text it has not seen<br>{_range(ours)}"),
-        (f"{counts['perplexity']['value']:.1f}", f"counts of 5-grams on the same text<br>{_range(counts)}"),
+        (f"{ours['perplexity']['value']:.1f}", f"{name}: perplexity on unseen text<br>95 % interval {_range(ours)}"),
+        (f"{counts['perplexity']['value']:.1f}", f"5-grams on the same text<br>95 % interval {_range(counts)}"),
         (f"{ours['bits_per_character']:.2f}", "bits that a character costs the model; a plain file has 8"),
         (f"{report.seconds:.0f} s", "for training, scores and this page"),
     ]
@@ -102,14 +102,15 @@ def surprise(report: LanguageReport) -> Parts:
         )
         place = f"{escape(before)}<mark>{escape(_visible(passage[index].token))}</mark>{escape(after)}"
         rows.append(
-            f"<tr><td><code>{escape(_visible(passage[index].token))}</code></td><td><code>{place}</code></td>"
+            f"<tr><td><code>{escape(_visible(passage[index].token))}</code></td>"
+            f'<td class="place"><code>{place}</code></td>'
             f"<td>{bits[index]:.1f}</td><td>{passage[index].of_counts:.1f}</td></tr>"
         )
     mean = np.mean([each.of_counts for each in passage])
     legend = "".join(_shaded(f" {value} ", value / _DARKEST, "tok", f"{value} bits") for value in (0, 2, 4, 8, 14))
     return {
-        "passage_note": f"The beginning of the test text, read by itself: {len(passage)} symbols, on average "
-        f"{bits.mean():.2f} bits each (to the 5-grams {mean:.2f}).",
+        "passage_note": f"The first whole paragraphs of the test text, read by themselves: {len(passage)} symbols, on "
+        f"average {bits.mean():.2f} bits each (to the 5-grams {mean:.2f}).",
         "passage": shown,
         "surprise_legend": f"Bits: {legend} &nbsp; One bit is a fair choice between two, 10 bits one among 1,024.",
         "surprising_rows": "".join(rows),
@@ -145,7 +146,7 @@ def state(report: LanguageReport) -> Parts:
     return {
         "units": f"{report.config.model.hidden_size:,}",
         "activity_note": f"Below are the {len(activity.units)} units of the last layer whose values vary the most over "
-        "the test text, along its first symbols.",
+        "the test text, along some of its symbols; those that hold a value the longest stand first.",
         "activity_width": str(120 + 20 * len(activity.tokens)),
         "activity_figure": activity_figure(activity, title),
         "moved": f"{MOVED:,}",
@@ -224,7 +225,7 @@ def _joined_tokens(tokens: Sequence[str]) -> str:
 
 
 def _range(found: Mapping[str, Any]) -> str:
-    return f"95 % interval {found['perplexity']['low']:.1f} to {found['perplexity']['high']:.1f}"
+    return f"{found['perplexity']['low']:.1f} to {found['perplexity']['high']:.1f}"
 
 
 def _signed(value: float) -> str:

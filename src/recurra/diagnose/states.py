@@ -60,9 +60,15 @@ def read_outputs(task: ModelLanguage, ids: NDArray[np.int32]) -> NDArray[np.floa
 
 
 def most_active(outputs: NDArray[np.float32], count: int) -> list[int]:
-    """The units whose values vary the most over a text, [n, H] in, the most active first."""
-    order: list[int] = np.argsort(-outputs.std(axis=0), kind="stable")[:count].tolist()
-    return order
+    """The units whose values vary the most over a text, [n, H] in; first those that hold a value the longest.
+
+    The longer a unit holds its value, the less it changes from one symbol to the next beside all its variation.
+    """
+    spread = outputs.std(axis=0)
+    chosen = np.argsort(-spread, kind="stable")[:count]
+    change = np.diff(outputs[:, chosen], axis=0).std(axis=0) / np.maximum(spread[chosen], 1e-12)
+    units: list[int] = chosen[np.argsort(change, kind="stable")].tolist()
+    return units
 
 
 def _depth(line: str) -> list[float]:
