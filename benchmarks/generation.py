@@ -48,11 +48,11 @@ def sides(network: LanguageModelNetwork) -> dict[str, Step]:
     onnx_step = step_of(twin, "lstm")
 
     def by_torch(ids: Tensor, state: Any) -> tuple[Tensor, Any]:
-        output, state = twin(network.embedding(ids).unsqueeze(0), state)
+        output, state = twin(network.embed(ids).unsqueeze(0), state)
         return network.log_probabilities(output[0]), state
 
     def by_onnx(ids: Tensor, state: Any) -> tuple[Tensor, Any]:
-        output, state = onnx_step(network.embedding(ids), state)
+        output, state = onnx_step(network.embed(ids), state)
         return network.log_probabilities(output), state
 
     return {"recurra": network.step, "nn.LSTM": by_torch, "onnxruntime": by_onnx}

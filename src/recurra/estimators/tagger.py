@@ -43,7 +43,7 @@ class Tagger(Estimator):
         vocabulary_size: most words kept; None for 50,000.
         min_count: a word seen less often in training is unknown.
         vectors: GloVe or fastText text file with pretrained word vectors.
-        epochs: passes over the training data; None for enough to make 4,000 steps, 3 to 50.
+        epochs: passes over the training data; None for enough to make 3,000 steps, 3 to 50.
         batch_size: sentences in a step.
         optimizer: ``"adamw"``, ``"sgd"`` or ``"nt-asgd"``, which averages the weights of SGD.
         nonmonotone: epochs without gain of the validation loss after which ``"nt-asgd"`` begins to average.
@@ -72,12 +72,12 @@ class Tagger(Estimator):
         self,
         *,
         cell: CellName = "gru",
-        embedding_size: int = 128,
-        hidden_size: int = 256,
+        embedding_size: int = 100,
+        hidden_size: int = 128,
         num_layers: int = 1,
         bidirectional: bool = True,
         dropout: float = 0.4,
-        word_dropout: float = 0.15,
+        word_dropout: float = 0.3,
         characters: bool = True,
         character_embedding_size: int = 32,
         character_hidden_size: int = 64,
@@ -90,7 +90,7 @@ class Tagger(Estimator):
         batch_size: int = 32,
         optimizer: Literal["adamw", "sgd", "nt-asgd"] = "adamw",
         nonmonotone: int = 5,
-        learning_rate: float = 2e-3,
+        learning_rate: float = 4e-3,
         weight_decay: float = 0.01,
         clip_norm: float = 1.0,
         schedule: Literal["constant", "linear", "cosine"] = "cosine",

@@ -56,7 +56,7 @@ class Tag(Task):
     name = "tag"
     title = "Tagger"
     score = "score"  # span F1 where the tags mark spans, else accuracy: which is said when the data are read
-    enough_steps = 4000
+    enough_steps = 3000
     reading = ("token_column", "tag_column", "sentence_column", "format")
     config: TagConfig
     network: TaggerNetwork
