@@ -250,9 +250,11 @@ def test_a_file_of_no_known_task(values):
 
 @pytest.mark.parametrize("task", CONFIGS)
 @pytest.mark.parametrize(
-    ("optimizer", "expected"), [("adamw", (0.002, 0.01, 1.0)), ("sgd", (10, 0, 0.25)), ("nt-asgd", (10, 0, 0.25))]
+    ("optimizer", "expected"), [("adamw", (None, 0.01, 1.0)), ("sgd", (10, 0, 0.25)), ("nt-asgd", (10, 0, 0.25))]
 )
 def test_each_optimizer_has_its_defaults(task, optimizer, expected):
+    rate = expected[0] or {"classify": 0.002, "tag": 0.004, "language-model": 0.003}[task]
+    expected = (rate, *expected[1:])
     told = make_run_config(task, data="a", optimizer=optimizer).train
     assert (told.learning_rate, told.weight_decay, told.clip_norm) == expected
     values = {"learning_rate": 0.002, "weight_decay": 0.01, "clip_norm": 1.0}

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from recurra import nn
-    from recurra.estimators import Classifier, LanguageModel, load
+    from recurra.estimators import Classifier, LanguageModel, Tagger, load
     from recurra.swap import accelerate, restore
 
-__all__ = ["Classifier", "LanguageModel", "accelerate", "load", "nn", "restore"]
+__all__ = ["Classifier", "LanguageModel", "Tagger", "accelerate", "load", "nn", "restore"]
 
 _HOMES = {
     "Classifier": "recurra.estimators",
     "LanguageModel": "recurra.estimators",
+    "Tagger": "recurra.estimators",
     "accelerate": "recurra.swap",
     "load": "recurra.estimators",
     "restore": "recurra.swap",

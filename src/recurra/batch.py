@@ -21,6 +21,7 @@ __all__ = [
     "length_sorted",
     "make_batch",
     "make_token_batch",
+    "padded_further",
     "padding_noise",
     "random_sequences",
     "shuffled_batches",
@@ -151,8 +152,8 @@ def _pad(sequences: Sequence[_Ids]) -> tuple[Tensor, Tensor]:
     """Sequences as one tensor [B, T], padded at the end, and their lengths [B]."""
     lengths = np.array([len(ids) for ids in sequences], dtype=np.int64)
     values = np.full((len(sequences), lengths.max(initial=0)), PADDING, dtype=np.int64)
-    for row, ids in zip(values, sequences):
-        row[: len(ids)] = ids
+    if len(values):
+        values[np.arange(values.shape[1]) < lengths[:, np.newaxis]] = np.concatenate(sequences)
     return torch.from_numpy(values), torch.from_numpy(lengths)
 
 
@@ -174,9 +175,25 @@ def shuffled_batches(lengths: NDArray[np.int64], batch_size: int, seed: int, epo
     return [batches[index] for index in rng.permutation(len(batches))]
 
 
-def length_sorted(lengths: NDArray[np.int64], batch_size: int) -> Iterator[NDArray[np.int64]]:
-    """Divide examples into batches of like length, the shortest first."""
-    yield from _cut(np.argsort(lengths, kind="stable"), batch_size)
+def length_sorted(lengths: NDArray[np.int64], batch_size: int, most: int | None = None) -> Iterator[NDArray[np.int64]]:
+    """Divide examples into batches of like length, the shortest first.
+
+    Args:
+        lengths: of each example.
+        batch_size: examples in a batch.
+        most: positions of a batch, padding included, where it has several examples; None for any number.
+
+    >>> [batch.tolist() for batch in length_sorted(np.array([2, 9, 1, 3]), 3, most=6)]
+    [[2, 0], [3], [1]]
+    """
+    for batch in _cut(np.argsort(lengths, kind="stable"), batch_size):
+        rest = batch
+        while most is not None and len(rest) > 1 and len(rest) * lengths[rest[-1]] > most:
+            fitting = np.flatnonzero(np.arange(1, len(rest) + 1) * lengths[rest] <= most)
+            count = int(fitting[-1]) + 1 if len(fitting) else 1
+            yield rest[:count]
+            rest = rest[count:]
+        yield rest
 
 
 def random_sequences(vocabulary_size: int, count: int) -> list[list[int]]:
@@ -188,6 +205,26 @@ def random_sequences(vocabulary_size: int, count: int) -> list[list[int]]:
 def padding_noise(vocabulary_size: int, batch: int, steps: int) -> Tensor:
     """Draw random symbols [B, steps] to pad with, the same ones each time: a sound model never reads them."""
     return torch.randint(vocabulary_size, (batch, steps), generator=torch.Generator().manual_seed(0))
+
+
+def padded_further(batch: TokenBatch, steps: int, vocabulary_size: int) -> TokenBatch:
+    """Put random symbols behind the sentences, and behind their words random characters of the batch's own.
+
+    Args:
+        batch: without labels.
+        steps: how many.
+        vocabulary_size: the number of symbols.
+    """
+
+    def widened(values: Tensor, size: int) -> Tensor:
+        return torch.cat([values, padding_noise(size, len(values), steps)], dim=1)
+
+    characters = batch.characters
+    if characters is not None:
+        spelt = widened(characters.values, int(characters.values.max()) + 1 if characters.values.numel() else 1)
+        of_token = widened(characters.of_token, max(1, len(characters.lengths)))
+        characters = Characters(spelt, characters.lengths, of_token)
+    return TokenBatch(widened(batch.values, vocabulary_size), batch.lengths, None, characters)
 
 
 def _cut(order: NDArray[np.int64], batch_size: int) -> list[NDArray[np.int64]]:

@@ -16,7 +16,7 @@ from recurra.data.hub import is_hub
 from recurra.data.table import KNOWN_SUFFIXES
 from recurra.errors import DataError, SettingsError
 
-__all__ = ["arriving_chunks", "chunks_of_inputs", "is_file", "standard_input"]
+__all__ = ["arriving_chunks", "chunks_of_inputs", "is_file", "lines_of_inputs", "standard_input"]
 
 _CHUNK = 1024
 
@@ -49,11 +49,7 @@ def chunks_of_inputs(
             if value is not None:
                 raise SettingsError(f"option '{name}' ({value}) would have no effect: no file is read")
     for argument in given:
-        if argument == "-":
-            if sys.stdin.isatty():
-                print("one text a line; Ctrl-D ends", file=sys.stderr)  # noqa: T201
-            yield from arriving_chunks(standard_input())
-        elif is_file(argument):
+        if argument != "-" and is_file(argument):
             texts = load_texts(
                 argument,
                 text_column=text_column,
@@ -64,7 +60,22 @@ def chunks_of_inputs(
             )
             yield from (chunk.texts for chunk in texts.chunks(_CHUNK))
         else:
+            yield from lines_of_inputs([argument])
+
+
+def lines_of_inputs(inputs: Sequence[str]) -> Iterator[list[str]]:
+    """Yield the texts of arguments that are no files: the lines of standard input for "-", and when there are none.
+
+    Raises:
+        DataError: a line is not UTF-8.
+    """
+    for argument in list(inputs) or ["-"]:
+        if argument != "-":
             yield [argument]
+            continue
+        if sys.stdin.isatty():
+            print("one text a line; Ctrl-D ends", file=sys.stderr)  # noqa: T201
+        yield from arriving_chunks(standard_input())
 
 
 def is_file(argument: str) -> bool:

@@ -18,6 +18,7 @@ __all__ = [
     "gain_line",
     "interval",
     "paired_difference",
+    "share_and_error",
 ]
 
 _RESAMPLES = 2000
@@ -123,6 +124,22 @@ def paired_difference(ours: NDArray[np.bool_], theirs: NDArray[np.bool_]) -> dic
     """How much more often one model is right than another on the same examples, with a 95 % bootstrap interval."""
     cells = np.bincount(2 * ours.astype(np.int64) + theirs, minlength=4)
     return _with_interval(cells, lambda counts: (counts[..., 2] - counts[..., 1]) / counts.sum(-1))
+
+
+def share_and_error(found: NDArray[np.int64], wanted: NDArray[np.int64]) -> tuple[float, float]:
+    """The share of what is found in what is wanted, each [n] counts of n examples, and its standard error over these.
+
+    The examples differ in size, so the error is that of a ratio of sums, by linearisation (Cochran, "Sampling
+    techniques", 1977, chapter 6). Nothing wanted gives 0 and 0.
+
+    >>> share_and_error(np.array([1, 0, 1, 0]), np.array([1, 1, 1, 1]))
+    (0.5, 0.25)
+    """
+    total = int(wanted.sum())
+    if not total:
+        return 0.0, 0.0
+    share = float(found.sum() / total)
+    return share, float(np.sqrt(np.square(found - share * wanted).sum()) / total)
 
 
 def _log_loss(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> float:

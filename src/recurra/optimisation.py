@@ -60,7 +60,7 @@ def averaging_start(losses: Sequence[float], nonmonotone: int) -> int | None:
     before it (Merity, Keskar, Socher, "Regularizing and optimizing LSTM language models", ICLR 2018, algorithm 1).
 
     >>> averaging_start([5.0, 4.0, 4.5, 4.5, 4.2], nonmonotone=2)
-    4
+    5
     """
     for number, loss in enumerate(losses):
         if number > nonmonotone and loss > min(losses[: number - nonmonotone]):

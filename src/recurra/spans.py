@@ -21,7 +21,18 @@ from numpy.typing import NDArray
 
 from recurra.errors import DataError
 
-__all__ = ["SCHEMES", "Scheme", "Span", "convert", "detect_scheme", "faults", "legal_moves", "spans_of"]
+__all__ = [
+    "SCHEMES",
+    "Scheme",
+    "Span",
+    "all_tags",
+    "convert",
+    "detect_scheme",
+    "faults",
+    "legal_moves",
+    "spans_of",
+    "type_of",
+]
 
 Scheme = Literal["BIO", "IOB1", "BIOES"]
 SCHEMES: tuple[Scheme, ...] = get_args(Scheme)
@@ -148,6 +159,25 @@ def spans_of(tags: Sequence[str], scheme: Scheme) -> list[Span]:
     if before.prefix != "O":
         found.append(Span(before.type, start, len(tags)))
     return found
+
+
+def all_tags(types: Iterable[str], scheme: Scheme) -> list[str]:
+    """Return the tags with which a scheme marks spans of some types, and O; sorted.
+
+    >>> all_tags(["LOC"], "BIOES")
+    ['B-LOC', 'E-LOC', 'I-LOC', 'O', 'S-LOC']
+    """
+    tags = {f"{prefix}-{type_}" if type_ else prefix for type_ in types for prefix in _PREFIXES[scheme]}
+    return sorted(tags | {"O"})
+
+
+def type_of(tag: str) -> str | None:
+    """Return the type of a tag of a scheme, None of O.
+
+    >>> type_of("B-PER"), type_of("O")
+    ('PER', None)
+    """
+    return None if tag == "O" else tag.partition("-")[2]
 
 
 def legal_moves(tags: Sequence[str], scheme: Scheme) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:

@@ -29,4 +29,4 @@ def read_language_model(path: str | Path) -> ModelLanguage:
 def read_start(path: str) -> Start:
     """Read a language model as what another network starts from; errors as :func:`read_language_model`."""
     task = read_language_model(path)
-    return Start(task.config.vocabulary, task.config.model, task.vocabulary, task.network.state_dict())
+    return Start(task.config.vocabulary, task.config.model, task.vocabulary, task.network.starting_weights())

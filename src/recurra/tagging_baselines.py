@@ -16,7 +16,10 @@ from torch import Tensor
 from recurra.errors import DataError
 from recurra.spans import SCHEMES, Scheme, convert, spans_of
 
-__all__ = ["LongestMatch", "MostFrequentTag"]
+__all__ = ["LONGEST_MATCH", "MOST_FREQUENT", "LongestMatch", "MostFrequentTag", "TaggingBaselines"]
+
+MOST_FREQUENT = "most frequent tag"
+LONGEST_MATCH = "longest known span"
 
 Sentences = Sequence[Sequence[str]]
 Phrase = tuple[str, ...]
@@ -171,6 +174,42 @@ class LongestMatch:
         rest = iter(words)
         phrases = [tuple(islice(rest, size)) for size in sizes]
         return cls(dict(zip(phrases, _to_choices("phrases.type", tensors, len(phrases)))), scheme)
+
+
+@dataclass(frozen=True)
+class TaggingBaselines:
+    """What the scores of a tagger are shown beside; the phrases only where the tags mark spans."""
+
+    frequent: MostFrequentTag
+    phrases: LongestMatch | None
+
+    @classmethod
+    def fit(cls, words: Sentences, tags: Sentences, scheme: Scheme | None) -> TaggingBaselines:
+        """Fit each on the training sentences, whose tags are in a scheme if they mark spans.
+
+        Raises:
+            DataError: there is no word, or a tag is none of the scheme.
+        """
+        return cls(MostFrequentTag.fit(words, tags), None if scheme is None else LongestMatch.fit(words, tags, scheme))
+
+    def predict(self, words: Sentences) -> dict[str, list[list[str]]]:
+        """Predict the tags of some sentences by each, under its name."""
+        found = {MOST_FREQUENT: self.frequent.predict(words)}
+        return found if self.phrases is None else {**found, LONGEST_MATCH: self.phrases.predict(words)}
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All that was counted."""
+        return {**self.frequent.tensors(), **({} if self.phrases is None else self.phrases.tensors())}
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Tensor]) -> TaggingBaselines:
+        """Build what :meth:`tensors` was called on.
+
+        Raises:
+            KeyError, ValueError: the tensors are not those of baselines of this kind.
+        """
+        has_phrases = any(name.startswith("phrases.") for name in tensors)
+        return cls(MostFrequentTag.from_tensors(tensors), LongestMatch.from_tensors(tensors) if has_phrases else None)
 
 
 def _most_frequent(counts: Mapping[_Key, Counter[str]], overall: Counter[str]) -> dict[_Key, str]:

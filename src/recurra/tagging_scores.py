@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from operator import eq
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recurra.errors import DataError, ShapeError
-from recurra.metrics import expected_calibration_error
+from recurra.metrics import expected_calibration_error, share_and_error
+from recurra.spans import Scheme, spans_of
 
-__all__ = ["tagging_gain", "tagging_scores"]
+__all__ = ["tagging_gain", "tagging_score", "tagging_scores"]
 
 _RESAMPLES = 2000
 _AT_ONCE = 100  # resamples, so that memory stays small where many sentences differ in their counts
@@ -120,6 +122,19 @@ def tagging_gain(
         counts = [*_span_counts(expected, found), *_span_counts(expected, others_found)]
         gain["span_f1"] = _with_interval(counts, lambda sums: _f1(sums[:, :3]) - _f1(sums[:, 3:]))
     return gain
+
+
+def tagging_score(truth: Sentences, predicted: Sentences, scheme: Scheme | None) -> tuple[float, float]:
+    """The one score that tells taggers apart, and its standard error over the sentences.
+
+    It is span F1 where the tags mark spans in a scheme, the same as that of :func:`tagging_scores`; else accuracy.
+    """
+    if scheme is None:
+        right = [sum(map(eq, true, tags)) for true, tags in zip(truth, predicted)]
+        return share_and_error(np.array(right, np.int64), np.array([*map(len, truth)], np.int64))
+    pairs = [(set(spans_of(true, scheme)), set(spans_of(tags, scheme))) for true, tags in zip(truth, predicted)]
+    found = np.array([2 * len(true & spans) for true, spans in pairs], np.int64)
+    return share_and_error(found, np.array([len(true) + len(spans) for true, spans in pairs], np.int64))
 
 
 def _tokens(truth: Sentences, predicted: Sentences) -> _Tokens:

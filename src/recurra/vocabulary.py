@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,10 +14,10 @@ import torch
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from torch import Tensor
 
-from recurra.config import VocabularyConfig
+from recurra.config import SymbolsConfig, VocabularyConfig
 from recurra.errors import DataError, SettingsError
 
-__all__ = ["END", "PADDING", "UNKNOWN", "Token", "Vectors", "Vocabulary"]
+__all__ = ["END", "PADDING", "UNKNOWN", "Token", "Vectors", "Vocabulary", "split_words"]
 
 _log = logging.getLogger("recurra")
 
@@ -25,8 +26,10 @@ UNKNOWN = 1
 END = 2  # of a line, in the vocabulary of a language model
 _SPECIAL = ["[PAD]", "[UNK]"]
 _END = "end of line"  # no token of any kind has spaces in it
+_RESERVED = frozenset((*_SPECIAL, _END))
 _WORD = r"\w+(?:['’]\w+)*|[^\w\s]"  # noqa: RUF001  a word keeps its apostrophes: "don't" is one symbol
 _PATTERNS = {"words": _WORD, "spaces": r"\S+", "characters": r"[\s\S]"}
+_LONGEST = 200  # characters of a given token that can be a symbol, so that a file of symbols stays small
 _PRINTED = (*range(33, 127), *range(161, 173), *range(174, 256))  # bytes that stand for themselves in a byte pair
 _OTHERS = [byte for byte in range(256) if byte not in _PRINTED]
 _BYTES = {chr(byte): byte for byte in _PRINTED} | {chr(256 + number): byte for number, byte in enumerate(_OTHERS)}
@@ -46,6 +49,19 @@ class Vectors(NamedTuple):
 
     ids: Tensor
     values: Tensor
+
+
+def split_words(text: str) -> list[str]:
+    """Return the words and signs of a text as they are written, as those of the vocabularies of words are divided.
+
+    >>> split_words("Don't panic (yet).")
+    ["Don't", 'panic', '(', 'yet', ')', '.']
+    """
+    return [piece for piece, _ in _split(_WORD).pre_tokenize_str(text)]
+
+
+def _split(pattern: str) -> Any:
+    return pre_tokenizers.Split(Regex(pattern), behavior="removed", invert=True)
 
 
 class Vocabulary:
@@ -95,18 +111,53 @@ class Vocabulary:
             )
         else:
             tokenizer = Tokenizer(models.WordLevel(unk_token=_SPECIAL[UNKNOWN]))
-            pattern = Regex(_PATTERNS[config.tokens])
-            tokenizer.pre_tokenizer = pre_tokenizers.Split(pattern, behavior="removed", invert=True)
+            tokenizer.pre_tokenizer = _split(_PATTERNS[config.tokens])
             trainer = trainers.WordLevelTrainer(
                 vocab_size=size, min_frequency=config.min_count, special_tokens=special, show_progress=False
             )
-        steps = [normalizers.NFC(), *([normalizers.Lowercase()] if config.lowercase else [])]
-        tokenizer.normalizer = normalizers.Sequence(steps)
+        tokenizer.normalizer = _normalizer(config)
         tokenizer.train_from_iterator(chunks, trainer=trainer)
+        return cls(tokenizer)
+
+    @classmethod
+    def from_counts(cls, tokens: Mapping[str, int], config: SymbolsConfig) -> Vocabulary:
+        """Learn the symbols of texts that others have divided into tokens, the most frequent first.
+
+        A symbol is a token, in lower case if asked. One of more than 200 characters is unknown, and so is one that is
+        written as a special symbol is: a word "[PAD]" is no padding.
+
+        Args:
+            tokens: each distinct one, and how often it occurs.
+            config: how many are kept, and how often one must be seen.
+
+        >>> words = Vocabulary.from_counts({"To": 1, "be": 2, "or": 1, "to": 1}, SymbolsConfig(min_count=2))
+        >>> words.symbols(), words.lookup(["TO", "be", "or", "[PAD]"])
+        (['[PAD]', '[UNK]', 'be', 'to'], [3, 2, 1, 1])
+        """
+        normalizer = _normalizer(config)
+        counts: Counter[str] = Counter()
+        for token, count in tokens.items():
+            counts[normalizer.normalize_str(token)] += count
+        size = config.vocabulary_size or _DEFAULT_SIZE["words"]
+        fit = [s for s, n in counts.items() if n >= config.min_count and len(s) <= _LONGEST and s not in _RESERVED]
+        kept = sorted(fit, key=lambda symbol: (-counts[symbol], symbol))[: size - len(_SPECIAL)]
+        numbers = {symbol: number for number, symbol in enumerate([*_SPECIAL, *kept])}
+        tokenizer = Tokenizer(models.WordLevel(numbers, unk_token=_SPECIAL[UNKNOWN]))
+        tokenizer.normalizer = normalizer
         return cls(tokenizer)
 
     def __len__(self) -> int:
         return self._tokenizer.get_vocab_size()
+
+    def lookup(self, tokens: Sequence[str]) -> list[int]:
+        """Return the id of each token, taken as it is and not divided."""
+        normalizer, numbers = self._tokenizer.normalizer, self._numbers
+        return [numbers.get(normalizer.normalize_str(token), UNKNOWN) for token in tokens]
+
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        """The id of each symbol that a text can have."""
+        return {symbol: id_ for symbol, id_ in self._tokenizer.get_vocab().items() if symbol not in _RESERVED}
 
     def encode(self, texts: list[str]) -> list[list[int]]:
         """Return the ids of each text's symbols; a text without any gives an empty list."""
@@ -198,6 +249,10 @@ class Vocabulary:
             path,
         )
         return Vectors(torch.tensor(list(found)), torch.tensor(list(found.values())))
+
+
+def _normalizer(config: SymbolsConfig) -> Any:
+    return normalizers.Sequence([normalizers.NFC(), *([normalizers.Lowercase()] if config.lowercase else [])])
 
 
 def _numbers(fields: list[str], place: str) -> list[float]:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_sequence
 
 from recurra.batch import Spelling, TokenBatch, make_token_batch
+from recurra.config import TagModelConfig
 from recurra.errors import SettingsError, ShapeError
 from recurra.kernels.layout import Layout
 from recurra.nn.crf import Moves
@@ -38,18 +39,26 @@ def make_as_drawn(cell: str = "gru", characters: bool = True, **options: object)
     settings = {
         "embedding_size": 5,
         "hidden_size": 4,
-        "num_layers": 1,
-        "bidirectional": True,
         "dropout": 0.0,
         "word_dropout": 0.0,
-        "character_vocabulary": CHARACTERS if characters else 0,
         "character_embedding_size": 3,
         "character_hidden_size": 2,
-        "crf": False,
-        "moves": None,
         **options,
     }
-    return TaggerNetwork(WORDS, 3, cell=cell, **settings)
+    moves = settings.pop("moves", None)
+    config = TagModelConfig(cell=cell, characters=characters, **settings)
+    return TaggerNetwork(WORDS, 3, config, character_vocabulary=CHARACTERS if characters else 0, moves=moves)
+
+
+def loss_of(network: TaggerNetwork, batch: TokenBatch) -> Tensor:
+    return network.loss(*network(batch), batch.labels)
+
+
+def answer_of(network: TaggerNetwork, batch: TokenBatch) -> tuple[Tensor, Tensor]:
+    """Tags and confidences as [B, T], zeros in the padding."""
+    emissions, layout = network(batch)
+    tags, confidences = (layout.unpack(part, batch.values.shape[1], True) for part in network.answer(emissions, layout))
+    return tags, confidences
 
 
 def make(cell: str = "gru", characters: bool = True, **options: object) -> TaggerNetwork:
@@ -130,21 +139,21 @@ def test_company_and_padding_change_nothing(cell, head, characters):
     network = make(cell, characters, num_layers=2, **HEADS[head])
     sequences = some_sequences()
     batch = batch_of(sequences, characters)
-    tags, confidences = network.answer(batch)
+    tags, confidences = answer_of(network, batch)
     assert tags.shape == confidences.shape == (len(LENGTHS), 6)
-    wide_tags, wide_confidences = network.answer(padded_further(batch))
+    wide_tags, wide_confidences = answer_of(network, padded_further(batch))
     torch.testing.assert_close(wide_confidences[:, :6], confidences, rtol=0, atol=1e-5)
     assert torch.equal(wide_tags[:, :6], tags)
-    torch.testing.assert_close(network.loss(padded_further(batch)), network.loss(batch), rtol=0, atol=1e-5)
+    torch.testing.assert_close(loss_of(network, padded_further(batch)), loss_of(network, batch), rtol=0, atol=1e-5)
     summed = 0.0
     for row, certain, ids in zip(tags, confidences, sequences):
         alone = batch_of([ids], characters)
-        alone_tags, alone_confidences = network.answer(alone)
+        alone_tags, alone_confidences = answer_of(network, alone)
         assert row.tolist() == alone_tags[0].tolist() + [0] * (6 - len(ids))
         torch.testing.assert_close(certain[: len(ids)], alone_confidences[0], rtol=0, atol=1e-5)
         assert not certain[len(ids) :].any()
-        summed += float(network.loss(alone).detach()) * len(ids)
-    assert float(network.loss(batch).detach()) == pytest.approx(summed / sum(LENGTHS), abs=1e-5)
+        summed += float(loss_of(network, alone).detach()) * len(ids)
+    assert float(loss_of(network, batch).detach()) == pytest.approx(summed / sum(LENGTHS), abs=1e-5)
 
 
 @pytest.mark.parametrize("sequences", [[], [[], []]], ids=["no sequence", "empty ones"])
@@ -153,11 +162,11 @@ def test_company_and_padding_change_nothing(cell, head, characters):
 def test_nothing_to_tag(cell, head, sequences):
     network = make(cell, dropout=0.5, word_dropout=0.5, num_layers=2, **HEADS[head])
     batch = batch_of(sequences)
-    loss = network.loss(batch)
+    loss = loss_of(network, batch)
     loss.backward()
     assert loss == 0
     assert all(p.grad is None or not p.grad.any() for p in network.parameters())
-    tags, confidences = network.answer(batch)
+    tags, confidences = answer_of(network, batch)
     assert tags.shape == confidences.shape == (len(sequences), 0)
 
 
@@ -168,7 +177,7 @@ def test_gradient_reaches_every_parameter(cell, head):
     for name, parameter in network.named_parameters():
         if (name.endswith("bias") and "feedforward" in name) or (cell == "rnn_relu" and "bias_ih" in name):
             nn.init.constant_(parameter, 1.0)  # a rectifier that is off has no gradient
-    network.loss(batch_of(some_sequences())).backward()
+    loss_of(network, batch_of(some_sequences())).backward()
     for name, parameter in network.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.isfinite().all(), name
@@ -192,8 +201,8 @@ def test_loss_and_answers_are_those_of_all_paths(head):
     shares = scores.softmax(0).tolist()
     share_of = dict(zip(paths, shares))
     expected = -np.log(share_of[tuple(batch.labels[0].tolist())]) / 3
-    assert network.loss(batch).item() == pytest.approx(expected, rel=1e-4)
-    tags, confidences = network.answer(batch)
+    assert loss_of(network, batch).item() == pytest.approx(expected, rel=1e-4)
+    tags, confidences = answer_of(network, batch)
     best = max(share_of, key=lambda path: share_of[path])
     assert tuple(tags[0].tolist()) == best
     for t, confidence in enumerate(confidences[0].tolist()):
@@ -208,7 +217,7 @@ def test_an_answer_never_makes_an_illegal_move(cell):
     sequences = [np.random.default_rng(n).integers(1, WORDS, n % 12).tolist() for n in range(60)]
     batch = batch_of(sequences)
     assert (network(batch)[0].argmax(1) == 2).float().mean() > 0.9
-    tags, confidences = network.answer(batch)
+    tags, confidences = answer_of(network, batch)
     for row, ids, certain in zip(tags.tolist(), sequences, confidences):
         path = row[: len(ids)]
         assert path[:1] != [2]
@@ -228,9 +237,9 @@ def train(network: TaggerNetwork, sequences: list[list[int]], labels: list[list[
     optimizer = torch.optim.AdamW(network.parameters(), 0.02)
     for _ in range(120):
         optimizer.zero_grad()
-        network.loss(seen).backward()
+        loss_of(network, seen).backward()
         optimizer.step()
-    tags, _ = network.eval().answer(unseen)
+    tags, _ = answer_of(network.eval(), unseen)
     valid = torch.arange(tags.shape[1]) < unseen.lengths.unsqueeze(1)
     return float((tags == unseen.labels)[valid].float().mean())
 
@@ -266,9 +275,9 @@ def test_characters_tell_words_apart_that_have_no_embedding():
             optimizer = torch.optim.AdamW(network.parameters(), 0.02)
             for _ in range(80):
                 optimizer.zero_grad()
-                network.loss(batch).backward()
+                loss_of(network, batch).backward()
                 optimizer.step()
-    tags, _ = network.answer(batch)
+    tags, _ = answer_of(network, batch)
     valid = torch.arange(tags.shape[1]) < batch.lengths.unsqueeze(1)
     assert (tags == batch.labels)[valid].all()
 
@@ -318,9 +327,9 @@ def test_word_dropout_makes_its_share_of_the_words_unknown_and_leaves_their_char
 def test_under_autocast_losses_and_confidences_stay_float32(head):
     network = make(**HEADS[head])
     batch = batch_of(some_sequences())
-    expected = network.loss(batch).item()
+    expected = loss_of(network, batch).item()
     with torch.autocast("cpu", torch.bfloat16):
-        loss, (_, confidences) = network.loss(batch), network.answer(batch)
+        loss, (_, confidences) = loss_of(network, batch), answer_of(network, batch)
     loss.backward()
     assert (loss.dtype, confidences.dtype) == (torch.float32, torch.float32)
     assert loss.item() == pytest.approx(expected, abs=0.05)

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from recurra.batch import make_batch
-from recurra.config import make_run_config
+from recurra.config import CONFIGS, make_run_config
 from recurra.data import Splits, Texts
 from recurra.errors import DataError
 from recurra.tasks import TASKS, Task
@@ -56,8 +56,10 @@ def test_a_text_alone_has_the_logits_it_has_in_company(cell, pooling, layers):
 
 
 def test_the_one_table_of_tasks():
-    assert list(TASKS.items()) == [("classify", Classify)]
-    assert issubclass(Classify, Task)
+    assert TASKS["classify"] is Classify
+    assert [task.name for task in TASKS.values()] == list(TASKS)
+    assert set(TASKS) <= set(CONFIGS)
+    assert all(issubclass(task, Task) for task in TASKS.values())
 
 
 def test_classes_are_sorted_and_counted():

@@ -67,7 +67,7 @@ class ByHand(nn.Module):
 
     def forward(self, ids: Tensor, state: Any = None) -> tuple[Tensor, Tensor, Any]:
         """Logits [T, B, V], outputs [T, B, H] and state after ids [T, B]."""
-        outputs, state = self.recurrent(self.embedding(ids), state)
+        outputs, state = self.recurrent(self.embedding.embedding_dim**0.5 * self.embedding(ids), state)
         return nn.functional.linear(self.projection(outputs), self.weight, self.bias), outputs, state
 
 

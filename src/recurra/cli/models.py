@@ -112,6 +112,9 @@ def _check(
     model: ModelArgument,
     data: Annotated[str | None, typer.Argument(help="Examples to try (default: the model's own data).")] = None,
     text_column: TextColumn = None,
+    token_column: TokenColumn = None,
+    sentence_column: SentenceColumn = None,
+    format: Format = None,
 ) -> None:
     """Check a model's invariants: padding, batch, order, parity with torch.nn, reload."""
     with reported():
@@ -119,7 +122,13 @@ def _check(
         from recurra.checkpoint import read_model
 
         saved = read_model(model)
-        reading = saved.task.chosen(saved.task.reading, text_column=text_column)
+        reading = saved.task.chosen(
+            saved.task.reading,
+            text_column=text_column,
+            token_column=token_column,
+            sentence_column=sentence_column,
+            format=format,
+        )
         broken = []
         for finding in check_model(saved, saved.task.sequences(data, **reading)):
             mark = "ok    " if finding.holds else "BROKEN"

@@ -51,6 +51,7 @@ class LanguageModelTrainConfig(TrainConfig):
     epochs: int | None = Field(
         None, ge=1, description="Passes over the training text (default: enough for 4000 steps, 3 to 50)."
     )
+    learning_rate: float = Field(3e-3, gt=0, description="Peak step size (default: 0.003, of SGD 10).")
     batch_size: int = Field(32, ge=1, description="Pieces of the text that are read side by side.")
     steps: int = Field(70, ge=1, description="Symbols of each piece in a step; gradients do not reach further back.")
     activation: float = Field(0.0, ge=0, description="Weight of the outputs' mean square in the loss.")

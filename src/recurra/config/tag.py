@@ -47,13 +47,28 @@ class TagModelConfig(ModelConfig):
     cell: Literal["lstm", "gru", "rnn", "rnn_relu", "feedforward"] = Field(
         "gru", description="Recurrent cell, or 'feedforward' for each token by itself."
     )
+    embedding_size: int = Field(100, ge=1, description="Size of a word's vector.")
+    hidden_size: int = Field(128, ge=1, description="Size of the state, for each direction.")
+    dropout: float = Field(
+        0.4, ge=0, lt=1, description="Share of values dropped at words, layers and output, alike at all tokens."
+    )
     bidirectional: bool = Field(True, description="Whether a second net reads from the end.")
-    word_dropout: float = Field(0.2, ge=0, lt=1, description="Share of words made unknown in training.")
+    word_dropout: float = Field(0.3, ge=0, lt=1, description="Share of words made unknown in training.")
     characters: bool = Field(True, description="Whether a second, small recurrent net reads each word's characters.")
     character_embedding_size: int = Field(32, ge=1, description="Size of a character's vector.")
     character_hidden_size: int = Field(64, ge=1, description="Size of the characters' state, for each direction.")
     crf: bool = Field(False, description="Whether whole sequences of tags are scored, by a linear-chain CRF.")
     init_from: str | None = INIT_FROM
+
+
+class TagTrainConfig(TrainConfig):
+    """How the network learns."""
+
+    epochs: int | None = Field(
+        None, ge=1, description="Passes over the training data (default: enough for 3000 steps, 3 to 50)."
+    )
+    batch_size: int = Field(32, ge=1, description="Sentences in a step.")
+    learning_rate: float = Field(4e-3, gt=0, description="Peak step size (default: 0.004, of SGD 10).")
 
 
 def _no_characters(run: TagConfig) -> bool:
@@ -76,4 +91,4 @@ class TagConfig(RunConfig):
     data: TagDataConfig
     vocabulary: TagVocabularyConfig = TagVocabularyConfig()
     model: TagModelConfig = TagModelConfig()
-    train: TrainConfig = TrainConfig()
+    train: TagTrainConfig = TagTrainConfig()

@@ -41,6 +41,8 @@ class ColumnsLayout(Layout):
     """
 
     remedy = "each line must hold a token and as many columns as the others, with a blank line between sentences"
+    form = "CoNLL columns"
+    end = "\n\n"
 
     def __init__(
         self, path: Path, token_column: str | int | None, tag_column: str | int | None, labels: TagNeed

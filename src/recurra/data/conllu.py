@@ -34,6 +34,8 @@ class ConlluLayout(Layout):
     """
 
     remedy = "each word must have ten columns and the next number, with a blank line between sentences"
+    form = "CoNLL-U"
+    end = "\n\n"
 
     def __init__(
         self, path: Path, token_column: str | int | None, tag_column: str | int | None, labels: TagNeed

@@ -66,9 +66,13 @@ class Layout(ABC):
         columns: the columns that are used.
         tagged: whether tags are read.
         remedy: what an error about malformed records advises.
+        form: what the format is called.
+        end: what a file must end with for another to follow it in one file; None where none can.
     """
 
     remedy: ClassVar[str]
+    form: ClassVar[str]
+    end: ClassVar[str | None]
 
     def __init__(self, name: str, columns: TagColumns, tagged: bool) -> None:
         self.name = name

@@ -58,6 +58,8 @@ class TaggedSentences:
         name: what messages call them.
         labelled: whether the tags are known.
         columns: the columns they come from.
+        form: the format of their file.
+        end: what the file must end with for another to follow it in one file; None where none can.
     """
 
     def __init__(
@@ -71,6 +73,8 @@ class TaggedSentences:
         self.name = layout.name if name is None else name
         self.labelled = layout.tagged
         self.columns: TagColumns = layout.columns
+        self.form = layout.form
+        self.end = layout.end
         self._layout = layout
         self._part = part
         self._conversion = conversion
@@ -159,16 +163,17 @@ class TaggedSentences:
         return self._scheme
 
     def in_scheme(self, scheme: Scheme) -> TaggedSentences:
-        """Return the same sentences with tags of another scheme that mark the same spans.
+        """Return the same sentences with tags of a scheme, those of BILOU in the letters of BIOES, for the same spans.
 
         Raises:
             DataError: the tags mark no spans, mix schemes, or break the rules of theirs.
         """
         found = self.scheme()
-        if found == scheme or set(self.tag_counts()) <= {"O"}:
+        tags = self.tag_counts()
+        if set(tags) <= {"O"} or (found == scheme and not any(tag[0] in "LU" for tag in tags)):
             return self
         if found is None:
-            some = ", ".join(repr(tag) for tag in list(self.tag_counts())[:5])
+            some = ", ".join(repr(tag) for tag in list(tags)[:5])
             raise DataError(f"{self.name}: expected tags that mark spans, to be read as {scheme}, found {some}")
         return TaggedSentences(self._layout, name=self.name, part=self._part, conversion=(found, scheme))
 

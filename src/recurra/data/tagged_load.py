@@ -13,10 +13,10 @@ from recurra.data.table import require_file
 from recurra.data.tagged import TaggedSentences
 from recurra.data.tagged_objects import ObjectsLayout
 from recurra.data.tagged_rows import RowsLayout, is_columns
-from recurra.errors import DataError, SettingsError
+from recurra.errors import DataError, SettingsError, nearest
 from recurra.spans import Scheme
 
-__all__ = ["TagFormat", "format_of", "load_tagged"]
+__all__ = ["TagFormat", "format_of", "is_tagged_file", "load_tagged"]
 
 _log = logging.getLogger("recurra")
 TagFormat = Literal["conllu", "conll", "jsonl", "csv", "tsv"]
@@ -90,14 +90,20 @@ def format_of(source: str | Path, format: TagFormat | None = None) -> TagFormat:
 
     Raises:
         DataError: there is no such file, it is empty, or its name says nothing.
+        SettingsError: there is no such format.
     """
     path = Path(source)
     if not str(source) or path.is_dir():
         raise DataError(f"{source}: expected a file, found {'a folder' if str(source) else 'an empty name'}")
     require_file(path)
     if format is not None:
+        if format not in get_args(TagFormat):
+            known = ", ".join(get_args(TagFormat))
+            raise SettingsError(
+                f"option 'format': expected {known}, found '{format}'{nearest(format, get_args(TagFormat))}"
+            )
         return format
-    suffix = Path(path.name.lower().removesuffix(".gz")).suffix
+    suffix = _suffix(source)
     if suffix not in _FORMATS:
         found = f"'{suffix}'" if suffix else "a name without suffix"
         known = " ".join(_FORMATS)
@@ -110,3 +116,12 @@ def format_of(source: str | Path, format: TagFormat | None = None) -> TagFormat:
         _log.info("%s: read as CoNLL columns, as blank lines part its sentences", path)
         return "conll"
     return kind
+
+
+def is_tagged_file(source: str) -> bool:
+    """Return whether a name ends as that of a file of tagged sentences does."""
+    return _suffix(source) in _FORMATS
+
+
+def _suffix(source: str | Path) -> str:
+    return Path(Path(source).name.lower().removesuffix(".gz")).suffix

@@ -35,6 +35,8 @@ class ObjectsLayout(Layout):
     """
 
     remedy = "each line must be one JSON object with a list of tokens and, of the same length, a list of tags"
+    form = "JSON lines"
+    end = "\n"
 
     def __init__(self, path: Path, token_column: str | None, tag_column: str | None, labels: TagNeed) -> None:
         self._path = path
@@ -104,6 +106,8 @@ class MemoryLayout(Layout):
     """
 
     remedy = "give each sentence as a list of tokens and, of the same length, a list of tags"
+    form = "lists"
+    end = "\n"
 
     def __init__(self, name: str, tokens: Sequence[Sequence[str]], tags: Sequence[Sequence[str]] | None) -> None:
         super().__init__(name, TagColumns("tokens", None if tags is None else "tags"), tags is not None)

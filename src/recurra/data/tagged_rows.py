@@ -40,6 +40,8 @@ class RowsLayout(Layout):
     """
 
     remedy = "each row must have as many fields as the header, and the rows of a sentence must stand together"
+    form = "rows of sentence, token and tag"
+    end = None
 
     def __init__(
         self,

@@ -9,10 +9,11 @@ from recurra.config.sections import SET_BY_INIT_FROM
 from recurra.estimators.base import Estimator
 from recurra.estimators.classifier import Classifier
 from recurra.estimators.language_model import LanguageModel
+from recurra.estimators.tagger import Tagger
 
-__all__ = ["Classifier", "LanguageModel", "load"]
+__all__ = ["Classifier", "LanguageModel", "Tagger", "load"]
 
-_ESTIMATORS: dict[str, type[Estimator]] = {"classify": Classifier, "language-model": LanguageModel}
+_ESTIMATORS: dict[str, type[Estimator]] = {"classify": Classifier, "tag": Tagger, "language-model": LanguageModel}
 
 
 def load(path: str | Path) -> Estimator:

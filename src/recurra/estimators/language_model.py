@@ -90,7 +90,7 @@ class LanguageModel(Estimator):
         steps: int = 70,
         optimizer: Literal["adamw", "sgd", "nt-asgd"] = "adamw",
         nonmonotone: int = 5,
-        learning_rate: float = 2e-3,
+        learning_rate: float = 3e-3,
         weight_decay: float = 0.01,
         clip_norm: float = 1.0,
         schedule: Literal["constant", "linear", "cosine"] = "cosine",

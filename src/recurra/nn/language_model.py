@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple, cast
 
 from torch import Tensor, nn
@@ -11,6 +12,7 @@ from recurra.kernels.cells import State
 from recurra.nn.encoder import make_embedding, make_recurrent
 from recurra.nn.regularisation import draw_mask
 from recurra.nn.softmax import AdaptiveSoftmax, FullSoftmax
+from recurra.vocabulary import PADDING
 
 __all__ = ["LanguageModelNetwork", "Reading"]
 
@@ -38,9 +40,11 @@ class LanguageModelNetwork(nn.Module):
 
     Dropout is variational: one mask for all steps of a call (Gal, Ghahramani, NeurIPS 2016). With `tied` the output
     layer's weights are the embeddings (Press, Wolf, "Using the output embedding to improve language models", EACL
-    2017); a linear layer stands before it where their size is not H. A `word_dropout` share of the symbols has zeros
-    for an embedding, the same ones at all steps of a call, and `weight_dropout` drops recurrent weights (Merity,
-    Keskar, Socher, "Regularizing and optimizing LSTM language models", ICLR 2018).
+    2017); a linear layer stands before it where their size is not H. As one matrix then serves both, it is drawn small,
+    with variance 1 / E, and what the layers read is sqrt(E) times as large (Vaswani et al., "Attention is all you
+    need", NeurIPS 2017, section 3.4): without that the first hundreds of steps learn next to nothing. A `word_dropout`
+    share of the symbols has zeros for an embedding, the same ones at all steps of a call, and `weight_dropout` drops
+    recurrent weights (Merity, Keskar, Socher, "Regularizing and optimizing LSTM language models", ICLR 2018).
 
     Args:
         vocabulary_size: V; ids are sorted by frequency.
@@ -52,6 +56,9 @@ class LanguageModelNetwork(nn.Module):
         self.dropout = config.dropout
         self.word_dropout = config.word_dropout
         self.embedding = make_embedding(vocabulary_size, config.embedding_size)
+        self.scale = math.sqrt(config.embedding_size)
+        nn.init.normal_(self.embedding.weight, std=1 / self.scale)
+        nn.init.zeros_(self.embedding.weight[PADDING])
         self.recurrent = make_recurrent(
             config.cell,
             config.embedding_size,
@@ -90,7 +97,7 @@ class LanguageModelNetwork(nn.Module):
     def read(self, values: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Run the recurrent layers: ids [B, T] in, outputs [T, B, H] and the state after them out."""
         hx = None if state is None else state if len(state) > 1 else state[0]
-        outputs, final = self.recurrent(self._embed(values.t()), hx)
+        outputs, final = self.recurrent(self.embed(values.t()), hx)
         return outputs, final if isinstance(final, tuple) else (final,)
 
     def log_probabilities(self, outputs: Tensor) -> Tensor:
@@ -100,15 +107,21 @@ class LanguageModelNetwork(nn.Module):
     def step(self, ids: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Read one symbol of each sequence, ids [B]; the log-probabilities of the next [B, V], and the new state."""
         hx = None if state is None else state if len(state) > 1 else state[0]
-        output, final = self.recurrent.step(self.embedding(ids), hx)
+        output, final = self.recurrent.step(self.embed(ids), hx)
         return self.log_probabilities(output), final if isinstance(final, tuple) else (final,)
 
-    def _embed(self, ids: Tensor) -> Tensor:
-        vectors = cast(Tensor, self.embedding(ids))
+    def embed(self, ids: Tensor) -> Tensor:
+        """What the layers read of ids [...]: [..., E]."""
+        vectors = self.scale * cast(Tensor, self.embedding(ids))
         if not (self.training and self.word_dropout):
             return vectors
         kept = draw_mask(vectors, self.embedding.num_embeddings, 1, self.word_dropout)
         return vectors * kept[ids]
+
+    def starting_weights(self) -> dict[str, Tensor]:
+        """The weights by name, for a network that reads its embeddings as they are: they are scaled."""
+        weights = self.state_dict()
+        return {**weights, "embedding.weight": self.scale * weights["embedding.weight"]}
 
     def _drop(self, outputs: Tensor) -> Tensor:
         if not (self.training and self.dropout):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from recurra.batch import TokenBatch
-from recurra.config import ModelConfig
+from recurra.config import ClassifyModelConfig, TagModelConfig
 from recurra.errors import SettingsError, ShapeError
 from recurra.kernels.layout import Layout
 from recurra.nn.crf import CRF, Moves
@@ -34,18 +34,9 @@ class TaggerNetwork(nn.Module):
     Args:
         vocabulary_size: V.
         tags: K.
-        cell: ``"lstm"``, ``"gru"``, ``"rnn"``, ``"rnn_relu"`` or ``"feedforward"``.
-        embedding_size: of a word's vector.
-        hidden_size: H, for each direction.
-        num_layers: L.
-        bidirectional: whether a second net reads from the end.
-        dropout: share of values dropped.
-        word_dropout: share of words read as unknown in training.
-        character_vocabulary: number of characters; 0 for none.
-        character_embedding_size: of a character's vector.
-        character_hidden_size: for each direction.
-        crf: whether the tags are a chain (:class:`recurra.nn.crf.CRF`) or each by itself (softmax).
-        moves: which tags may follow which, for the chain.
+        config: cell, sizes, depth, directions, dropout, and whether there are characters and a CRF.
+        character_vocabulary: number of characters; without effect where the network reads none.
+        moves: which tags may follow which, for the CRF.
 
     Raises:
         SettingsError: an argument out of range or without effect.
@@ -55,52 +46,38 @@ class TaggerNetwork(nn.Module):
         self,
         vocabulary_size: int,
         tags: int,
+        config: TagModelConfig,
         *,
-        cell: str,
-        embedding_size: int,
-        hidden_size: int,
-        num_layers: int,
-        bidirectional: bool,
-        dropout: float,
-        word_dropout: float,
-        character_vocabulary: int,
-        character_embedding_size: int,
-        character_hidden_size: int,
-        crf: bool,
-        moves: Moves | None,
+        character_vocabulary: int = 0,
+        moves: Moves | None = None,
     ) -> None:
         super().__init__()
-        if moves is not None and not crf:
+        if moves is not None and not config.crf:
             raise SettingsError("moves: only a CRF knows of moves; set crf to True")
-        self.dropout = dropout
-        self.word_dropout = word_dropout
-        self.embedding = make_embedding(vocabulary_size, embedding_size)
-        self.characters: SequenceEncoder | None = None
-        size = embedding_size
-        if character_vocabulary:
-            self.characters = _character_encoder(
-                character_vocabulary, cell, character_embedding_size, character_hidden_size
-            )
-            size += self.characters.output_size
+        self.dropout = config.dropout
+        self.word_dropout = config.word_dropout
+        self.embedding = make_embedding(vocabulary_size, config.embedding_size)
+        self.characters = _character_encoder(character_vocabulary, config) if config.characters else None
+        size = config.embedding_size + (0 if self.characters is None else self.characters.output_size)
         self.recurrent: Recurrent | None = None
         self.feedforward: nn.ModuleList | None = None
-        if cell == "feedforward":
-            sizes = [size, *[hidden_size] * num_layers]
+        if config.cell == "feedforward":
+            sizes = [size, *[config.hidden_size] * config.num_layers]
             self.feedforward = nn.ModuleList(nn.Linear(i, o) for i, o in pairwise(sizes))
-            size = hidden_size
+            size = config.hidden_size
         else:
             self.recurrent = make_recurrent(
-                cell,
+                config.cell,
                 size,
-                hidden_size,
-                num_layers=num_layers,
-                bidirectional=bidirectional,
-                input_dropout=dropout,
-                output_dropout=dropout,
+                config.hidden_size,
+                num_layers=config.num_layers,
+                bidirectional=config.bidirectional,
+                input_dropout=config.dropout,
+                output_dropout=config.dropout,
             )
-            size = self.recurrent.num_directions * hidden_size
+            size = self.recurrent.num_directions * config.hidden_size
         self.output = nn.Linear(size, tags)
-        self.crf = CRF(tags, moves) if crf else None
+        self.crf = CRF(tags, moves) if config.crf else None
 
     def forward(self, batch: TokenBatch) -> tuple[Tensor, Layout]:
         """Score every tag of every token.
@@ -112,7 +89,7 @@ class TaggerNetwork(nn.Module):
             ShapeError: a batch with characters where the network reads none, or the other way round.
         """
         layout = Layout.from_lengths(batch.lengths)
-        vectors = self._embed(batch, layout)
+        vectors = self.embed(batch, layout)
         if self.recurrent is not None:
             outputs, _ = self.recurrent.forward_packed(vectors, layout)
         else:
@@ -122,41 +99,48 @@ class TaggerNetwork(nn.Module):
                 outputs = self._drop(torch.relu(layer(outputs)), layout)
         return cast(Tensor, self.output(outputs)), layout
 
-    def loss(self, batch: TokenBatch) -> Tensor:
-        """-log p of the labels, per token: of each by itself, or of each sequence as a whole; 0 without tokens."""
-        assert batch.labels is not None
-        emissions, layout = self(batch)
-        labels = layout.pack(batch.labels, batch_first=True)
+    def loss(self, emissions: Tensor, layout: Layout, labels: Tensor) -> Tensor:
+        """-log p of the labels, per token: of each by itself, or of each sequence as a whole; 0 without tokens.
+
+        Args:
+            emissions: [N, K], of :meth:`forward`.
+            layout: likewise.
+            labels: [B, T], padded with anything.
+        """
+        packed = layout.pack(labels, batch_first=True)
         if self.crf is not None:
-            summed = self.crf.negative_log_likelihood(emissions, layout, labels).sum()
+            summed = self.crf.negative_log_likelihood(emissions, layout, packed).sum()
         else:
-            summed = nn.functional.cross_entropy(emissions, labels, reduction="sum")
-        return summed / max(len(labels), 1)
+            summed = nn.functional.cross_entropy(emissions, packed, reduction="sum")
+        return summed / max(len(packed), 1)
 
     @torch.no_grad()
-    def answer(self, batch: TokenBatch) -> tuple[Tensor, Tensor]:
-        """Tag, as in evaluation if the module is in it.
+    def probabilities(self, emissions: Tensor, layout: Layout) -> Tensor:
+        """The probability of each tag at each token, [N, K], packed; with a CRF over all paths."""
+        if self.crf is not None:
+            return self.crf.marginals(emissions, layout)
+        precise = torch.promote_types(emissions.dtype, torch.float32)  # under autocast they are in bfloat16
+        return emissions.softmax(1, dtype=precise)
+
+    @torch.no_grad()
+    def answer(self, emissions: Tensor, layout: Layout) -> tuple[Tensor, Tensor]:
+        """Choose the tags.
 
         Returns:
-            The tags and the probability of each, [B, T], zeros in the padding; with a CRF the tags are the most
-            probable path, and the probability is that of a tag over all paths.
+            The tags and the probability of each, [N], packed; with a CRF the tags are the most probable path, and the
+            probability is that of a tag over all paths.
         """
-        emissions, layout = self(batch)
-        if self.crf is not None:
-            tags, probabilities = self.crf.decode(emissions, layout), self.crf.marginals(emissions, layout)
-        else:
-            precise = torch.promote_types(emissions.dtype, torch.float32)  # under autocast they are in bfloat16
-            tags, probabilities = emissions.argmax(1), emissions.softmax(1, dtype=precise)
-        confidences = probabilities.gather(1, tags.unsqueeze(1)).squeeze(1)
-        time = batch.values.shape[1]
-        return layout.unpack(tags, time, batch_first=True), layout.unpack(confidences, time, batch_first=True)
+        probabilities = self.probabilities(emissions, layout)
+        tags = probabilities.argmax(1) if self.crf is None else self.crf.decode(emissions, layout)
+        return tags, probabilities.gather(1, tags.unsqueeze(1)).squeeze(1)
 
     def load_vectors(self, ids: Tensor, values: Tensor) -> None:
         """Set the embeddings of some words: ids [K], values [K, E]."""
         with torch.no_grad():
             self.embedding.weight[ids] = values
 
-    def _embed(self, batch: TokenBatch, layout: Layout) -> Tensor:
+    def embed(self, batch: TokenBatch, layout: Layout) -> Tensor:
+        """What stands for each token, [N, I], packed: its embedding and, behind it, what its characters say."""
         ids = layout.pack(batch.values, batch_first=True)
         if self.training and self.word_dropout:
             ids = drop_symbols(ids, self.word_dropout)
@@ -174,16 +158,14 @@ class TaggerNetwork(nn.Module):
         return drop_by_sequence(data, layout, self.dropout) if self.training and self.dropout else data
 
 
-def _character_encoder(vocabulary_size: int, cell: str, embedding_size: int, hidden_size: int) -> SequenceEncoder:
+def _character_encoder(vocabulary_size: int, config: TagModelConfig) -> SequenceEncoder:
     """Read words by the final states of both directions, without dropout: it comes on what is read."""
-    config = ModelConfig.model_validate(
-        {
-            "cell": cell,
-            "embedding_size": embedding_size,
-            "hidden_size": hidden_size,
-            "dropout": 0.0,
-            "word_dropout": 0.0,
-            "pooling": "mean" if cell == "feedforward" else "final",
-        }
+    of_characters = ClassifyModelConfig(
+        cell=config.cell,
+        embedding_size=config.character_embedding_size,
+        hidden_size=config.character_hidden_size,
+        dropout=0.0,
+        word_dropout=0.0,
+        pooling="mean" if config.cell == "feedforward" else "final",
     )
-    return SequenceEncoder(vocabulary_size, config)
+    return SequenceEncoder(vocabulary_size, of_characters)

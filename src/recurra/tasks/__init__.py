@@ -3,7 +3,8 @@
 from recurra.tasks.base import Start, Task
 from recurra.tasks.classify import Classify
 from recurra.tasks.language_model import ModelLanguage
+from recurra.tasks.tag import Tag
 
 __all__ = ["TASKS", "Start", "Task"]
 
-TASKS: dict[str, type[Task]] = {task.name: task for task in (Classify, ModelLanguage)}
+TASKS: dict[str, type[Task]] = {task.name: task for task in (Classify, Tag, ModelLanguage)}

@@ -287,7 +287,7 @@ class ModelLanguage(Task):
     def recurrent_call(self, sequences: Sequence[list[int]]) -> RecurrentCall:
         """The recurrent layers and the embeddings they read."""
         batch = make_batch(sequences)
-        return RecurrentCall(self.network.recurrent, self.network.embedding(batch.values).detach(), batch.lengths)
+        return RecurrentCall(self.network.recurrent, self.network.embed(batch.values).detach(), batch.lengths)
 
     def _columns(self) -> tuple[str, str]:
         """The text column of the training data, taken where a file has it; there is no label."""
