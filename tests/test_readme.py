@@ -19,7 +19,7 @@ import typer
 from typer.testing import Result
 
 from recurra.cli import app
-from recurra.data.bundled import reviews_path
+from recurra.data.bundled import reviews_path, sentences_path
 
 Cli = Callable[..., Result]
 
@@ -166,6 +166,9 @@ def write_files(folder: Path) -> None:
     write("semicolons.csv", {"subject": "text", "team": "domain", "kind": "kind"}, train, ";")
     (folder / "no-header.tsv").write_text("".join(f"{label}\t{text}\n" for text, label in zip(*both)), encoding="utf-8")
     (folder / "lines.txt").write_text("a film to forget\nnot bad\n", encoding="utf-8")
+    (folder / "corpus.txt").write_text("".join(f"{row['text']}\n" for row in train), encoding="utf-8")
+    sentences = sentences_path("train").read_text(encoding="utf-8").split("\n\n")
+    (folder / "sentences.conllu").write_text("\n\n".join(sentences[:60]) + "\n\n", encoding="utf-8")
     (folder / "vectors.txt").write_text("the 0.1 0.2 0.3\nand 0.3 0.2 0.1\n", encoding="utf-8")
     for number, (text, label) in enumerate(zip(*both)):
         (folder / "letters" / label).mkdir(parents=True, exist_ok=True)
