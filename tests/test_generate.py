@@ -231,7 +231,7 @@ def test_byte_pairs_are_the_bytes_of_their_text(make: Make) -> None:
 
 @pytest.mark.parametrize("tokens", KINDS)
 def test_what_is_likeliest_sums_to_one_and_has_names_of_its_own(make: Make, tokens: str) -> None:
-    task = make(tokens, WORDS + ["€€ ää 🎬🎬"])
+    task = make(tokens, [*WORDS, "€€ ää 🎬🎬"])
     found = most_likely(task, "the cat", 10_000)
     assert sum(each.probability for each in found) == pytest.approx(1, abs=1e-5)
     probabilities = [each.probability for each in found]

@@ -26,7 +26,10 @@ Cli = Callable[..., Result]
 ROOT = Path(__file__).parent.parent
 PAGES = [*(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")), *sorted(ROOT.glob("docs/*.md"))]
 PAGES += [ROOT / "examples" / "README.md"]
-RUN = [ROOT / "README.md", *(ROOT / "docs" / name for name in ("tutorial.md", "how-to.md", "pytorch.md"))]
+RUN = [
+    ROOT / "README.md",
+    *(ROOT / "docs" / name for name in ("tutorial.md", "how-to.md", "pytorch.md", "language-models.md")),
+]
 # A block of code, or a row of a table that ends with a command.
 STEP = re.compile(r"^```(\w+)\n(.*?)^```$|^\|[^|\n]*\| `(recurra [^\n]*)` \|$", re.MULTILINE | re.DOTALL)
 

@@ -14,7 +14,6 @@ import torch
 from typer.testing import Result
 
 import recurra
-from recurra.checkpoint import read_model
 from recurra.config import make_run_config
 from recurra.data import load_splits
 from recurra.errors import ModelDirectoryError, SettingsError

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ def test_shares_are_of_characters_at_lines_ends(write: Write, shares: tuple[floa
     corpus = load(write("a.txt", "".join(f"{line}\n" for line in lines)), valid_share=shares[0], test_share=shares[1])
     found = [read(part) for part in corpus]
     assert found == by_hand(lines, (1 - sum(shares), *shares))
-    assert sum(found, []) == lines  # never shuffled, the last part the test
+    assert list(chain(*found)) == lines  # never shuffled, the last part the test
     sizes = [sum(len(line) + 1 for line in part) for part in found]
     for size, share in zip(sizes, (1 - sum(shares), *shares)):
         assert abs(size - share * sum(sizes)) <= 83
@@ -61,7 +62,7 @@ def test_shares_are_of_characters_at_lines_ends(write: Write, shares: tuple[floa
 def test_each_part_of_a_tiny_file_has_a_line(write: Write, count: int, shares: tuple[float, float]) -> None:
     lines = [str(number) for number in range(count)]
     found = [read(part) for part in load(write("a.txt", "\n".join(lines)), valid_share=shares[0], test_share=shares[1])]
-    assert sum(found, []) == lines
+    assert list(chain(*found)) == lines
     assert all(found)
 
 
@@ -152,7 +153,7 @@ def test_other_faults(write: Write, tmp_path: Path) -> None:
         SettingsError, match=r"options 'valid_share' and 'test_share': expected a sum below 1, found 0.5 \+ 0.5"
     ):
         load(text, valid_share=0.5, test_share=0.5)
-    with pytest.raises(DataError, match="there is no such file or folder, did you mean 'a.txt'"):
+    with pytest.raises(DataError, match=r"there is no such file or folder, did you mean 'a\.txt'"):
         load(tmp_path / "b.txt")
     with pytest.raises(DataError, match=r"v\.txt: the file is empty"):
         load(text, valid=write("v.txt", ""))
@@ -160,9 +161,7 @@ def test_other_faults(write: Write, tmp_path: Path) -> None:
         load(text, text_column="txt")
     with pytest.raises(DataError, match=r"'text' holds half of a surrogate pair \(\\ud"):
         load(write("s.jsonl", '{"text": "a \\ud800"}\n'))
-    with pytest.raises(
-        DataError, match="expected text in column 'n', found values|expected text in 'n', found a number"
-    ):
+    with pytest.raises(DataError, match="expected text in 'n', found a number"):
         load(write("n.jsonl", '{"n": 1, "text": "a"}\n'), text_column="n")
 
 
