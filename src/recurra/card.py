@@ -32,7 +32,7 @@ def model_card(task: Task, metrics: Mapping[str, Any], interrupted: bool) -> str
             lines += ["", *(f"- {remark}" for remark in task.remarks(metrics[part]))]
     lines += [
         "",
-        "Intervals: 95 % bootstrap over the examples. The epoch was chosen on the validation examples, so only",
+        f"Intervals: {task.intervals}. The epoch was chosen on the validation examples, so only",
     ]
     lines += ["the test scores are an estimate for new data, and only for data like these.", "", "## Settings", ""]
     lines += ["| setting | value |", "|---|---|", *_settings(task.config)]

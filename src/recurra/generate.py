@@ -46,9 +46,10 @@ def generate(task: ModelLanguage, prompt: str, length: int, sampler: Sampler, se
         seed: for the same text again; another one each time when None.
 
     Raises:
-        SettingsError: a seed, where nothing is drawn.
+        SettingsError: a length below 1, or a seed where nothing is drawn.
         DataError: the prompt has no symbol that the model knows, or holds half of a surrogate pair.
     """
+    _require_some("length", length)
     generator, recent = _generator(sampler, seed), _prompt_ids(task.vocabulary, prompt)
     stream = TextStream(task.vocabulary, task.config.vocabulary.tokens, prompt)
     scores, state = _read(task, recent)
@@ -59,6 +60,11 @@ def generate(task: ModelLanguage, prompt: str, length: int, sampler: Sampler, se
         del recent[: -sampler.window]
         yield stream.write(recent[-1])
     yield stream.end()
+
+
+def _require_some(name: str, number: int) -> None:
+    if number < 1:
+        raise SettingsError(f"{name}: expected at least 1 symbol, found {number}")
 
 
 def _generator(sampler: Sampler, seed: int | None) -> torch.Generator:
@@ -75,6 +81,7 @@ def _generator(sampler: Sampler, seed: int | None) -> torch.Generator:
 @torch.inference_mode()
 def most_likely(task: ModelLanguage, prompt: str, count: int) -> list[Next]:
     """The symbols most likely after a prompt, the likeliest first; errors as :func:`generate`."""
+    _require_some("count", count)
     scores, _ = _read(task, _prompt_ids(task.vocabulary, prompt))
     best = scores.exp().topk(min(count, len(scores) - len(_NEVER)))
     return [
@@ -83,11 +90,11 @@ def most_likely(task: ModelLanguage, prompt: str, count: int) -> list[Next]:
 
 
 def _written(task: ModelLanguage, id_: int) -> str:
-    r"""A symbol by itself; bytes that make no whole character as ``\xe2``."""
+    r"""A symbol by itself; bytes that make no whole character, or a line feed that ends no line, as ``\xe2``."""
     if id_ == END:
         return "\n"
     if task.config.vocabulary.tokens == "bpe":
-        return task.vocabulary.byte_pair(id_).decode("utf-8", "backslashreplace")
+        return task.vocabulary.byte_pair(id_).decode("utf-8", "backslashreplace").replace("\n", r"\x0a")
     return task.vocabulary.symbols()[id_]
 
 

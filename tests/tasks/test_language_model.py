@@ -104,7 +104,7 @@ class Notes(Callback):
     ids=str,
 )
 def test_training_is_that_of_a_loop_by_hand(options: dict[str, Any]) -> None:
-    task = make(optimizer="sgd", learning_rate=2.0, clip_norm=0.3, schedule="constant", **options)
+    task = make(optimizer="sgd", learning_rate=2.0, clip_norm=0.1, schedule="constant", **options)
     net, notes, settings = ByHand(task), Notes(task), task.config.train
     assert task.data is not None
     ids = np.array(task.data.train.ids)
@@ -176,8 +176,9 @@ def test_batches(lines: int, options: dict[str, Any]) -> None:
         assert all(torch.equal(one.values, other.values) for one, other in zip(batches, again))
     if lines == 400:
         assert len(firsts) > 3
-        other = next(make([f"w{n}" for n in range(lines)], seed=1).batches(1))
-        assert not torch.equal(other.values, next(task.batches(1)).values)
+        other = make([f"w{n}" for n in range(lines)], seed=1)
+        differ = [not torch.equal(next(other.batches(n)).values, next(task.batches(n)).values) for n in range(1, 13)]
+        assert any(differ)
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn", "rnn_relu"])
@@ -196,7 +197,7 @@ def test_log_probabilities_are_torchs_symbol_by_symbol(cell: str) -> None:
 
 def test_the_adaptive_softmax_is_scored_as_it_is_distributed() -> None:
     task = make([f"w{n}" for n in range(7000)], softmax="adaptive", tied=False)
-    ids = np.array([5, 6000, END, 700, UNKNOWN, 3000], np.int32)
+    ids = np.array([5, 5500, END, 700, UNKNOWN, 3000], np.int32)
     before = torch.tensor([[END, *ids[:-1]]]).long()
     with torch.no_grad():
         outputs, _ = task.network.read(before)
@@ -344,14 +345,18 @@ def test_a_learning_rate_that_is_none(rate: float) -> None:
 
 def test_a_learning_rate_that_is_too_large() -> None:
     with pytest.raises(RecurraError, match=r"no longer numbers: choose a --dynamic smaller than 1e\+30"):
-        make(steps=4).log_probabilities(np.array([5, 6] * 50, np.int32), dynamic=1e30)
+        make(steps=20, cell="rnn_relu").log_probabilities(np.array([5, 6] * 50, np.int32), dynamic=1e30)
 
 
 @pytest.mark.parametrize(
     ("lines", "options", "message"),
     [
-        (["a b"] * 2, {"batch_size": 4}, "X: expected at least 8 symbols for batches of 4 pieces, found 3"),
-        (["a"] * 30, {}, r"X: expected at least two different symbols that are seen 1 times \(--min-count\), found 1"),
+        (["a b"] * 2, {"batch_size": 4}, r"X \(train\): expected at least 8 symbols for batches of 4 pieces, found 3"),
+        (
+            ["a"] * 30,
+            {},
+            r"X \(train\): expected at least two different symbols that are seen 1 times \(--min-count\), found 1",
+        ),
         ([""] * 30, {}, "expected at least two different symbols .* found 0"),
         (["a b", "c d"] * 1 + ["e f g"] * 1, {"min_count": 2, "batch_size": 1}, r"seen 2 times .* found 0"),
         (["a b c d e"], {}, "X: expected at least 2 lines, to be divided into 2 parts, found 1"),

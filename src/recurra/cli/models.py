@@ -38,7 +38,7 @@ def _evaluate(
     header: Header = None,
     dynamic: Annotated[
         float | None,
-        typer.Option(help="Learning rate of dynamic evaluation, for a language model: it learns as it reads.", min=0),
+        typer.Option(help="Learning rate of dynamic evaluation, for a language model: it learns as it reads."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print all scores as one JSON object.")] = False,
 ) -> None:

@@ -40,15 +40,15 @@ def load_corpus(config: LanguageModelDataConfig) -> Corpus:
         SettingsError: the shares leave nothing to train on.
         MissingExtraError: a hub data set, and the `datasets` library is not installed.
     """
-    if config.valid_share + config.test_share >= 1:
-        total = f"{config.valid_share} + {config.test_share}"
-        raise SettingsError(f"options 'valid_share' and 'test_share': expected a sum below 1, found {total}")
     given = _given(config)
     missing = {
         part: share
         for part, share in (("valid", config.valid_share), ("test", config.test_share))
         if part not in given and share
     }
+    if sum(missing.values()) >= 1:
+        total = " + ".join(map(str, missing.values()))
+        raise SettingsError(f"options 'valid_share' and 'test_share': expected a sum below 1, found {total}")
     if missing:
         given |= divide_text(given["train"], missing)
     return Corpus(given["train"], given["valid"], given.get("test"))
@@ -67,6 +67,9 @@ def corpus_in_memory(texts: list[str], validation: list[str] | None, valid_share
     """
     given = Texts.from_lists(texts, name="X")
     if validation is not None:
+        for name, lines in (("X", texts), ("validation_data", validation)):
+            if not lines:
+                raise DataError(f"{name}: expected at least one line, found none")
         return Corpus(given, Texts.from_lists(validation, name="validation_data"), None)
     parts = divide_text(given, {"valid": valid_share})
     return Corpus(parts["train"], parts["valid"], None)

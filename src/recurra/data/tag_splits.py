@@ -69,7 +69,9 @@ def load_tag_splits(config: TagDataConfig, seed: int) -> TagSplits:
     told = {name: getattr(config, name) for name in ("format", *_COLUMNS) if getattr(config, name) is not None}
     train = in_one_form(load_tagged(config.data, labels="required", **told), config.scheme)
     given = {
-        part: in_one_form(load_tagged(source, labels="required", **reading_like(source, config, form)), train.scheme())
+        part: in_one_form(
+            load_tagged(source, labels="required", **reading_like(source, config, form, {})), train.scheme()
+        )
         for part, source in (("valid", config.valid), ("test", config.test))
         if source is not None
     }
@@ -109,13 +111,15 @@ def tag_splits_in_memory(
     return TagSplits(train, valid, None)
 
 
-def reading_like(source: str, config: TagDataConfig, format: TagFormat | None, **given: Any) -> dict[str, Any]:
+def reading_like(
+    source: str, config: TagDataConfig, form: TagFormat | None, given: Mapping[str, Any]
+) -> dict[str, Any]:
     """Return how to read another file: as is told now; else, if it has the form of the training file, as that one.
 
     Args:
         source: the file.
         config: how the training file was read.
-        format: the form of the training file; None if there was none.
+        form: that of the training file; None if there was none.
         given: options of :func:`recurra.data.tagged_load.load_tagged` that were told now.
 
     Raises:
@@ -127,7 +131,7 @@ def reading_like(source: str, config: TagDataConfig, format: TagFormat | None, *
             format_of(source)
         except DataError:
             told["format"] = config.format  # its name says nothing, as that of the training file did not
-    if format_of(source, told.get("format")) != format:
+    if format_of(source, told.get("format")) != form:
         return told
     as_before = {name: getattr(config, name) for name in _COLUMNS if getattr(config, name) is not None}
     return {**as_before, **told}

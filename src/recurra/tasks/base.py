@@ -98,6 +98,7 @@ class Task(ABC):
         name: as on the command line.
         title: what a model of it is called.
         score: the score that decides which epoch is the best; higher is better.
+        intervals: of what kind those of its scores are.
         enough_steps: how many steps a run makes when it is not told its epochs.
         reading: the options of `recurra evaluate` and `recurra predict` that say how its files are read.
         evaluating: the options of `recurra evaluate` that say how it is scored.
@@ -109,6 +110,7 @@ class Task(ABC):
     name: ClassVar[str]
     title: ClassVar[str]
     score: ClassVar[str]
+    intervals: ClassVar[str] = "95 % bootstrap over the examples"
     enough_steps: ClassVar[int] = 1200  # what SST-2 and the bundled reviews need with the other settings at default
     reading: ClassVar[tuple[str, ...]]
     evaluating: ClassVar[tuple[str, ...]] = ()

@@ -59,6 +59,7 @@ class ModelLanguage(Task):
     name = "language-model"
     title = "Language model"
     score = "perplexity"
+    intervals = "95 %, normal, over the lines"
     enough_steps = 4000
     reading = ("text_column",)
     evaluating: ClassVar[tuple[str, ...]] = ("dynamic",)

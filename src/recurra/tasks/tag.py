@@ -235,7 +235,7 @@ class Tag(Task):
 
     def load_labelled(self, source: str, **reading: Any) -> EncodedSentences:
         """Read tagged sentences; those of the form of the training file by its columns."""
-        told = reading_like(source, self.config.data, self.known.format, **reading)
+        told = reading_like(source, self.config.data, self.known.format, reading)
         return self.encode(self.in_known_tags(load_tagged(source, labels="required", **told)))
 
     def in_known_tags(self, sentences: TaggedSentences) -> TaggedSentences:
@@ -253,7 +253,7 @@ class Tag(Task):
         return answers(self.tag, self._unlabelled, inputs, reading)
 
     def _unlabelled(self, source: str, reading: Mapping[str, Any]) -> TaggedSentences:
-        told = reading_like(source, self.config.data, self.known.format, **reading)
+        told = reading_like(source, self.config.data, self.known.format, reading)
         return load_tagged(source, labels="no", **told)
 
     def sequences(self, source: str | None, **reading: Any) -> list[list[str]]:
