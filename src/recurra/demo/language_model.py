@@ -15,7 +15,6 @@ from rich.console import Console
 
 from recurra.checkpoint import read_history, read_model
 from recurra.config import make_run_config
-from recurra.data.corpus import load_corpus
 from recurra.demo.documentation import Documentation, gather_documentation
 from recurra.demo.surroundings import REPORT, machine, one_thread, print_closing, require_ours
 from recurra.diagnose.language_findings import (
@@ -34,7 +33,7 @@ from recurra.generate import generate, most_likely
 from recurra.language_scores import KNESER_NEY, NGrams, language_tables
 from recurra.nn.sampling import Sampler
 from recurra.show import print_table
-from recurra.tasks.language_model import ModelLanguage
+from recurra.tasks.language_model import LanguageModelData, ModelLanguage
 from recurra.train import Callback, StepRecord
 from recurra.vocabulary import END
 
@@ -44,16 +43,17 @@ _log = logging.getLogger("recurra")
 
 _MODEL, _TEXT = "model", "docstrings.txt"
 _HEADING = "Docstrings of Python's standard library, gathered by recurra demo language-model."
-_SETTINGS: dict[str, Any] = {  # so that a network learns in about a minute what counting alone does not give
+_SETTINGS: dict[str, Any] = {  # so small that a network learns in about a minute what counting does not give
     "tokens": "bpe",
-    "vocabulary_size": 1000,
+    "vocabulary_size": 2000,
     "cell": "gru",
+    "embedding_size": 128,
     "num_layers": 1,
     "dropout": 0.0,
     "batch_size": 16,
-    "steps": 40,
-    "learning_rate": 5e-3,
-    "tied": False,
+    "steps": 32,
+    "learning_rate": 3e-3,
+    "weight_decay": 0.4,
     "epochs": 3,
 }
 _PROMPTS = ("Return the", "If the file", "This function")  # no space behind: symbols begin with theirs
@@ -107,10 +107,13 @@ def run_language_demo(
     losses = _Losses()
     with one_thread():
         before = time.perf_counter()
-        if fit(config, out / _MODEL, overwrite=True, callbacks=[*callbacks, losses]).interrupted:
+        fitted = fit(config, out / _MODEL, overwrite=True, callbacks=[*callbacks, losses])
+        if fitted.interrupted:
             raise KeyboardInterrupt
         seconds = time.perf_counter() - before
-        report = _report(out, documentation, losses.values, seed, seconds, started)
+        data = cast(ModelLanguage, fitted.task).data
+        assert data is not None
+        report = _report(out, documentation, data, losses.values, seconds, started)
         write_text(out / REPORT, render_language(report))
     return report
 
@@ -129,13 +132,20 @@ def print_language_summary(report: LanguageReport, console: Console) -> None:
 
 
 def _report(
-    out: Path, documentation: Documentation, losses: list[float], seed: int, seconds_training: float, started: float
+    out: Path,
+    documentation: Documentation,
+    data: LanguageModelData,
+    losses: list[float],
+    seconds_training: float,
+    started: float,
 ) -> LanguageReport:
+    """Look at the model as it was saved."""
     saved = read_model(out / _MODEL)
     task = cast(ModelLanguage, saved.task)
-    encoded = {part: task.encode(texts) for part, texts in load_corpus(task.config.data)._asdict().items()}
-    activity, followers = _states(task, encoded["test"].ids)
-    passage = _passage(task, cast(NGrams, saved.baseline), encoded["test"].ids)
+    assert data.test is not None
+    seed, ids = task.config.train.seed, data.test.ids
+    activity, followers = _states(task, ids)
+    passage = _passage(task, cast(NGrams, saved.baseline), ids)
     samples = _samples(task, seed)
     prompted = [Prompted(prompt, most_likely(task, prompt, _LIKELY)) for prompt in _ASKED]
     seconds = time.perf_counter() - started
@@ -152,7 +162,7 @@ def _report(
         followers=followers,
         modules=documentation.modules,
         docstrings=documentation.docstrings,
-        sizes={part: text.characters for part, text in encoded.items()},
+        sizes={"train": data.train.characters, "valid": data.valid.characters, "test": data.test.characters},
         facts={"seed": str(seed), "whole demo": f"{seconds:.1f} seconds", **machine()},
         seconds=seconds,
         out=out,
