@@ -318,5 +318,5 @@ def test_on_the_standard_library_the_model_learns_more_than_counting_gives(tmp_p
     report = run_language_demo(tmp_path / "out")
     assert report.scores["gain"]["low"] > 0
     assert report.scores["model"]["bits_per_character"] < 1.8
-    assert max(abs(each.found) for each in report.followers) > 0.4
+    assert max(abs(each.found) for each in report.followers) > 0.8  # of how far the line has come
     assert max(abs(each.chance) for each in report.followers) < 0.2

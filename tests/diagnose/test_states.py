@@ -8,7 +8,7 @@ import torch
 
 from recurra.config import make_run_config
 from recurra.data import Texts
-from recurra.diagnose.states import FEATURES, Activity, features, find_followers, most_active, read_outputs
+from recurra.diagnose.states import FEATURES, Activity, features, find_followers, liveliest, most_active, read_outputs
 from recurra.tasks.language_model import ModelLanguage
 from recurra.vocabulary import END, Vocabulary
 
@@ -40,8 +40,8 @@ def test_features_are_those_after_each_token_and_none_after_a_line():
     assert found["inside parentheses"].tolist() == [0, 1, 1, 0, 0, 0]
 
 
-def activity(unit: int) -> Activity:
-    return Activity(["a"], [unit], np.zeros((1, 1), np.float32))
+def activity(name: str, unit: int) -> Activity:
+    return Activity([name], [unit], np.zeros((1, 1), np.float32))
 
 
 def test_a_planted_unit_is_found_with_numpys_correlation():
@@ -77,6 +77,18 @@ def test_a_feature_that_a_half_lacks_is_left_out_and_the_closest_stands_first():
     found = find_followers(outputs, {"weak": weak, "lacking": lacking, "strong": strong}, activity)
     assert [each.feature for each in found] == ["strong", "weak"]
     assert [each.unit for each in found] == [2, 1]
+
+
+def test_the_liveliest_lines_are_whole_and_of_the_second_half():
+    tokens = ["a", "b", "\n"] * 6
+    values = np.zeros(18)
+    values[[1, 4, 12, 13, 16]] = 1, 1, 0.5, 0.5, 1
+    assert liveliest(values, tokens, 3) == slice(15, 18)
+    values[12:] = 1, 1, 1, 0, 0, 0
+    assert liveliest(values, tokens, 7) == slice(12, 18)
+    values[12:] = 0, 0, 0, 1, 0, 0
+    assert liveliest(values, ["a", "b", "\n", "\n", "c", "\n"] * 3, 9) == slice(12, 18)  # not from the empty line on
+    assert liveliest(np.zeros(18), tokens, 4) == slice(9, 13)  # nothing varies
 
 
 def test_the_most_active_units_vary_most_and_those_that_hold_a_value_stand_first():

@@ -26,7 +26,7 @@ from recurra.diagnose.language_findings import (
     next_language_commands,
 )
 from recurra.diagnose.report import LANGUAGE_MARK, render_language
-from recurra.diagnose.states import Activity, Follower, features, find_followers, most_active, read_outputs
+from recurra.diagnose.states import Activity, Follower, features, find_followers, liveliest, most_active, read_outputs
 from recurra.files import failures_named, write_text
 from recurra.fit import fit
 from recurra.generate import generate, most_likely
@@ -60,9 +60,10 @@ _PROMPTS = ("Return the", "If the file", "This function")  # no space behind: sy
 _TEMPERATURES = (0.4, 0.7, 1.0)
 _PRINTED = 0.7  # the temperature of the text that the summary shows
 _LENGTH = 90  # symbols that are made up after each prompt
-_ASKED = ("Return True if the", "Raises", "the default value is", "This is the same as")
+_ASKED = ("Return True if the", "Raises", "the default value is", "If the file does")
 _LIKELY = 6
 _PASSAGE = 220  # symbols, and on to the end of the line
+_FOLLOWED = 120  # symbols over which a unit that follows something is shown, at the most
 _UNITS, _DRAWN = 14, 48  # of the figure: units, and symbols at the most
 
 
@@ -199,7 +200,8 @@ def _states(task: ModelLanguage, ids: NDArray[np.int32]) -> tuple[Activity, list
 
     of_text = features([len(token) for token in tokens], "".join(tokens))
     drawn = of_units(most_active(outputs, _UNITS), slice(passage.start, min(passage.stop, passage.start + _DRAWN)))
-    return drawn, find_followers(outputs, of_text, lambda unit: of_units([unit], passage))
+    parts = {name: liveliest(values, tokens, _FOLLOWED) for name, values in of_text.items()}
+    return drawn, find_followers(outputs, of_text, lambda name, unit: of_units([unit], parts[name]))
 
 
 def _shown(ids: NDArray[np.int32]) -> slice:

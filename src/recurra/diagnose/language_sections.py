@@ -166,7 +166,8 @@ def _follower_note(count: int) -> str:
         )
     return (
         "The units shown below have a correlation above 0.3 in the second half, more than three times that by chance. "
-        "The text is coloured by the unit's value after each symbol: blue above its mean, orange and dotted below."
+        "Each is shown on the lines of the second half on which the property varies the most, coloured by the unit's "
+        "value after each symbol: blue above its mean, orange and dotted below."
     )
 
 

@@ -13,7 +13,17 @@ from numpy.typing import NDArray
 from recurra.tasks.language_model import ModelLanguage
 from recurra.vocabulary import END
 
-__all__ = ["FEATURES", "MOVED", "Activity", "Follower", "features", "find_followers", "most_active", "read_outputs"]
+__all__ = [
+    "FEATURES",
+    "MOVED",
+    "Activity",
+    "Follower",
+    "features",
+    "find_followers",
+    "liveliest",
+    "most_active",
+    "read_outputs",
+]
 
 MOVED = 1_000  # symbols by which a feature is moved along, to see what chance alone would find
 _CHUNK = 1_024
@@ -36,7 +46,7 @@ class Follower(NamedTuple):
         chosen: that correlation (Pearson's).
         found: the same unit's over the second half, which had no part in the choice.
         chance: found as `found`, for the feature moved along the text: what is found where there is nothing.
-        activity: the unit's values over the passage.
+        activity: the unit's values over a passage where the feature varies.
     """
 
     feature: str
@@ -115,14 +125,14 @@ def features(lengths: Sequence[int], text: str) -> dict[str, NDArray[np.float64]
 
 
 def find_followers(
-    outputs: NDArray[np.float32], of_text: dict[str, NDArray[np.float64]], activity: Callable[[int], Activity]
+    outputs: NDArray[np.float32], of_text: dict[str, NDArray[np.float64]], activity: Callable[[str, int], Activity]
 ) -> list[Follower]:
     """For each feature the unit that follows it most closely, chosen on one half of a text and measured on the other.
 
     Args:
         outputs: [n, H].
         of_text: the features, [n] each; one that does not vary in both halves is left out.
-        activity: makes a unit's values over a passage.
+        activity: the values of a unit where a feature, by its name, can be seen.
     """
     middle = len(outputs) // 2
     found = []
@@ -131,8 +141,19 @@ def find_followers(
             continue
         unit, chosen, measured = _choose(outputs, values, middle)
         _, _, chance = _choose(outputs, np.roll(values, MOVED), middle)
-        found.append(Follower(name, unit, chosen, measured, chance, activity(unit)))
+        found.append(Follower(name, unit, chosen, measured, chance, activity(name, unit)))
     return sorted(found, key=lambda each: -abs(each.found))
+
+
+def liveliest(values: NDArray[np.float64], tokens: Sequence[str], most: int) -> slice:
+    """The lines of a text's second half, no more than so many tokens, over which a feature [n] varies the most."""
+    ends = np.array([index + 1 for index, token in enumerate(tokens) if token == "\n" and index >= len(tokens) // 2])
+    best, spread = slice(len(tokens) // 2, min(len(tokens), len(tokens) // 2 + most)), 0.0
+    for start in (end for end in ends[:-1].tolist() if tokens[end] != "\n"):
+        stop = int(ends[np.searchsorted(ends, start + most, side="right") - 1])
+        if stop > start and values[start:stop].std() > spread:
+            best, spread = slice(start, stop), float(values[start:stop].std())
+    return best
 
 
 def _choose(outputs: NDArray[np.float32], values: NDArray[np.float64], middle: int) -> tuple[int, float, float]:
