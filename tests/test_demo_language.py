@@ -7,6 +7,7 @@ import io
 import logging
 import math
 import re
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -133,7 +134,12 @@ def test_the_page_is_whole_and_has_each_section(page, read_page):
     assert "prefers-color-scheme: dark" in page
     assert 'name="viewport"' in page
     assert '<meta name="generator" content="recurra demo language-model">' in page
-    assert not re.findall(r"\$[a-z_{]+", page)  # nothing of the templates is left
+    templates = [
+        (files("recurra.diagnose") / name).read_text(encoding="utf-8") for name in ("page.html", "language.html")
+    ]
+    asked = {name for template in templates for name in re.findall(r"\$\{?([a-z_]+)", template)}
+    assert len(asked) > 20
+    assert not asked & set(re.findall(r"\$\{?([a-z_]+)", page))  # made-up text may have a sign of its own
 
 
 def test_the_page_loads_nothing(page, read_page):
