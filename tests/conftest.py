@@ -9,6 +9,7 @@ import random
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -175,3 +176,39 @@ def tiny_language_model(tmp_path_factory: pytest.TempPathFactory, running_text: 
     place = tmp_path_factory.mktemp("models") / "language"
     fit(make_run_config("language-model", data=str(running_text), **SMALL_LANGUAGE_MODEL), place)
     return place
+
+
+_VOID = {"meta", "br", "link", "img", "input", "hr"}
+
+
+class PageReader(HTMLParser):
+    """Notes the elements of a page, and fails where one is not closed in turn."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.seen: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self._open: list[str] = []
+        self.feed(page)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, dict(attrs)))
+        if tag not in _VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@pytest.fixture(scope="session")
+def read_page() -> type[PageReader]:
+    """Read an HTML page; one whose elements are not closed in turn fails the test."""
+    return PageReader

@@ -8,7 +8,6 @@ import io
 import json
 import logging
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,7 @@ from rich.console import Console
 from recurra import demo
 from recurra.checkpoint import read_model
 from recurra.data.bundled import reviews_path
-from recurra.demo import print_summary, run_demo
+from recurra.demo import classify, print_summary, run_demo
 from recurra.diagnose.findings import Example, Report, gain_sentence
 from recurra.diagnose.report import render
 from recurra.diagnose.saliency import token_influences
@@ -30,7 +29,6 @@ SETTINGS = {"epochs": 2, "hidden_size": 8, "embedding_size": 8, "learning_rate":
 EVIL = '<script>alert("x")</script> & a $lead film'
 CELLS = ["feedforward", "rnn", "gru", "lstm"]
 SECTIONS = ["task", "scores", "kinds", "curves", "errors", "examples", "made"]
-VOID = {"meta", "br", "link", "img", "input", "hr"}
 
 
 @pytest.fixture(scope="module")
@@ -62,35 +60,8 @@ def page(made: Report) -> str:
     return (made.out / "report.html").read_text(encoding="utf-8")
 
 
-class Reader(HTMLParser):
-    """Notes the elements of a page, and fails where one is not closed in turn."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.seen: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self._open: list[str] = []
-        self.feed(page)
-        self.close()
-        assert self._open == []
-
-    def handle_starttag(self, tag, attrs):
-        self.seen.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self._open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.seen.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag):
-        assert self._open.pop() == tag
-
-    def handle_data(self, data):
-        self.text += data
-
-
-def test_the_page_is_whole_and_has_each_section(page):
-    reader = Reader(page)
+def test_the_page_is_whole_and_has_each_section(page, read_page):
+    reader = read_page(page)
     assert [attributes["id"] for tag, attributes in reader.seen if tag == "section"] == SECTIONS
     assert sum(tag == "svg" for tag, _ in reader.seen) == 4
     ids = [attributes["id"] for _, attributes in reader.seen if "id" in attributes]
@@ -100,8 +71,8 @@ def test_the_page_is_whole_and_has_each_section(page):
     assert not re.findall(r"\$[a-z_]+", page.replace("$lead film", ""))  # nothing of the template is left
 
 
-def test_the_page_loads_nothing(page):
-    reader = Reader(page)
+def test_the_page_loads_nothing(page, read_page):
+    reader = read_page(page)
     assert not {tag for tag, _ in reader.seen} & {"script", "link", "img", "iframe", "object", "embed"}
     for _, attributes in reader.seen:
         assert not any(name.startswith("on") for name in attributes)
@@ -113,11 +84,11 @@ def test_the_page_loads_nothing(page):
     assert all(target.startswith("#") for target in re.findall(r"url\(([^)]*)\)", page))
 
 
-def test_texts_of_the_data_are_escaped(page):
+def test_texts_of_the_data_are_escaped(page, read_page):
     assert "<script" not in page
     assert "<i>" not in page
     assert "&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt; &amp; a $lead film" in page
-    assert EVIL in Reader(page).text
+    assert EVIL in read_page(page).text
 
 
 def test_the_models_are_there_and_the_scores_are_theirs(made, page):
@@ -149,17 +120,17 @@ def test_what_differs_from_the_defaults_is_said(page):
     assert "tensorboard" not in page
 
 
-def test_explained_pairs_and_errors_are_shown(made):
+def test_explained_pairs_and_errors_are_shown(made, read_page):
     saved = read_model(made.out / "lstm")
     found = token_influences(saved.task, "The soup was good, zyzzy.")
     pair = (Example(found, found.label, "kind-a", "negative"), Example(found, found.label, "kind-b", "positive"))
-    text = Reader(render(dataclasses.replace(made, right=[pair], wrong=[]))).text
+    text = read_page(render(dataclasses.replace(made, right=[pair], wrong=[]))).text
     assert "the surest pair." in text
     assert "There is no wrong answer" in text
     assert "“The soup was good, zyzzy.”" in text
     for influence, token in zip(found.influences, found.tokens):
         assert token.text + (f"{influence:+.2f}".replace("-", "−") if token.known else "?") in text
-    text = Reader(render(dataclasses.replace(made, right=[]))).text
+    text = read_page(render(dataclasses.replace(made, right=[]))).text
     assert "There is no pair of twins" in text
     assert f"Of its {(~made.is_right('lstm')).sum()} wrong answers" in text
 
@@ -174,10 +145,10 @@ def test_errors_are_the_surest_first(made):
 
 def test_twins_are_the_same_words_with_both_answers_right():
     texts = ["Good, not bad.", "bad, not good", "a b c", "c b a", "x y", "y x", "x x y"]
-    test = demo._TestSet(texts, ["p", "n", "p", "n", "p", "n", "p"], ["k", "k", "k", "k", "m", "m", "m"])
+    test = classify._TestSet(texts, ["p", "n", "p", "n", "p", "n", "p"], ["k", "k", "k", "k", "m", "m", "m"])
     labels = np.array([1, 0, 1, 0, 1, 0, 1])
     of_p = np.array([0.8, 0.1, 0.9, 0.05, 0.7, 0.6, 0.9], dtype=np.float32)  # of the last pair one is wrong
-    assert demo._surest_twins(test, labels, np.stack([1 - of_p, of_p], axis=1)) == [(2, 3)]
+    assert classify._surest_twins(test, labels, np.stack([1 - of_p, of_p], axis=1)) == [(2, 3)]
 
 
 @pytest.mark.parametrize(

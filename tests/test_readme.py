@@ -20,16 +20,15 @@ from typer.testing import Result
 
 from recurra.cli import app
 from recurra.data.bundled import reviews_path, sentences_path
+from recurra.tasks.tag import Tag
 
 Cli = Callable[..., Result]
 
 ROOT = Path(__file__).parent.parent
 PAGES = [*(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")), *sorted(ROOT.glob("docs/*.md"))]
 PAGES += [ROOT / "examples" / "README.md"]
-RUN = [
-    ROOT / "README.md",
-    *(ROOT / "docs" / name for name in ("tutorial.md", "how-to.md", "pytorch.md", "language-models.md")),
-]
+RUN_DOCS = ("tutorial.md", "how-to.md", "tagging.md", "language-models.md", "pytorch.md")
+RUN = [ROOT / "README.md", *(ROOT / "docs" / name for name in RUN_DOCS)]
 # A block of code, or a row of a table that ends with a command.
 STEP = re.compile(r"^```(\w+)\n(.*?)^```$|^\|[^|\n]*\| `(recurra [^\n]*)` \|$", re.MULTILINE | re.DOTALL)
 
@@ -172,6 +171,10 @@ def write_files(folder: Path) -> None:
     (folder / "corpus.txt").write_text("".join(f"{row['text']}\n" for row in train), encoding="utf-8")
     sentences = sentences_path("train").read_text(encoding="utf-8").split("\n\n")
     (folder / "sentences.conllu").write_text("\n\n".join(sentences[:60]) + "\n\n", encoding="utf-8")
+    words = [[line.split("\t") for line in sentence.split("\n") if line[:1].isdigit()] for sentence in sentences]
+    names = ["\n".join(f"{row[1]} {row[4]}" for row in rows if row[0].isdigit()) + "\n\n" for rows in words]
+    for name, chosen_names in (("", names[:60]), ("-dev", names[60:70]), ("-test", names[70:80])):
+        (folder / f"names{name}.conll").write_text("".join(chosen_names), encoding="utf-8")
     (folder / "vectors.txt").write_text("the 0.1 0.2 0.3\nand 0.3 0.2 0.1\n", encoding="utf-8")
     for number, (text, label) in enumerate(zip(*both)):
         (folder / "letters" / label).mkdir(parents=True, exist_ok=True)
@@ -199,6 +202,7 @@ def run_python(code: str, names: dict[str, object], page: Path) -> str:
 def test_the_page_runs_from_top_to_bottom(page, cli, tmp_path, monkeypatch):
     write_files(tmp_path)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Tag, "enough_steps", 6)  # three epochs: what a tagger learns does not matter here
     logging.getLogger("recurra").setLevel(logging.WARNING)
     names: dict[str, object] = {}
     blocks = list(steps(page))

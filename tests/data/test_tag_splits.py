@@ -32,7 +32,7 @@ def test_whole_sentences_are_drawn_by_seed_and_none_is_in_two_parts(write):
     parts = load(data)
     drawn = [first_words(part) for part in parts.parts().values()]
     assert [len(part) for part in drawn] == [40, 5, 5]
-    assert sorted(sum(drawn, [])) == sorted(f"word{number}" for number in range(50))
+    assert sorted(word for words in drawn for word in words) == sorted(f"word{number}" for number in range(50))
     assert drawn == [first_words(part) for part in load(data).parts().values()]
     assert drawn != [first_words(part) for part in load(data, seed=1).parts().values()]
     assert all(len(sentence.tokens) == 2 for part in parts.parts().values() for sentence in part)
@@ -116,9 +116,9 @@ def test_options_without_effect(write):
     data, other = write("a.conll", conll(9)), write("b.conll", conll(9))
     with pytest.raises(SettingsError, match=r"'valid_share' \(0.2\) would have no effect: --valid gives"):
         load(data, valid=str(other), valid_share=0.2)
-    with pytest.raises(SettingsError, match="expected a sum below 1, found 0.5 \\+ 0.5"):
+    with pytest.raises(SettingsError, match=r"expected a sum below 1, found 0.5 \+ 0.5"):
         load(data, valid_share=0.5, test_share=0.5)
-    with pytest.raises(SettingsError, match="'sentence_column' .* would have no effect: .* is conll"):
+    with pytest.raises(SettingsError, match=r"'sentence_column' .* would have no effect: .* is conll"):
         load(data, sentence_column="id")
     with pytest.raises(DataError, match="expected tags that mark spans, to be read as BIO, found 'A', 'B'"):
         load(data, scheme="BIO")

@@ -8,25 +8,43 @@ from typing import Annotated
 import typer
 
 from recurra.cli.app import app, console, reported
+from recurra.errors import SettingsError, nearest
+
+_DEMO_FOLDERS = {"classify": "recurra-demo", "language-model": "recurra-demo-language"}
 
 
 @app.command("demo")
 def _demo(
-    out: Annotated[Path, typer.Option(help="Folder for the models and the report.")] = Path("recurra-demo"),
+    task: Annotated[str, typer.Argument(help="classify or language-model.", show_default=True)] = "classify",
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for all that is made (default: recurra-demo, or recurra-demo-language)."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of everything random.", min=0)] = 0,
 ) -> None:
-    """Train RNN, GRU, LSTM and a feedforward model on the bundled reviews, and write an HTML report."""
+    """Train on data that are on every machine, and write an HTML report.
+
+    classify: RNN, GRU, LSTM and a feedforward model on the bundled reviews. language-model: a model of the standard
+    library's documentation, which writes some of its own.
+    """
     with reported():
-        from recurra.demo import print_summary, run_demo
+        if task not in _DEMO_FOLDERS:
+            known = " or ".join(_DEMO_FOLDERS)
+            raise SettingsError(f"demo: expected {known}, found {task!r}{nearest(task, _DEMO_FOLDERS)}")
+        from recurra import demo
         from recurra.progress import ProgressLine
         from recurra.tasks import TASKS
 
+        folder = out or Path(_DEMO_FOLDERS[task])
+        callbacks = [ProgressLine(console(stderr=True), TASKS[task])]
         try:
-            report = run_demo(out, seed, [ProgressLine(console(stderr=True), TASKS["classify"])])
+            if task == "classify":
+                demo.print_summary(demo.run_demo(folder, seed, callbacks), console())
+            else:
+                demo.print_language_summary(demo.run_language_demo(folder, seed, callbacks), console())
         except KeyboardInterrupt:
-            typer.echo(f"stopped by Ctrl-C: no report was written; models that were finished are in {out}", err=True)
+            typer.echo(f"stopped by Ctrl-C: no report was written; what was finished is in {folder}", err=True)
             raise typer.Exit(130) from None
-        print_summary(report, console())
 
 
 @app.command("bench")

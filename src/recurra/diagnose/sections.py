@@ -10,15 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recurra.baselines import BAG_OF_WORDS
-from recurra.config import make_run_config
 from recurra.diagnose.figures import Score, calibration_figure, curves_figure, scores_figure
 from recurra.diagnose.findings import MAIN, Example, Report, gain_sentence, next_commands
+from recurra.diagnose.pieces import Parts, changes_sentence, dot, fact_rows, settings_rows, tiles
 from recurra.diagnose.saliency import Explanation
 from recurra.metrics import classification_scores
 
 __all__ = ["SECTIONS"]
-
-Parts = Mapping[str, str]
 
 
 def overview(report: Report) -> Parts:
@@ -26,7 +24,7 @@ def overview(report: Report) -> Parts:
     main = report.runs[MAIN]
     ours, bag = main.scores["model"]["accuracy"], main.scores["baselines"][BAG_OF_WORDS]["accuracy"]
     gain = main.scores["gain"]
-    tiles = [
+    numbers = [
         (f"{_percent(ours)} %", f"{main.name}: right on the test reviews<br>95 % interval {_range(ours)}"),
         (f"{_percent(bag)} %", f"bag of words on the same reviews<br>95 % interval {_range(bag)}"),
         (_points(gain["value"]), f"points gained by reading in order<br>95 % interval {_points_range(gain)}"),
@@ -36,7 +34,7 @@ def overview(report: Report) -> Parts:
         "lead": f"{escape(_listed([run.name for run in report.runs.values()]))} networks learnt from short reviews in "
         "which the order of the words decides. "
         f"{escape(gain_sentence(gain, f'The {main.name}', 'a bag of words'))}",
-        "tiles": "".join(f'<div class="tile"><b>{number}</b><small>{what}</small></div>' for number, what in tiles),
+        "tiles": tiles(numbers),
         **{part: f"{size:,}" for part, size in report.sizes.items()},
         "twins": _twins(report),
     }
@@ -90,14 +88,14 @@ def _score_row(name: str, style: str, found: Mapping[str, Any], lead: str, param
     error = f"{100 * found['expected_calibration_error']:.1f}"
     cells = "".join(f"<td>{value or '&ndash;'}</td>" for value in (error, lead, parameters, seconds))
     main = ' class="main"' if style == MAIN else ""
-    return f"<tr{main}><td>{_dot(style)}{escape(name)}</td>{shares}{cells}</tr>"
+    return f"<tr{main}><td>{dot(style)}{escape(name)}</td>{shares}{cells}</tr>"
 
 
 def kinds(report: Report) -> Parts:
     """A table of accuracies: a row for each kind of review, a column for each model."""
     of_kind = np.array(report.kinds)
     columns = {cell: run.probabilities for cell, run in reversed(list(report.runs.items()))}
-    heads = [f"<th>{_dot(cell)}{escape(report.runs[cell].name)}</th>" for cell in columns]
+    heads = [f"<th>{dot(cell)}{escape(report.runs[cell].name)}</th>" for cell in columns]
     counted = {kind: int((of_kind == kind).sum()) for kind in sorted(set(report.kinds))}
     bag_right = report.is_right()
     hardest_first = sorted(counted, key=lambda kind: (bag_right[of_kind == kind].mean(), kind))
@@ -110,7 +108,7 @@ def kinds(report: Report) -> Parts:
         rows.append(f"<tr><th>{name}</th><td>{counted[kind]:,}</td>{''.join(cells)}</tr>")
     fewest = min(counted.values())
     return {
-        "kind_heads": "".join(heads) + f"<th>{_dot('baseline')}{BAG_OF_WORDS}</th>",
+        "kind_heads": "".join(heads) + f"<th>{dot('baseline')}{BAG_OF_WORDS}</th>",
         "kind_rows": "".join(rows),
         "kind_note": f"With {fewest:,} reviews in the smallest kind, one review there is {100 / fewest:.1f} points: "
         "read small differences as chance.",
@@ -221,29 +219,11 @@ def _tokens(found: Explanation) -> str:
 def made(report: Report) -> Parts:
     """Settings, facts of the run, and what to try next."""
     run = report.runs[MAIN]
-    config = run.config
-    defaults = make_run_config(config.task, data=config.data.data)
-    rows, changed = [], []
-    for section in ("vocabulary", "model", "train"):
-        now, usual = (getattr(each, section).model_dump() for each in (config, defaults))
-        for name, value in now.items():
-            value_used = run.metrics["epochs"] if name == "epochs" else value  # without being told, as the data need
-            if name not in ("cell", "seed", "tensorboard") and value_used is not None:
-                rows.append((name, str(value_used)))
-            if name not in ("cell", "seed") and value != usual[name]:
-                changed.append(f"{name} is {value}, by default {_usual(usual[name])}")
-    told = (
-        f"All but these settings are recurra's defaults: {'; '.join(changed)}."
-        if changed
-        else "They are recurra's defaults."
-    )
     return {
         "made_note": "All models share these settings but the cell; a feedforward one has no direction. "
-        f"{escape(told)} Each learnt on one thread.",
-        "settings_rows": "".join(f"<tr><td>{escape(name)}</td><td>{escape(value)}</td></tr>" for name, value in rows),
-        "run_rows": "".join(
-            f"<tr><td>{escape(key)}</td><td>{escape(value)}</td></tr>" for key, value in report.facts.items()
-        ),
+        f"{escape(changes_sentence(run.config, ['cell']))} Each learnt on one thread.",
+        "settings_rows": settings_rows(run.config, run.metrics["epochs"], ["cell"]),
+        "run_rows": fact_rows(report.facts),
         "commands": escape("\n".join(next_commands(report.out))),
     }
 
@@ -256,16 +236,8 @@ def _listed(names: list[str]) -> str:
     return text[0].upper() + text[1:]
 
 
-def _usual(value: Any) -> str:
-    return "as the data need" if value is None else str(value)
-
-
 def _drawn(name: str, style: str, found: Mapping[str, Any]) -> Score:
     return Score(name, style, *(found["accuracy"][key] for key in ("value", "low", "high")))
-
-
-def _dot(style: str) -> str:
-    return f'<span class="dot" style="background:var(--{style})"></span>'
 
 
 def _percent(found: Mapping[str, float]) -> str:

@@ -1,37 +1,30 @@
-"""The demo: four models learn from the bundled reviews, are scored and explained, and a report is written."""
+"""The demo of classification: four models learn from the bundled reviews, are scored and explained, on one page."""
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import os
-import platform
 import re
 import time
-from collections.abc import Iterator, Sequence
-from datetime import datetime, timezone
-from importlib.metadata import version
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
-import torch
 from numpy.typing import NDArray
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
-from recurra.checkpoint import SavedModel, is_replaceable, read_history, read_model
+from recurra.checkpoint import SavedModel, read_history, read_model
 from recurra.config import make_run_config
 from recurra.data import Texts
 from recurra.data.bundled import reviews_path
+from recurra.demo.surroundings import REPORT, machine, one_thread, print_closing, require_ours
 from recurra.diagnose.findings import MAIN, Example, ModelRun, Report, gain_sentence, next_commands
-from recurra.diagnose.report import render
+from recurra.diagnose.report import MARK, render
 from recurra.diagnose.saliency import token_influences
-from recurra.errors import OutputError
-from recurra.files import failures_named, write_text
+from recurra.files import write_text
 from recurra.fit import fit
 from recurra.metrics import interval
 from recurra.train import Callback
@@ -41,10 +34,7 @@ __all__ = ["print_summary", "run_demo"]
 _log = logging.getLogger("recurra")
 
 _NAMES = {"feedforward": "feedforward", "rnn": "RNN", "gru": "GRU", "lstm": "LSTM"}
-_REPORT = "report.html"
-_OURS = '<meta name="generator" content="recurra demo">'
 _PAIRS, _ERRORS = 3, 6
-_PARTS = ("recurra", "torch", "numpy", "scikit-learn", "tokenizers", "matplotlib")
 
 
 class _TestSet(NamedTuple):
@@ -73,13 +63,13 @@ def run_demo(
     """
     started = time.perf_counter()
     source = reviews_path() if data is None else data
-    _require_ours(out)
+    require_ours(out, list(_NAMES), {REPORT: MARK})
     frame = pl.read_csv(source, infer_schema=False)
     rows = frame.filter(pl.col("split") == "test")
     test = _TestSet(*(rows[name].to_list() for name in ("text", "label", "kind")))
     columns = {"text_column": "text", "label_column": "label", "split_column": "split", "header": True}
     runs: dict[str, ModelRun] = {}
-    with _one_thread():
+    with one_thread():
         for number, (cell, name) in enumerate(_NAMES.items(), 1):
             _log.info("\n%s (model %d of %d)", name, number, len(_NAMES))
             config = make_run_config("classify", data=str(source), cell=cell, seed=seed, **columns, **settings)
@@ -89,7 +79,7 @@ def run_demo(
             runs[cell] = _scored(name, read_model(out / cell), test, time.perf_counter() - before)
         sizes = dict(frame["split"].value_counts().iter_rows())
         report = _report(runs, test, sizes, out, seed, started)
-        write_text(out / _REPORT, render(report))
+        write_text(out / REPORT, render(report))
     return report
 
 
@@ -105,48 +95,8 @@ def print_summary(report: Report, console: Console) -> None:
     for name, found in scores["baselines"].items():
         table.add_row(f"[dim]{name}[/]", interval(found["accuracy"]), "")
     console.print(table)
-    for line in (
-        gain_sentence(scores["gain"], f"The {report.runs[MAIN].name}", "the bag of words"),
-        f"\nThe report, made in {report.seconds:.0f} seconds: {report.out / _REPORT}",
-        "\nTry next:",
-        *(f"  {command}" for command in next_commands(report.out)),
-    ):
-        console.print(escape(line), soft_wrap=True, highlight=False)
-
-
-def _require_ours(out: Path) -> None:
-    """Refuse, before any work, a place that holds what the demo has not made.
-
-    Raises:
-        OutputError: naming what is there.
-    """
-    if not out.exists():
-        return
-    advice = "not made by the demo; choose another --out"
-    if not out.is_dir():
-        raise OutputError(f"{out}: in use: it is a file, {advice}")
-    names = {path.name for path in out.iterdir()}
-    if names and not any(name.split(".")[0] in _NAMES or name == _REPORT for name in names):
-        raise OutputError(f"{out}: in use: it holds {min(names)}, {advice}")
-    for cell in _NAMES:
-        place = out / cell
-        if place.exists() and not is_replaceable(place):
-            raise OutputError(f"{place}: in use: {advice}")
-    page = out / _REPORT
-    with failures_named(page):
-        if page.exists() and _OURS not in page.read_text(encoding="utf-8", errors="replace"):
-            raise OutputError(f"{page}: in use: {advice}")
-
-
-@contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    """Models so small are no faster with more threads, and far slower where something else keeps the machine busy."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    said = [gain_sentence(scores["gain"], f"The {report.runs[MAIN].name}", "the bag of words")]
+    print_closing(console, said, report.out, report.seconds, next_commands(report.out))
 
 
 def _scored(name: str, saved: SavedModel, test: _TestSet, seconds: float) -> ModelRun:
@@ -173,7 +123,7 @@ def _report(
     pairs = [(explained(one), explained(two)) for one, two in _surest_twins(test, labels, probabilities)]
     wrong = [explained(index) for index in _surest_errors(labels, probabilities)]
     seconds = time.perf_counter() - started
-    facts = {"seed": str(seed), "whole demo": f"{seconds:.1f} seconds", **_machine()}
+    facts = {"seed": str(seed), "whole demo": f"{seconds:.1f} seconds", **machine()}
     return Report(runs, classes, labels, test.texts, test.kinds, bag, pairs, wrong, sizes, facts, seconds, out)
 
 
@@ -199,18 +149,3 @@ def _surest_errors(labels: NDArray[np.int64], probabilities: NDArray[np.float32]
     wrong = np.flatnonzero(probabilities.argmax(axis=1) != labels)
     surest: list[int] = wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")][:_ERRORS].tolist()
     return surest
-
-
-def _machine() -> dict[str, str]:
-    """What the numbers depend on beside the settings."""
-    processor = platform.processor() or platform.machine()
-    with contextlib.suppress(OSError):  # Linux alone names the processor there
-        found = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
-        processor = found[1] if found else processor
-    return {
-        "made on": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
-        "processor": f"{processor}, {os.cpu_count()} cores, 1 thread used",
-        "system": platform.platform(terse=True),
-        "Python": platform.python_version(),
-        **{name: version(name) for name in _PARTS},
-    }

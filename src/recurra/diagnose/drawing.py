@@ -1,0 +1,89 @@
+"""How all figures are drawn: inline SVG by matplotlib, coloured by the page's style sheet, the same on every run."""
+
+from __future__ import annotations
+
+import html
+import io
+import re
+from typing import Any, NamedTuple
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+__all__ = ["GRID", "INK", "LEGEND", "SETTINGS", "STYLES", "Style", "new_axes", "to_svg"]
+
+
+class Style(NamedTuple):
+    """How a model is drawn: its colour on white and on black, and its marker, so that colour never stands alone."""
+
+    light: str
+    dark: str
+    marker: str
+
+
+# Colours that differ for the colour-blind (Okabe, Ito 2008), darker ones on white and lighter ones on black.
+STYLES = {
+    "lstm": Style("#0072b2", "#56b4e9", "o"),
+    "gru": Style("#d55e00", "#ff9a52", "s"),
+    "rnn": Style("#00805d", "#35cfa3", "^"),
+    "feedforward": Style("#a8407f", "#e6a0cc", "D"),
+    "baseline": Style("#666b73", "#a6adb8", "v"),
+}
+INK, GRID = "#010203", "#040506"  # never seen: each is replaced by a name that the page's style sheet gives a colour
+_PAGE_COLOURS = {
+    INK: "currentColor",
+    GRID: "var(--grid)",
+    **{style.light: f"var(--{name})" for name, style in STYLES.items()},
+}
+SETTINGS: dict[Any, Any] = {  # mypy knows only the names of one version of matplotlib
+    "font.size": 12,
+    "svg.fonttype": "none",
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": GRID,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.8,
+    "xtick.color": GRID,
+    "ytick.color": GRID,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "legend.frameon": False,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+}
+
+LEGEND: dict[str, Any] = {"handlelength": 1.6, "columnspacing": 1.0, "handletextpad": 0.4, "borderaxespad": 0.2}
+
+
+def new_axes(width: float, height: float) -> tuple[Figure, Axes]:
+    """A figure with one axes; sizes in inches."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasSVG(figure)
+    return figure, figure.add_subplot()
+
+
+def to_svg(figure: Figure, title: str) -> str:
+    """Write a figure as an element that can stand in a page beside others: no fixed size, ids or colours of its own."""
+    file = io.StringIO()
+    with matplotlib.rc_context({"svg.hashsalt": title}):  # ids made of it differ from those of the page's other figures
+        figure.savefig(file, format="svg")
+    drawing = file.getvalue()
+    drawing = drawing[drawing.index("<svg") :]
+    drawing = re.sub(r"<metadata>.*?</metadata>", "", drawing, flags=re.DOTALL)
+    drawing = re.sub(r'<g id="[^"]*">', "<g>", drawing)
+    drawing = re.sub(r"font: ([\d.]+px)[^;\"]*", r"font-size: \1", drawing)
+    for drawn, named in _PAGE_COLOURS.items():
+        drawing = drawing.replace(drawn, named)
+    box = re.search(r'viewBox="[^"]*"', drawing)
+    assert box is not None
+    opening = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" {box[0]} role="img">'
+        f"<title>{html.escape(title)}</title>"
+    )
+    return re.sub(r"^<svg[^>]*>", lambda _: opening, drawing, count=1).strip()
