@@ -55,7 +55,7 @@ def greedy_by_hand(task: ModelLanguage, prompt: str, length: int) -> list[int]:
     start = len(ids)
     with torch.no_grad():
         for _ in range(length):
-            outputs, _ = net(state["embedding.weight"][torch.tensor(ids)][:, None])
+            outputs, _ = net(8**0.5 * state["embedding.weight"][torch.tensor(ids)][:, None])
             logits = outputs[-1, 0] @ state["embedding.weight"].T + state["softmax.bias"]
             logits[[PADDING, UNKNOWN]] = -torch.inf
             ids.append(int(logits.argmax()))
