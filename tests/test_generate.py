@@ -113,6 +113,7 @@ def test_each_symbol_costs_the_same(make: Make, monkeypatch: pytest.MonkeyPatch)
 
     def counted_step(ids: torch.Tensor, *rest: Any) -> Any:
         steps.append(tuple(ids.shape))
+        assert torch.is_inference_mode_enabled()  # or what gradients need would pile up
         return step(ids, *rest)
 
     class Counting(Sampler):
