@@ -8,7 +8,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from recurra.diagnose.figures import STYLES, Score, calibration_figure, curves_figure, scores_figure
+from recurra.diagnose.drawing import STYLES
+from recurra.diagnose.figures import Score, calibration_figure, curves_figure, scores_figure
 
 HISTORY = [
     {"epoch": 1, "loss": 0.7, "valid_loss": 0.69, "valid_score": 0.5},
