@@ -55,7 +55,7 @@ def greedy_by_hand(task: ModelLanguage, prompt: str, length: int) -> list[int]:
     start = len(ids)
     with torch.no_grad():
         for _ in range(length):
-            outputs, _ = net(state["embedding.weight"][torch.tensor(ids)][:, None])
+            outputs, _ = net(8**0.5 * state["embedding.weight"][torch.tensor(ids)][:, None])
             logits = outputs[-1, 0] @ state["embedding.weight"].T + state["softmax.bias"]
             logits[[PADDING, UNKNOWN]] = -torch.inf
             ids.append(int(logits.argmax()))
@@ -113,6 +113,7 @@ def test_each_symbol_costs_the_same(make: Make, monkeypatch: pytest.MonkeyPatch)
 
     def counted_step(ids: torch.Tensor, *rest: Any) -> Any:
         steps.append(tuple(ids.shape))
+        assert torch.is_inference_mode_enabled()  # or what gradients need would pile up
         return step(ids, *rest)
 
     class Counting(Sampler):

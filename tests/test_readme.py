@@ -19,6 +19,7 @@ import typer
 from typer.testing import Result
 
 from recurra.cli import app
+from recurra.config import CONFIGS
 from recurra.data.bundled import reviews_path, sentences_path
 from recurra.tasks.tag import Tag
 
@@ -81,7 +82,12 @@ def test_commands_parse(page):
     for command in commands:
         if command is None or command[-1] in ("--help", "train"):
             continue
-        if command in (["evaluate"], ["predict"], ["check"], ["train", "classify"]):  # named, not given
+        if command in (
+            ["evaluate"],
+            ["predict"],
+            ["check"],
+            *(["train", task] for task in CONFIGS),
+        ):  # named, not given
             command = [*command, "a", *(["b"] if command == ["evaluate"] else [])]
         parse(command)
 
