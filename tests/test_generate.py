@@ -16,11 +16,12 @@ from torch import nn
 from recurra.config import make_run_config
 from recurra.data.corpus import corpus_in_memory
 from recurra.errors import DataError, SettingsError
-from recurra.generate import TextStream, generate, most_likely
+from recurra.generate import generate, most_likely
 from recurra.nn.sampling import Sampler
 from recurra.tasks.language_model import ModelLanguage
 from recurra.train import train
 from recurra.vocabulary import END, PADDING, UNKNOWN
+from recurra.writing import TextStream
 
 WORDS = ["the cat sees it .", "a dog , too !", "“ yes ” , it says : no", "(don't) [go] 50 % $ 5", ""]
 KINDS = ["words", "spaces", "characters", "bpe"]

@@ -18,7 +18,7 @@ LEVELS = [
     "errors",
     "config  files  kernels  baselines  ngram  spans  tables",
     "metrics  language_scores  tagging_baselines  vocabulary",
-    "batch  tagging_scores",
+    "batch  tagging_scores  writing",
     "nn  data  tagging_tables",
     "inputs",
     "tasks  swap",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
-import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -15,13 +13,12 @@ from recurra.kernels.cells import State
 from recurra.nn.sampling import Sampler
 from recurra.tasks.language_model import ModelLanguage
 from recurra.vocabulary import END, PADDING, UNKNOWN, Vocabulary
+from recurra.writing import TextStream
 
-__all__ = ["Next", "TextStream", "generate", "most_likely"]
+__all__ = ["Next", "generate", "most_likely"]
 
 _NEVER = [PADDING, UNKNOWN]  # what cannot be written
 _CHUNK = 256  # symbols of a prompt that are read at a time
-_NO_SPACE_BEFORE = re.compile(r"^[.,;:!?%)\]}’…]")  # noqa: RUF001  of a mark that closes
-_NO_SPACE_AFTER = re.compile(r"[(\[{‘$#]$")  # noqa: RUF001  of a mark that opens
 
 
 class Next(NamedTuple):
@@ -132,40 +129,3 @@ def _speakable(scores: Tensor) -> Tensor:
     """The distribution without what cannot be written."""
     scores[_NEVER] = -torch.inf
     return scores.log_softmax(-1)
-
-
-class TextStream:
-    """Symbols as running text, piece by piece.
-
-    Args:
-        vocabulary: of the model.
-        tokens: what its symbols are, as the option of that name.
-        before: the text so far, which tells whether a space is needed.
-    """
-
-    def __init__(self, vocabulary: Vocabulary, tokens: str, before: str = "") -> None:
-        self._vocabulary = vocabulary
-        self._symbols = vocabulary.symbols()
-        self._tokens = tokens
-        self._last = before[-1:]
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-
-    def write(self, id_: int) -> str:
-        """The text that a symbol adds; byte pairs that end within a character keep it back until it is whole."""
-        if id_ == END:
-            return self._add(self.end() + "\n")
-        if self._tokens == "bpe":
-            return self._add(self._decoder.decode(self._vocabulary.byte_pair(id_)))
-        symbol = self._symbols[id_]
-        spaced = self._tokens != "characters" and self._last not in ("", "\n", " ")
-        if self._tokens == "words" and (_NO_SPACE_BEFORE.search(symbol) or _NO_SPACE_AFTER.search(self._last)):
-            spaced = False
-        return self._add(f" {symbol}" if spaced else symbol)
-
-    def end(self) -> str:
-        """What is left: bytes that make no whole character, as U+FFFD."""
-        return self._decoder.decode(b"", final=True)
-
-    def _add(self, text: str) -> str:
-        self._last = text[-1:] or self._last
-        return text

@@ -19,10 +19,19 @@ from recurra.config.sections import (
     section_model,
 )
 from recurra.config.tag import TagConfig, TagDataConfig, TagModelConfig
+from recurra.config.translate import (
+    AttentionName,
+    RecurrentCell,
+    TranslateConfig,
+    TranslateDataConfig,
+    TranslateModelConfig,
+    TranslateVocabularyConfig,
+)
 
 __all__ = [
     "CONFIGS",
     "OF_SGD",
+    "AttentionName",
     "CellName",
     "ClassifyConfig",
     "ClassifyDataConfig",
@@ -33,12 +42,17 @@ __all__ = [
     "LanguageModelNetworkConfig",
     "ModelConfig",
     "PoolingName",
+    "RecurrentCell",
     "RunConfig",
     "SymbolsConfig",
     "TagConfig",
     "TagDataConfig",
     "TagModelConfig",
     "TrainConfig",
+    "TranslateConfig",
+    "TranslateDataConfig",
+    "TranslateModelConfig",
+    "TranslateVocabularyConfig",
     "VocabularyConfig",
     "make_run_config",
     "parse_run_config",

@@ -11,6 +11,7 @@ from recurra.config.classify import ClassifyConfig
 from recurra.config.language_model import LanguageModelConfig
 from recurra.config.sections import NO_EFFECT, RunConfig, section_model
 from recurra.config.tag import TagConfig
+from recurra.config.translate import TranslateConfig
 from recurra.errors import SettingsError, nearest
 
 __all__ = ["CONFIGS", "make_run_config", "parse_run_config"]
@@ -19,6 +20,7 @@ CONFIGS: dict[str, type[RunConfig]] = {
     "classify": ClassifyConfig,
     "tag": TagConfig,
     "language-model": LanguageModelConfig,
+    "translate": TranslateConfig,
 }
 
 
@@ -28,6 +30,8 @@ def make_run_config(task: Literal["classify"], **options: Any) -> ClassifyConfig
 def make_run_config(task: Literal["tag"], **options: Any) -> TagConfig: ...
 @overload
 def make_run_config(task: Literal["language-model"], **options: Any) -> LanguageModelConfig: ...
+@overload
+def make_run_config(task: Literal["translate"], **options: Any) -> TranslateConfig: ...
 @overload
 def make_run_config(task: str, **options: Any) -> RunConfig: ...
 def make_run_config(task: str, **options: Any) -> RunConfig:
