@@ -18,7 +18,7 @@ from recurra.errors import RecurraError, SettingsError
 from recurra.kernels import native
 from recurra.tasks.base import Loss, Validation
 from recurra.tasks.classify import Classify
-from recurra.train import Callback, EpochRecord, Progress, StepRecord, enough_epochs, train
+from recurra.train import Callback, EpochRecord, Progress, StepRecord, train
 
 SMALL = {
     "embedding_size": 4,
@@ -163,8 +163,10 @@ def test_a_run_that_is_not_told_has_enough_epochs(batch_size, epochs):
 
 
 @pytest.mark.parametrize(("steps", "epochs"), [(1, 50), (24, 50), (25, 48), (217, 6), (400, 3), (10_000, 3)])
-def test_enough_epochs_make_1200_steps(steps, epochs):
-    assert enough_epochs(steps, 1200) == epochs
+def test_enough_epochs_make_1200_steps(steps, epochs, monkeypatch):
+    task = make(epochs=None)
+    monkeypatch.setattr(task, "steps", lambda: steps)
+    assert task.epochs() == epochs
 
 
 def test_patience_that_outlasts_a_run_that_is_not_told_its_epochs_is_refused():

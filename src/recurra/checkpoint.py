@@ -1,7 +1,7 @@
 """The model directory: written whole or not at all, read, verified. No pickle: loading one runs no code.
 
     config.json            the settings, and what the task must know beside them
-    tokenizer.json         the vocabulary
+    tokenizer.json         the vocabulary; a translator's of the target side, if it has its own: target_tokenizer.json
     model.safetensors      the weights of the best epoch
     baseline.safetensors   what the scores are shown beside
     metrics.json           scores and baselines, and the SHA-256 of the files above
@@ -40,7 +40,7 @@ __all__ = ["FORMAT", "LastState", "SavedModel", "read_model", "write_model"]
 FORMAT = 1
 _HASHED = ("config.json", "tokenizer.json", "model.safetensors", "baseline.safetensors")
 _FILES = (*_HASHED, "metrics.json")
-_ALL_FILES = {*_FILES, "history.jsonl", "README.md", "last.safetensors"}
+_ALL_FILES = {*_FILES, "target_tokenizer.json", "history.jsonl", "README.md", "last.safetensors"}
 
 
 @dataclass(frozen=True)
@@ -71,14 +71,15 @@ class LastState:
 
 
 def write_settings(folder: Path, task: Task) -> None:
-    """Write `tokenizer.json` and then `config.json`, which marks a run that can be resumed."""
+    """Write the vocabularies and then `config.json`, which marks a run that can be resumed."""
     content = {
         "format": FORMAT,
         "recurra": version("recurra"),
         "settings": task.config.model_dump(),
         "facts": task.facts(),
     }
-    write_text(folder / "tokenizer.json", task.vocabulary.to_json())
+    for name, vocabulary in task.vocabularies.items():
+        write_text(folder / name, vocabulary.to_json())
     write_text(folder / "config.json", json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
@@ -119,7 +120,7 @@ def write_model(
     write_weights(folder / "baseline.safetensors", baseline.tensors())
     write_history(folder, history)
     write_text(folder / "README.md", card)
-    hashes = {name: _sha256(folder / name) for name in _HASHED}
+    hashes = {name: _sha256(folder / name) for name in dict.fromkeys((*_HASHED, *task.vocabularies))}
     write_text(folder / "metrics.json", json.dumps({**metrics, "files": hashes}, indent=2, ensure_ascii=False) + "\n")
 
 
@@ -153,19 +154,32 @@ def read_model(path: str | Path) -> SavedModel:
             f"{version('recurra')}, which reads formats up to {FORMAT}: pip install --upgrade recurra"
         )
     hashes = metrics["files"] if isinstance(metrics.get("files"), dict) else {}
-    for name in _HASHED:
+    for name in dict.fromkeys((*_HASHED, *hashes)):
+        if not (folder / name).is_file():
+            raise ModelDirectoryError(f"{folder}: damaged: {name} missing; train again or restore a copy")
         if _sha256(folder / name) != hashes.get(name):
             raise ModelDirectoryError(
                 f"{folder}: damaged: {name} is not the file that was saved; train again or restore a copy"
             )
     try:
         settings = parse_run_config(config["settings"], source=str(folder / "config.json"))
-        vocabulary = Vocabulary.from_json((folder / "tokenizer.json").read_text(encoding="utf-8"))
-        task = TASKS[settings.task].restore(settings, vocabulary, config["facts"])
+        vocabularies = {
+            name: Vocabulary.from_json((folder / name).read_text(encoding="utf-8")) for name in settings.tokenizers
+        }
+        task = TASKS[settings.task].restore(settings, vocabularies, config["facts"])
         task.network.load_state_dict(load_file(folder / "model.safetensors"))
         task.network.eval()
         baseline = task.restore_baseline(load_file(folder / "baseline.safetensors"))
-    except (AttributeError, KeyError, RuntimeError, SafetensorError, SettingsError, TypeError, ValueError) as error:
+    except (
+        AttributeError,
+        KeyError,
+        OSError,
+        RuntimeError,
+        SafetensorError,
+        SettingsError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise ModelDirectoryError(f"{folder}: damaged: {error}") from error
     return SavedModel(folder, task, metrics, baseline)
 

@@ -131,7 +131,7 @@ class RunDirectory:
             return
         with self._damage_named():
             started = json.loads(config.read_text(encoding="utf-8"))
-            vocabulary = (self.partial / "tokenizer.json").read_text(encoding="utf-8")
+            known = {name: (self.partial / name).read_text(encoding="utf-8") for name in task.vocabularies}
         now = json.loads(json.dumps({"settings": task.config.model_dump(), "facts": task.facts()}))
         differing = [
             f"{name}={value!r} (now {now['settings'][section][name]!r})"
@@ -141,7 +141,9 @@ class RunDirectory:
         ]
         if differing:
             raise SettingsError(f"{self.out}: cannot resume: the run was started with {', '.join(differing)}")
-        if started["facts"] != now["facts"] or vocabulary != task.vocabulary.to_json():
+        if started["facts"] != now["facts"] or known != {
+            name: vocabulary.to_json() for name, vocabulary in task.vocabularies.items()
+        }:
             raise DataError(f"{self.out}: cannot resume: the training data have changed since the run was started")
 
     def save_epoch(

@@ -27,7 +27,7 @@ from recurra.optimisation import (
 from recurra.run_directory import RunDirectory
 from recurra.tasks.base import Task
 
-__all__ = ["Callback", "EpochRecord", "Progress", "StepRecord", "enough_epochs", "train"]
+__all__ = ["Callback", "EpochRecord", "Progress", "StepRecord", "train"]
 
 _log = logging.getLogger("recurra")
 
@@ -117,8 +117,7 @@ def train(task: Task, run: RunDirectory | None = None, callbacks: Sequence[Callb
     network, optimizer = fabric.setup(task.network, make_optimizer(task.network, settings))
     progress = _resume(task, optimizer, run)
     done_before = len(progress.history)
-    steps = task.steps()
-    epochs = settings.epochs or enough_epochs(steps, task.enough_steps)
+    steps, epochs = task.steps(), task.epochs()
     if settings.patience is not None and settings.patience >= epochs - 1:
         raise SettingsError(f"option 'patience' ({settings.patience}) would have no effect: there are {epochs} epochs")
     rate = partial(learning_rate, settings, epochs, steps)
@@ -144,15 +143,6 @@ def train(task: Task, run: RunDirectory | None = None, callbacks: Sequence[Callb
     task.network.load_state_dict(progress.best)
     task.network.to("cpu").eval()
     return progress
-
-
-def enough_epochs(steps: int, enough_steps: int) -> int:
-    """How many epochs of so many steps a run has when it is not told: enough for `enough_steps`, but 3 to 50.
-
-    >>> enough_epochs(80, 1200), enough_epochs(5000, 1200)
-    (15, 3)
-    """
-    return min(max(3, math.ceil(enough_steps / steps)), 50)
 
 
 def _fabric(settings: TrainConfig) -> Fabric:

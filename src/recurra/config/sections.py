@@ -126,6 +126,11 @@ class RunConfig(_Settings):
     model: ModelConfig = ModelConfig()
     train: TrainConfig = TrainConfig()
 
+    @property
+    def tokenizers(self) -> tuple[str, ...]:
+        """The files in which a model directory has the vocabularies of such a run."""
+        return ("tokenizer.json",)
+
 
 class NoEffect(NamedTuple):
     """An option, the runs in which it would do nothing, and why."""

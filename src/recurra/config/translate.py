@@ -128,3 +128,8 @@ class TranslateConfig(RunConfig):
     def one_vocabulary(self) -> bool:
         """Whether both sides have the same vocabulary."""
         return self.vocabulary.shared or self.model.copying
+
+    @property
+    def tokenizers(self) -> tuple[str, ...]:
+        """The files in which a model directory has the vocabularies of such a run."""
+        return ("tokenizer.json",) if self.one_vocabulary else ("tokenizer.json", "target_tokenizer.json")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
@@ -102,6 +103,7 @@ class Task(ABC):
         enough_steps: how many steps a run makes when it is not told its epochs.
         reading: the options of `recurra evaluate` and `recurra predict` that say how its files are read.
         evaluating: the options of `recurra evaluate` that say how it is scored.
+        answering: the options of `recurra predict` that say how it answers.
         config: what the run was told.
         vocabulary: symbols <-> ids.
         network: the model, trained or not.
@@ -114,6 +116,7 @@ class Task(ABC):
     enough_steps: ClassVar[int] = 1200  # what SST-2 and the bundled reviews need with the other settings at default
     reading: ClassVar[tuple[str, ...]]
     evaluating: ClassVar[tuple[str, ...]] = ()
+    answering: ClassVar[tuple[str, ...]] = ()
     config: RunConfig
     vocabulary: Vocabulary
     network: nn.Module
@@ -132,8 +135,19 @@ class Task(ABC):
 
     @classmethod
     @abstractmethod
-    def restore(cls, config: Any, vocabulary: Vocabulary, facts: Mapping[str, Any]) -> Task:
-        """Make the task again from what a model directory holds; the weights are loaded by the caller."""
+    def restore(cls, config: Any, vocabularies: Mapping[str, Vocabulary], facts: Mapping[str, Any]) -> Task:
+        """Make the task again from what a model directory holds; the weights are loaded by the caller.
+
+        Args:
+            config: the settings.
+            vocabularies: by the names of `config.tokenizers`.
+            facts: of :meth:`facts`.
+        """
+
+    @property
+    def vocabularies(self) -> dict[str, Vocabulary]:
+        """What a model directory holds as the files `config.tokenizers`."""
+        return {"tokenizer.json": self.vocabulary}
 
     @abstractmethod
     def facts(self) -> dict[str, Any]:
@@ -144,6 +158,10 @@ class Task(ABC):
     @abstractmethod
     def steps(self) -> int:
         """How many batches an epoch has."""
+
+    def epochs(self) -> int:
+        """How many epochs a run has: as it is told or, if it is not, enough for `enough_steps`, but 3 to 50."""
+        return self.config.train.epochs or min(max(3, math.ceil(self.enough_steps / self.steps())), 50)
 
     @abstractmethod
     def batches(self, epoch: int) -> Iterator[AnyBatch]:
@@ -216,8 +234,10 @@ class Task(ABC):
         """
 
     @abstractmethod
-    def predict(self, inputs: Sequence[str], **reading: Any) -> Iterator[str]:
+    def predict(self, inputs: Sequence[str], **options: Any) -> Iterator[str]:
         """Answer command-line arguments: files, texts, or standard input when there are none; yield whole lines.
+
+        The options are among those of `reading` and `answering`.
 
         Raises:
             DataError: a file is missing or malformed.

@@ -137,9 +137,13 @@ class Classify(Task):
         return task
 
     @classmethod
-    def restore(cls, config: ClassifyConfig, vocabulary: Vocabulary, facts: Mapping[str, Any]) -> Classify:
+    def restore(
+        cls, config: ClassifyConfig, vocabularies: Mapping[str, Vocabulary], facts: Mapping[str, Any]
+    ) -> Classify:
         """Make the task again from what a model directory holds."""
-        return cls(config, vocabulary, facts["classes"], facts["label_counts"], tuple(facts["columns"]))
+        return cls(
+            config, vocabularies["tokenizer.json"], facts["classes"], facts["label_counts"], tuple(facts["columns"])
+        )
 
     def facts(self) -> dict[str, Any]:
         """The classes, how often each was seen, and the columns."""
@@ -270,9 +274,9 @@ class Classify(Task):
             raise DataError(f"{texts.name}: expected the classes {expected}; never seen in training: {listed}")
         return self.encode(texts)
 
-    def predict(self, inputs: Sequence[str], **reading: Any) -> Iterator[str]:
+    def predict(self, inputs: Sequence[str], **options: Any) -> Iterator[str]:
         """Yield a JSON object a line, in the order of the input."""
-        for predictions in self.predictions(chunks_of_inputs(inputs, self.columns[0], **reading)):
+        for predictions in self.predictions(chunks_of_inputs(inputs, self.columns[0], **options)):
             yield "".join(json.dumps(one._asdict(), ensure_ascii=False) + "\n" for one in predictions)
 
     def predictions(self, chunks: Iterable[list[str]]) -> Iterator[list[Prediction]]:

@@ -107,9 +107,11 @@ class ModelLanguage(Task):
         return cls(config, vocabulary, LanguageModelData(encoded["train"], encoded["valid"], encoded.get("test")))
 
     @classmethod
-    def restore(cls, config: LanguageModelConfig, vocabulary: Vocabulary, facts: Mapping[str, Any]) -> ModelLanguage:
+    def restore(
+        cls, config: LanguageModelConfig, vocabularies: Mapping[str, Vocabulary], facts: Mapping[str, Any]
+    ) -> ModelLanguage:
         """Make the task again from what a model directory holds."""
-        return cls(config, vocabulary)
+        return cls(config, vocabularies["tokenizer.json"])
 
     def facts(self) -> dict[str, Any]:
         """Nothing: the settings and the vocabulary say all."""
@@ -235,9 +237,9 @@ class ModelLanguage(Task):
         """Encode lines as the training text was."""
         return encode(texts, self.vocabulary, with_end=True)
 
-    def predict(self, inputs: Sequence[str], **reading: Any) -> Iterator[str]:
+    def predict(self, inputs: Sequence[str], **options: Any) -> Iterator[str]:
         """Score each text by itself; yield a JSON object a line, in the order of the input."""
-        for texts in chunks_of_inputs(inputs, self._columns()[0], **reading):
+        for texts in chunks_of_inputs(inputs, self._columns()[0], **options):
             yield "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in self.surprise(texts))
 
     def surprise(self, texts: Sequence[str]) -> list[dict[str, Any]]:

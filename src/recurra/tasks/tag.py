@@ -119,9 +119,9 @@ class Tag(Task):
         return task
 
     @classmethod
-    def restore(cls, config: TagConfig, vocabulary: Vocabulary, facts: Mapping[str, Any]) -> Tag:
+    def restore(cls, config: TagConfig, vocabularies: Mapping[str, Vocabulary], facts: Mapping[str, Any]) -> Tag:
         """Make the task again from what a model directory holds."""
-        return cls(config, vocabulary, TagFacts(**facts))
+        return cls(config, vocabularies["tokenizer.json"], TagFacts(**facts))
 
     def facts(self) -> dict[str, Any]:
         """The tags, how often each was seen, their scheme, the characters and the form of the training file."""
@@ -248,9 +248,9 @@ class Tag(Task):
         refuse_unseen(found, self.known.tags)
         return found
 
-    def predict(self, inputs: Sequence[str], **reading: Any) -> Iterator[str]:
+    def predict(self, inputs: Sequence[str], **options: Any) -> Iterator[str]:
         """Write files again with tags and confidences; answer texts, divided into words, in JSON lines."""
-        return answers(self.tag, self._unlabelled, inputs, reading)
+        return answers(self.tag, self._unlabelled, inputs, options)
 
     def _unlabelled(self, source: str, reading: Mapping[str, Any]) -> TaggedSentences:
         told = reading_like(source, self.config.data, self.known.format, reading)
