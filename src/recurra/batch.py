@@ -16,10 +16,12 @@ from recurra.vocabulary import PADDING
 __all__ = [
     "Batch",
     "Characters",
+    "PairBatch",
     "Spelling",
     "TokenBatch",
     "length_sorted",
     "make_batch",
+    "make_pair_batch",
     "make_token_batch",
     "padded_further",
     "padding_noise",
@@ -90,6 +92,34 @@ class TokenBatch(NamedTuple):
         return TokenBatch(self.values.to(device), self.lengths, labels, characters)
 
 
+class PairBatch(NamedTuple):
+    """Sources, what each is to become, and how the decoder reads in this epoch.
+
+    Attributes:
+        sources: [B, S], padded at the end.
+        source_lengths: [B], on the CPU, zero allowed.
+        targets: [B, T], with the end behind each, padded at the end.
+        lengths: [B], of the targets, on the CPU; the end counts.
+        copies: [B, S], the source symbols as ids of the target vocabulary, or None where nothing can be copied. Of its
+            V symbols none is the k-th distinct unknown of a sentence: that is V + k, here and in the targets.
+        extra: the largest number of unknowns of a sentence.
+        sampling: share of the symbols that the decoder reads from itself, 0..1.
+    """
+
+    sources: Tensor
+    source_lengths: Tensor
+    targets: Tensor
+    lengths: Tensor
+    copies: Tensor | None
+    extra: int
+    sampling: float
+
+    def to(self, device: torch.device) -> PairBatch:
+        """Move all but the lengths to a device."""
+        copies = None if self.copies is None else self.copies.to(device)
+        return self._replace(sources=self.sources.to(device), targets=self.targets.to(device), copies=copies)
+
+
 class Spelling(NamedTuple):
     """How the tokens of some sequences are spelt.
 
@@ -138,6 +168,44 @@ def make_token_batch(
             raise ShapeError(f"{name}: expected as many as tokens, {lengths.tolist()}, got {found}")
     characters = None if spelling is None else _gather_characters(spelling)
     return TokenBatch(values, lengths, None if labels is None else _pad(labels)[0], characters)
+
+
+def make_pair_batch(
+    sources: Sequence[_Ids],
+    targets: Sequence[_Ids],
+    copies: Sequence[_Ids] | None = None,
+    sampling: float = 0.0,
+    target_size: int = 0,
+) -> PairBatch:
+    """Put sources and their targets side by side; what they are is said at :class:`PairBatch`.
+
+    Args:
+        sources: the ids of each.
+        targets: those of each, with the end.
+        copies: for each source, its symbols as ids of the target vocabulary.
+        sampling: share of the symbols that the decoder reads from itself.
+        target_size: V, with `copies`, to tell what is unknown.
+
+    Raises:
+        ShapeError: as many targets as sources are needed, each with its end, and as many copies as source symbols.
+
+    >>> batch = make_pair_batch([[5, 1], [6]], [[7, 2], [2]], copies=[[5, 9], [6]], target_size=9)
+    >>> batch.targets.tolist(), batch.copies.tolist(), batch.extra
+    ([[7, 2], [2, 0]], [[5, 9], [6, 0]], 1)
+    """
+    values, source_lengths = _pad(sources)
+    wanted, lengths = _pad(targets)
+    if len(wanted) != len(values):
+        raise ShapeError(f"targets: expected {len(values)}, as many as sources, got {len(wanted)}")
+    if not lengths.all():
+        raise ShapeError(f"targets: expected the end behind each, got none in number {int(lengths.argmin())}")
+    if copies is None:
+        return PairBatch(values, source_lengths, wanted, lengths, None, 0, sampling)
+    copied, found = _pad(copies)
+    if found.tolist() != source_lengths.tolist():
+        raise ShapeError(f"copies: expected as many as symbols, {source_lengths.tolist()}, got {found.tolist()}")
+    extra = max(0, int(copied.max()) + 1 - target_size) if copied.numel() else 0
+    return PairBatch(values, source_lengths, wanted, lengths, copied, extra, sampling)
 
 
 def _gather_characters(spelling: Spelling) -> Characters:

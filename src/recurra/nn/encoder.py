@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import pairwise
@@ -22,7 +23,7 @@ from recurra.vocabulary import PADDING, UNKNOWN
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-__all__ = ["SequenceEncoder", "drop_symbols", "make_embedding", "make_recurrent", "start_from"]
+__all__ = ["SequenceEncoder", "drop_symbols", "make_embedding", "make_recurrent", "make_tied_embedding", "read_tied", "start_from"]
 
 
 def make_recurrent(
@@ -69,6 +70,24 @@ def make_embedding(vocabulary_size: int, embedding_size: int) -> nn.Embedding:
     nn.init.uniform_(embedding.weight, -0.05, 0.05)
     nn.init.zeros_(embedding.weight[PADDING])
     return embedding
+
+
+def make_tied_embedding(vocabulary_size: int, embedding_size: int) -> nn.Embedding:
+    """Make an embedding [V, E] whose weights serve a softmax as well (:class:`recurra.nn.softmax.FullSoftmax`).
+
+    As one matrix then serves both, it is drawn small, with variance 1 / E, and :func:`read_tied` makes what layers read
+    of it sqrt(E) times as large (Vaswani et al., "Attention is all you need", NeurIPS 2017, section 3.4): without that
+    the first hundreds of steps learn next to nothing.
+    """
+    embedding = make_embedding(vocabulary_size, embedding_size)
+    nn.init.normal_(embedding.weight, std=1 / math.sqrt(embedding_size))
+    nn.init.zeros_(embedding.weight[PADDING])
+    return embedding
+
+
+def read_tied(embedding: nn.Embedding, ids: Tensor) -> Tensor:
+    """What layers read of ids [...] in an embedding of :func:`make_tied_embedding`: [..., E]."""
+    return math.sqrt(embedding.embedding_dim) * cast(Tensor, embedding(ids))
 
 
 def drop_symbols(ids: Tensor, p: float) -> Tensor:

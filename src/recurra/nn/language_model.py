@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from torch import Tensor, nn
 
 from recurra.config import LanguageModelNetworkConfig
 from recurra.kernels.cells import State
-from recurra.nn.encoder import make_embedding, make_recurrent
+from recurra.nn.encoder import make_recurrent, make_tied_embedding, read_tied
 from recurra.nn.regularisation import draw_mask
 from recurra.nn.softmax import AdaptiveSoftmax, FullSoftmax
-from recurra.vocabulary import PADDING
 
 __all__ = ["LanguageModelNetwork", "Reading"]
 
@@ -40,11 +39,10 @@ class LanguageModelNetwork(nn.Module):
 
     Dropout is variational: one mask for all steps of a call (Gal, Ghahramani, NeurIPS 2016). With `tied` the output
     layer's weights are the embeddings (Press, Wolf, "Using the output embedding to improve language models", EACL
-    2017); a linear layer stands before it where their size is not H. As one matrix then serves both, it is drawn small,
-    with variance 1 / E, and what the layers read is sqrt(E) times as large (Vaswani et al., "Attention is all you
-    need", NeurIPS 2017, section 3.4): without that the first hundreds of steps learn next to nothing. A `word_dropout`
-    share of the symbols has zeros for an embedding, the same ones at all steps of a call, and `weight_dropout` drops
-    recurrent weights (Merity, Keskar, Socher, "Regularizing and optimizing LSTM language models", ICLR 2018).
+    2017), which :func:`recurra.nn.encoder.make_tied_embedding` draws for that; a linear layer stands before it where
+    their size is not H. A `word_dropout` share of the symbols has zeros for an embedding, the same ones at all steps of
+    a call, and `weight_dropout` drops recurrent weights (Merity, Keskar, Socher, "Regularizing and optimizing LSTM
+    language models", ICLR 2018).
 
     Args:
         vocabulary_size: V; ids are sorted by frequency.
@@ -55,10 +53,7 @@ class LanguageModelNetwork(nn.Module):
         super().__init__()
         self.dropout = config.dropout
         self.word_dropout = config.word_dropout
-        self.embedding = make_embedding(vocabulary_size, config.embedding_size)
-        self.scale = math.sqrt(config.embedding_size)
-        nn.init.normal_(self.embedding.weight, std=1 / self.scale)
-        nn.init.zeros_(self.embedding.weight[PADDING])
+        self.embedding = make_tied_embedding(vocabulary_size, config.embedding_size)
         self.recurrent = make_recurrent(
             config.cell,
             config.embedding_size,
@@ -112,7 +107,7 @@ class LanguageModelNetwork(nn.Module):
 
     def embed(self, ids: Tensor) -> Tensor:
         """What the layers read of ids [...]: [..., E]."""
-        vectors = self.scale * cast(Tensor, self.embedding(ids))
+        vectors = read_tied(self.embedding, ids)
         if not (self.training and self.word_dropout):
             return vectors
         kept = draw_mask(vectors, self.embedding.num_embeddings, 1, self.word_dropout)
@@ -121,7 +116,8 @@ class LanguageModelNetwork(nn.Module):
     def starting_weights(self) -> dict[str, Tensor]:
         """The weights by name, for a network that reads its embeddings as they are: they are scaled."""
         weights = self.state_dict()
-        return {**weights, "embedding.weight": self.scale * weights["embedding.weight"]}
+        scale = math.sqrt(self.embedding.embedding_dim)
+        return {**weights, "embedding.weight": scale * weights["embedding.weight"]}
 
     def _drop(self, outputs: Tensor) -> Tensor:
         if not (self.training and self.dropout):

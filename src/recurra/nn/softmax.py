@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from recurra.errors import SettingsError, ShapeError
 
-__all__ = ["AdaptiveSoftmax", "FullSoftmax", "linear_cross_entropy"]
+__all__ = ["AdaptiveSoftmax", "FullSoftmax", "linear_cross_entropy", "rows_at_once"]
 
 # How many logits are in memory at once: 32 MB of float32. With fewer the gradient of the weights, to which each chunk
 # adds, is read and written too often; with more the passes of the softmax leave the cache.
@@ -24,7 +24,12 @@ _LEAST_VOCABULARY = 1_000
 
 
 def linear_cross_entropy(
-    hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, divisor: int | None = None
+    hidden: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    targets: Tensor,
+    divisor: int | None = None,
+    smoothing: float = 0.0,
 ) -> Tensor:
     """The mean cross entropy of a softmax over hidden W^T + b, with no more than a chunk of the logits in memory.
 
@@ -37,6 +42,8 @@ def linear_cross_entropy(
         bias: b, [V].
         targets: [N], ids.
         divisor: what the sum over the N tokens is divided by, N when None.
+        smoothing: share of the target probability that is spread over all V symbols, 0..1 (Szegedy et al., "Rethinking
+            the inception architecture for computer vision", CVPR 2016, section 7).
 
     Returns:
         A scalar, in nats.
@@ -47,22 +54,33 @@ def linear_cross_entropy(
     _check_rows(hidden, targets, weight.shape[1])
     divisor = len(targets) if divisor is None else divisor
     if not torch.is_grad_enabled():
-        return -_token_log_probabilities(hidden, weight, bias, targets).sum() / divisor
-    loss: Tensor = _Loss.apply(hidden, weight, bias, targets, divisor)  # type: ignore[no-untyped-call]
+        chunks = _chunks(hidden, weight, bias)
+        return sum(_summed(logs, targets[rows], smoothing) for rows, _, _, logs in chunks) / divisor
+    loss: Tensor = _Loss.apply(hidden, weight, bias, targets, divisor, smoothing)  # type: ignore[no-untyped-call]
     return loss
+
+
+def _summed(logs: Tensor, targets: Tensor, smoothing: float) -> Tensor:
+    """The cross entropy of some rows, a scalar, of log-probabilities [n, V] and targets [n]."""
+    loss = -logs.gather(1, targets.unsqueeze(1)).sum()
+    return (1 - smoothing) * loss - smoothing / logs.shape[1] * logs.sum() if smoothing else loss
 
 
 class _Loss(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, divisor: int) -> Tensor:
+    def forward(
+        ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, divisor: int, smoothing: float
+    ) -> Tensor:
         sums = _type_of_sums(weight)
         of_hidden, of_weight, of_bias = (torch.zeros_like(given, dtype=sums) for given in (hidden, weight, bias))
         loss = bias.new_zeros((), dtype=sums)
         for rows, x, w, logs in _chunks(hidden, weight, bias):
             wanted = targets[rows].unsqueeze(1)
-            loss -= logs.gather(1, wanted).sum()
-            gradient = logs.exp_()  # of the logits: the probabilities, less 1 at the target
-            gradient.scatter_add_(1, wanted, gradient.new_full((1, 1), -1.0).expand_as(wanted))
+            loss += _summed(logs, targets[rows], smoothing)
+            gradient = logs.exp_()  # of the logits: the probabilities, less those wanted
+            gradient.scatter_add_(1, wanted, gradient.new_full((1, 1), smoothing - 1.0).expand_as(wanted))
+            if smoothing:
+                gradient -= smoothing / logs.shape[1]
             of_bias += gradient.sum(0)
             gradient = gradient.to(w.dtype)
             of_hidden[rows] = gradient @ w
@@ -83,7 +101,7 @@ class _Loss(torch.autograd.Function):
         gradients = ctx.saved_tensors
         if scale != 1:
             gradients = [(gradient * scale).to(gradient.dtype) for gradient in gradients]
-        return (*gradients, None, None)
+        return (*gradients, None, None, None)
 
 
 def _chunks(hidden: Tensor, weight: Tensor, bias: Tensor) -> Iterator[tuple[slice, Tensor, Tensor, Tensor]]:
@@ -92,11 +110,16 @@ def _chunks(hidden: Tensor, weight: Tensor, bias: Tensor) -> Iterator[tuple[slic
     if torch.is_autocast_enabled(device) and products != torch.float64:  # which autocast leaves as it is
         products = torch.get_autocast_dtype(device)
     hidden, weight, bias = (given.detach().to(products) for given in (hidden, weight, bias))
-    step = max(_LOGITS // len(weight), _LEAST_ROWS)
+    step = rows_at_once(len(weight))
     for start in range(0, len(hidden), step):
         rows = slice(start, start + step)
         logits = torch.addmm(bias, hidden[rows], weight.T)
         yield rows, hidden[rows], weight, torch.log_softmax(logits, 1, _type_of_sums(logits))
+
+
+def rows_at_once(vocabulary_size: int) -> int:
+    """How many rows of logits [n, V] are to be in memory together."""
+    return max(_LOGITS // vocabulary_size, _LEAST_ROWS)
 
 
 @torch.no_grad()
@@ -152,9 +175,9 @@ class FullSoftmax(_Softmax):
     def __init__(self, vocabulary_size: int, hidden_size: int, tied_to: nn.Embedding | None = None) -> None:
         super().__init__(vocabulary_size, hidden_size, tied_to)
 
-    def loss(self, hidden: Tensor, targets: Tensor) -> Tensor:
+    def loss(self, hidden: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
         """The mean cross entropy in nats, a scalar, of hidden [N, E] with targets [N]; differentiable once."""
-        return linear_cross_entropy(hidden, self.weight, self.bias, targets)
+        return linear_cross_entropy(hidden, self.weight, self.bias, targets, smoothing=smoothing)
 
     def log_probabilities(self, hidden: Tensor) -> Tensor:
         """[N, V], of hidden [N, E]."""

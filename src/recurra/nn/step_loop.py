@@ -1,0 +1,157 @@
+"""The decoder step by step, for what one call of the recurrence cannot do: to read what it has just found."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn.functional import linear
+
+from recurra.kernels.cells import CELLS, State
+from recurra.kernels.layout import Layout
+from recurra.nn.attention import Memory
+from recurra.nn.decoder import Decoded, Decoder, Encoding
+from recurra.nn.regularisation import draw_mask
+
+__all__ = ["decode_by_steps"]
+
+
+def decode_by_steps(decoder: Decoder, ids: Tensor, layout: Layout, encoding: Encoding, sampling: float) -> Decoded:
+    """Read targets step by step; where that is not needed, the same as a call of the decoder.
+
+    What does not depend on a step before is computed for all steps together: the products of the symbols' vectors, the
+    keys of attention, and all that comes after the loop. The loop goes over the targets by falling length and leaves
+    out those that have ended.
+
+    Args:
+        decoder: with or without input feeding.
+        ids: what each step is given to read, packed, [N].
+        layout: how they are arranged.
+        encoding: of the sources.
+        sampling: the probability with which a step reads what the decoder itself finds most probable after the step
+            before, without gradient through that choice (Bengio, Vinyals, Jaitly, Shazeer, "Scheduled sampling for
+            sequence prediction with recurrent neural networks", NeurIPS 2015).
+    """
+    if layout.order is not None:
+        encoding = encoding.keep(layout.order)
+    loop = _Loop(decoder, layout, encoding)
+    vectors = decoder.embed(ids)
+    inputs = loop.from_vectors(vectors, loop.rows(layout.batch_sizes)).split(layout.batch_sizes)
+    reads_own = torch.rand(len(ids), device=ids.device) < sampling
+    at = _At.before_the_first(decoder, encoding)
+    done: list[Decoded] = []
+    steps = zip(inputs, vectors.split(layout.batch_sizes), reads_own.split(layout.batch_sizes))
+    for from_vectors, read, own in steps:
+        if sampling and done:
+            from_vectors, read = loop.with_own(done[-1], from_vectors, read, own.nonzero().squeeze(1))
+        step, at = loop.step(from_vectors, read, at.first(len(read)))
+        done.append(step)
+    return _joined(done, layout)
+
+
+def _joined(steps: list[Decoded], layout: Layout) -> Decoded:
+    """All steps packed, but the weights of attention, [B, T, S]."""
+    vectors, hidden, context, attentional, weights = (
+        None if parts[0] is None else torch.cat(parts) for parts in zip(*steps)
+    )
+    if weights is not None:
+        weights = layout.unpack(weights.squeeze(1), len(steps), batch_first=True)
+    return Decoded(vectors, hidden, context, attentional, weights)
+
+
+class _At(NamedTuple):
+    """Where the loop is: the sentences that still run, by falling length of their targets.
+
+    Attributes:
+        hidden: state of each layer, tensors [B, H].
+        fed: with input feeding, what was attended to before, [B, E].
+        covered: with coverage, the sum of the weights so far, [B, 1, S].
+        memory: what attention looks at.
+    """
+
+    hidden: list[State]
+    fed: Tensor | None
+    covered: Tensor | None
+    memory: Memory | None
+
+    @classmethod
+    def before_the_first(cls, decoder: Decoder, encoding: Encoding) -> _At:
+        state = decoder.start(encoding, hypotheses=1)
+        return cls(list(zip(*(part.unbind() for part in state.hidden))), state.fed, state.covered, encoding.memory)
+
+    def first(self, running: int) -> _At:
+        """Without the sentences that have ended."""
+        if running == len(self.hidden[0][0]):
+            return self
+        hidden = [tuple(part[:running] for part in state) for state in self.hidden]
+        fed = None if self.fed is None else self.fed[:running]
+        covered = None if self.covered is None else self.covered[:running]
+        memory = None if self.memory is None else Memory(*(part[:running] for part in self.memory))
+        return _At(hidden, fed, covered, memory)
+
+
+class _Loop:
+    """What is the same at all steps: weights, masks of dropout, the sentences."""
+
+    def __init__(self, decoder: Decoder, layout: Layout, encoding: Encoding) -> None:
+        recurrent, size = decoder.recurrent, decoder.embedding.embedding_dim
+        self.decoder, self.encoding = decoder, encoding
+        self.cell = CELLS[recurrent.cell].step
+        self.weights = [recurrent._weights(f"l{layer}") for layer in range(recurrent.num_layers)]
+        self.of_vectors, self.of_fed = self.weights[0].weight_ih.split([size, recurrent.input_size - size], 1)
+        self.masks: list[Tensor] = []
+        if decoder.training and decoder.dropout:
+            like, below = encoding.state[0], [weights.weight_ih.shape[1] for weights in self.weights]
+            drawn = [draw_mask(like, layout.batch, width, decoder.dropout) for width in below]
+            self.masks = [layout.sort(mask, 0) for mask in drawn]
+
+    @staticmethod
+    def rows(batch_sizes: list[int]) -> Tensor:
+        """Which sentence each packed row belongs to, [N]."""
+        return torch.cat([torch.arange(running) for running in batch_sizes])
+
+    def from_vectors(self, vectors: Tensor, sentences: Tensor) -> Tensor:
+        """What the vectors of some sentences, [N, E], add to the gates of the first layer."""
+        if self.masks:
+            vectors = vectors * self.masks[0][:, : vectors.shape[1]].index_select(0, sentences.to(vectors.device))
+        return linear(vectors, self.of_vectors, self.weights[0].bias_ih)
+
+    def with_own(self, before: Decoded, inputs: Tensor, vectors: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Read in some rows what the decoder finds most probable, not what is given."""
+        if not len(rows):
+            return inputs, vectors
+        with torch.no_grad():
+            chosen = Decoded(*(None if part is None else part.index_select(0, rows) for part in before))
+            copies = None if self.encoding.copies is None else self.encoding.copies.index_select(0, rows)
+            ids = self.decoder.log_probabilities(chosen, copies, self.encoding.extra).argmax(1)
+        own = self.decoder.embed(ids)
+        return inputs.index_copy(0, rows, self.from_vectors(own, rows)), vectors.index_copy(0, rows, own)
+
+    def step(self, inputs: Tensor, vectors: Tensor, at: _At) -> tuple[Decoded, _At]:
+        """One step of the sentences that still run."""
+        if at.fed is not None:
+            fed = at.fed
+            if self.masks:
+                fed = fed * self.masks[0][: len(fed), vectors.shape[1] :]
+            inputs = torch.addmm(inputs, fed, self.of_fed.t())
+        hidden = self._layers(inputs, at.hidden)
+        output, context, weights, covered = hidden[-1][0], None, None, at.covered
+        if self.decoder.attention is not None:
+            context, weights = self.decoder.attention(output.unsqueeze(1), at.memory, covered)
+            context = context.squeeze(1)
+            covered = None if covered is None else covered + weights
+        attentional = self.decoder.attentional(output, context)
+        fed = None if at.fed is None else attentional
+        return Decoded(vectors, output, context, attentional, weights), _At(hidden, fed, covered, at.memory)
+
+    def _layers(self, inputs: Tensor, before: list[State]) -> list[State]:
+        after: list[State] = []
+        for layer, (weights, state) in enumerate(zip(self.weights, before)):
+            if layer:
+                below = after[-1][0]
+                if self.masks:
+                    below = below * self.masks[layer][: len(below)]
+                inputs = linear(below, weights.weight_ih, weights.bias_ih)
+            after.append(self.cell(inputs, linear(state[0], weights.weight_hh, weights.bias_hh), state))
+        return after
