@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,15 +14,13 @@ from scipy.sparse.csgraph import connected_components
 from recurra.config import TranslateDataConfig
 from recurra.data.columns import require_column
 from recurra.data.divide import PARTS, refuse_full_shares, refuse_same_source
-from recurra.data.hub import is_hub
+from recurra.data.hub import HubTable, is_hub
 from recurra.data.memory import texts_in_memory
 from recurra.data.pair_columns import PairColumns, find_pair_columns
 from recurra.data.pairs import Hashes, PairRows, Pairs, open_pairs, read_pairs, same_everywhere
-from recurra.data.parallel import ParallelTable
 from recurra.data.plain import MemoryTable
-from recurra.data.splits import HeldOut, open_other, refuse_idle_shares
-from recurra.data.table import Table, is_delimited
-from recurra.data.text import hub_splits
+from recurra.data.splits import HeldOut, hub_training, open_other, reading_of_training, refuse_idle_shares
+from recurra.data.table import Table
 from recurra.errors import DataError, SettingsError
 
 __all__ = ["PairSplits", "divide_pairs", "load_pair_splits", "pairs_in_memory"]
@@ -107,7 +105,7 @@ def _in_memory(sources: Sequence[str], targets: Sequence[str], names: tuple[str,
     kept, given = texts_in_memory(sources, names[0]), texts_in_memory(targets, names[1])
     if len(kept) != len(given):
         raise DataError(f"{names[1]}: expected a target for each of the {len(kept):,} sources, found {len(given):,}")
-    return MemoryTable(name, dict(zip(_X_AND_Y, (kept, given))))
+    return MemoryTable(name, {_X_AND_Y.source: [*kept], _X_AND_Y.target: [*given]})
 
 
 def _require_targets(config: TranslateDataConfig) -> None:
@@ -123,16 +121,121 @@ def _open_tables(config: TranslateDataConfig) -> dict[str, Table]:
     """The parts that have files or a split of their own."""
     tables: dict[str, Table] = {}
     if is_hub(config.data) and config.target is None:
-        _refuse_idle_delimiter(config)
-        tables = {part: table.flattened() for part, table in hub_splits(config.data).items()}
-        if "train" not in tables:
-            raise DataError(f"{config.data}: expected a split called train, found {', '.join(tables)}")
+        tables.update({part: table.flattened() for part, table in hub_training(config).items()})
     else:
-        tables["train"] = open_pairs(config.data, config.target, config.delimiter, config.header)
+        tables["train"] = open_pairs(config.data, config.target, *reading_of_training(config))
     for part in _HELD_OUT:
         source, target = getattr(config, part), getattr(config, f"{part}_target")
         if target is not None:
             tables[part] = open_pairs(source, target, None, None)
         elif source is not None:
-            tables[part] = _flat(open_other(source, config, tables["train"]))
+            other = open_other(source, config, tables["train"])
+            tables[part] = other.flattened() if isinstance(other, HubTable) else other
     return tables
+
+
+def _read_training(table: Table, columns: PairColumns) -> PairRows:
+    rows = read_pairs(table, columns)
+    for column, text in same_everywhere(rows).items():
+        raise DataError(
+            f"{table.name}: column '{column}' holds the same text in each of the {len(rows):,} rows: {text[:60]!r}; "
+            f"there is nothing to learn; name another column, or give other pairs"
+        )
+    return rows
+
+
+def _parts(rows: PairRows, given: Mapping[str, PairRows], shares: Mapping[str, float], seed: int) -> PairSplits:
+    of_row = divide_pairs(rows, shares, np.random.default_rng(seed)) if shares else np.zeros(len(rows), np.uint8)
+    name = rows.table.name
+    parts = {part: rows.pairs(of_row, PARTS[part], f"{name} ({part})") for part in ("train", *shares)}
+    if not shares:
+        parts["train"] = rows.pairs()
+    for part, other in given.items():
+        parts[part] = other.pairs()
+        _note_given(other, rows.sources[of_row == PARTS["train"]])
+    return PairSplits(parts["train"], parts["valid"], parts.get("test"))
+
+
+def _note_given(given: PairRows, trained: Hashes) -> None:
+    """Warn of what makes a score on given pairs say less than it seems to."""
+    common = int(np.isin(given.sources, trained).sum())
+    if common:
+        _log.warning(
+            "%s: %s of its %s pairs have a source text that stands in training too; a score on them is partly one of "
+            "memory; take them out of one of the two",
+            given.table.name,
+            f"{common:,}",
+            f"{len(given):,}",
+        )
+    for column, text in same_everywhere(given).items():
+        _log.warning("%s: column '%s' holds the same text in each row: %r", given.table.name, column, text)
+
+
+def divide_pairs(rows: PairRows, shares: Mapping[str, float], generator: np.random.Generator) -> NDArray[np.uint8]:
+    """Return the part of each row, as a value of `PARTS`: whole groups of rows that share a text are drawn.
+
+    Args:
+        rows: the pairs.
+        shares: the share of the rows that each part but "train" gets, reached as nearly as the groups allow.
+        generator: what draws them.
+
+    Raises:
+        DataError: fewer groups than parts.
+    """
+    need = 1 + len(shares)
+    groups = _groups(rows, need)
+    sizes = np.bincount(groups)
+    if len(sizes) < need:
+        into = " and ".join(["training", *({"valid": "validation"}.get(part, part) for part in shares)])
+        raise DataError(
+            f"{rows.table.name}: expected at least {need} different source texts, to be divided into {into}, found "
+            f"{len(sizes)}; add pairs, or give validation and test pairs of their own"
+        )
+    of_group = np.zeros(len(sizes), np.uint8)
+    order = generator.permutation(len(sizes))
+    for number, (part, share) in enumerate(shares.items(), start=1):
+        free = order[of_group[order] == PARTS["train"]]
+        room = len(free) - (need - number)  # groups that are not needed by the parts to come, and by training
+        of_group[_drawn(free, sizes, max(1, round(share * len(rows))), room)] = PARTS[part]
+    of_row: NDArray[np.uint8] = of_group[groups]
+    counts = np.bincount(of_row, minlength=len(PARTS))
+    said = " and ".join(f"{counts[PARTS[part]]:,} for {part}" for part in shares)
+    _log.info("%s: split off its rows, by seed: %s", rows.table.name, said)
+    return of_row
+
+
+def _drawn(free: NDArray[np.int64], sizes: NDArray[np.int64], wanted: int, room: int) -> list[int]:
+    """Return the first groups in the order drawn that together have a number of rows; at least the smallest one."""
+    drawn: list[int] = []
+    for group in free.tolist():
+        if wanted == 0 or len(drawn) == room:
+            break
+        if sizes[group] <= wanted:
+            drawn.append(group)
+            wanted -= int(sizes[group])
+    return drawn or [int(free[sizes[free].argmin()])]
+
+
+def _groups(rows: PairRows, need: int) -> NDArray[np.int64]:
+    """Return the group of each row: those connected by the texts that they share, or those with the same source."""
+    sources: NDArray[np.int64] = np.unique(rows.sources, return_inverse=True)[1]
+    targets: NDArray[np.int64] = np.unique(rows.targets, return_inverse=True)[1] + sources.max() + 1
+    nodes = int(targets.max()) + 1
+    edges = csr_matrix((np.ones(len(rows), np.int8), (sources, targets)), shape=(nodes, nodes))
+    count, of_node = connected_components(edges, directed=False)
+    groups: NDArray[np.int64] = of_node[sources]
+    largest = int(np.bincount(groups).max())
+    too_large = largest > _LARGEST * len(rows) and largest > np.bincount(sources).max()
+    if too_large or count < need:
+        _log.info(
+            "%s: %s of its %s pairs hang together by texts that they share, so they are divided by source text alone: "
+            "a target may stand in two parts",
+            rows.table.name,
+            f"{largest:,}",
+            f"{len(rows):,}",
+        )
+        groups = sources
+    # Numbered by their first rows: what is drawn depends on the seed and the texts, and not on how these are hashed.
+    _, first, inverse = np.unique(groups, return_index=True, return_inverse=True)
+    ranks: NDArray[np.int64] = first.argsort().argsort()
+    return ranks[inverse]

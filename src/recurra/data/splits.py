@@ -18,7 +18,15 @@ from recurra.data.table import Table, is_delimited, read_table
 from recurra.data.text import Part, Texts, hub_splits, open_one
 from recurra.errors import DataError, SettingsError
 
-__all__ = ["HeldOut", "Splits", "load_splits", "open_other", "refuse_idle_shares"]
+__all__ = [
+    "HeldOut",
+    "Splits",
+    "hub_training",
+    "load_splits",
+    "open_other",
+    "reading_of_training",
+    "refuse_idle_shares",
+]
 
 _log = logging.getLogger("recurra")
 HeldOut = Literal["valid", "test"]
@@ -100,21 +108,37 @@ def refuse_idle_shares(config: ClassifyDataConfig | TranslateDataConfig, missing
 
 def _open_training(config: ClassifyDataConfig) -> tuple[Table, dict[str, HubTable]]:
     if is_hub(config.data):
-        if config.delimiter is not None and not _others_delimited(config):
-            raise SettingsError(f"option 'delimiter' would have no effect: {config.data} is a data set of the hub")
-        hub = hub_splits(config.data)
-        if "train" not in hub:
-            raise DataError(
-                f"{config.data}: expected a split called train, found {', '.join(hub)}; nothing to train on"
-            )
+        hub = hub_training(config)
         return hub["train"], hub
-    # The options may be meant for the other files alone, such as a .csv test beside .parquet training data.
-    meant = is_delimited(config.data, config.delimiter) or not _others_delimited(config)
-    delimiter, header = (config.delimiter, config.header) if meant else (None, None)
+    delimiter, header = reading_of_training(config)
     return read_table(config.data, delimiter=delimiter, header=header), {}
 
 
-def _others_delimited(config: ClassifyDataConfig) -> bool:
+def hub_training(config: ClassifyDataConfig | TranslateDataConfig) -> dict[str, HubTable]:
+    """Return the splits of a hub data set, one of them for training.
+
+    Raises:
+        DataError: there is none for training.
+        SettingsError: there is a delimiter, which no source has.
+    """
+    if config.delimiter is not None and not _others_delimited(config):
+        raise SettingsError(f"option 'delimiter' would have no effect: {config.data} is a data set of the hub")
+    hub = hub_splits(config.data)
+    if "train" not in hub:
+        raise DataError(f"{config.data}: expected a split called train, found {', '.join(hub)}; nothing to train on")
+    return hub
+
+
+def reading_of_training(config: ClassifyDataConfig | TranslateDataConfig) -> tuple[str | None, bool | None]:
+    """Return the delimiter and the header that are meant for a training file.
+
+    They may be meant for the other files alone, such as a .csv test beside .parquet training data.
+    """
+    meant = is_delimited(config.data, config.delimiter) or not _others_delimited(config)
+    return (config.delimiter, config.header) if meant else (None, None)
+
+
+def _others_delimited(config: ClassifyDataConfig | TranslateDataConfig) -> bool:
     return any(is_delimited(other, config.delimiter) for other in (config.valid, config.test) if other is not None)
 
 
