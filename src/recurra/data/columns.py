@@ -11,7 +11,16 @@ from recurra.data.names import LABEL_NAMES, TEXT_NAMES
 from recurra.data.table import Table
 from recurra.errors import DataError, nearest
 
-__all__ = ["Columns", "LabelNeed", "find_columns", "require_column"]
+__all__ = [
+    "Columns",
+    "LabelNeed",
+    "find_columns",
+    "is_numeric",
+    "listed_columns",
+    "note_unfit",
+    "require_column",
+    "say_found",
+]
 
 LabelNeed = Literal["required", "optional", "no"]
 _log = logging.getLogger("recurra")
@@ -53,14 +62,14 @@ def find_columns(
     if text_column is not None and (label_column is not None or labels == "no"):
         return Columns(text_column, label_column if labels != "no" else None)
     sample = table.sample()
-    _note_unfit(table, sample)
+    note_unfit(table, sample)
     free = [c for c in sample.columns if c not in (*exclude, text_column, label_column if labels != "no" else None)]
-    text = text_column or _say(table, "text", _find_text(table, sample, free, labels))
+    text = text_column or say_found(table, "text", _find_text(table, sample, free, labels))
     if labels == "no" or label_column is not None:
         return Columns(text, None if labels == "no" else label_column)
     rest = [column for column in free if column != text]
     found = _find_label(table, sample, rest, labels)
-    return Columns(text, None if found is None else _say(table, "label", found))
+    return Columns(text, None if found is None else say_found(table, "label", found))
 
 
 def require_column(table: Table, name: str, option: str) -> None:
@@ -71,21 +80,24 @@ def require_column(table: Table, name: str, option: str) -> None:
     """
     if name not in table.columns:
         hint = nearest(name, table.columns)
-        raise DataError(f"{table.name}: {option}: there is no column '{name}'{hint}; {_listed(table)}")
+        raise DataError(f"{table.name}: {option}: there is no column '{name}'{hint}; {listed_columns(table)}")
 
 
-def _note_unfit(table: Table, sample: pl.DataFrame) -> None:
+def note_unfit(table: Table, sample: pl.DataFrame) -> None:
+    """Log which columns are left out of a sample."""
     unfit = [column for column in table.columns if column not in sample.columns]
     if unfit:
         _log.info("%s: columns %s hold nested or binary values and are left out", table.name, unfit)
 
 
-def _say(table: Table, role: str, found: tuple[str, str]) -> str:
+def say_found(table: Table, role: str, found: tuple[str, str]) -> str:
+    """Log which column was found and why; return its name."""
     _log.info("%s: the %s is column '%s': %s", table.name, role, *found)
     return found[0]
 
 
-def _listed(table: Table) -> str:
+def listed_columns(table: Table) -> str:
+    """Return what an error says of a table's columns."""
     return f"its columns are {', '.join(repr(column) for column in table.columns)}"
 
 
@@ -108,16 +120,17 @@ def _find_text(table: Table, sample: pl.DataFrame, free: list[str], labels: Labe
     # A label is no text, be its name alone the sign of it.
     candidates = [column for column in free if column.strip().lower() not in LABEL_NAMES]
     lengths = sorted(((_mean_words(sample[column]), column) for column in candidates), reverse=True)
-    lengths = [pair for pair in lengths if pair[0] > 0 and not _is_numeric(sample[pair[1]])]
+    lengths = [pair for pair in lengths if pair[0] > 0 and not is_numeric(sample[pair[1]])]
     if not lengths:
-        raise DataError(f"{table.name}: found no column of text; {_listed(table)}; name it with --text-column")
+        raise DataError(f"{table.name}: found no column of text; {listed_columns(table)}; name it with --text-column")
     if len(lengths) > 1 and lengths[1][0] >= _NEAR * lengths[0][0]:
         rivals = f"'{lengths[0][1]}' ({lengths[0][0]:.1f} words) or '{lengths[1][1]}' ({lengths[1][0]:.1f} words)"
-        raise DataError(f"{table.name}: the text may be {rivals}; {_listed(table)}; name it with --text-column")
+        raise DataError(f"{table.name}: the text may be {rivals}; {listed_columns(table)}; name it with --text-column")
     return lengths[0][1], f"the longest text, {lengths[0][0]:.1f} words on average"
 
 
-def _is_numeric(values: pl.Series) -> bool:
+def is_numeric(values: pl.Series) -> bool:
+    """Return whether a column holds numbers alone."""
     held = values.drop_nulls()
     return held.len() > 0 and held.cast(pl.Float64, strict=False).null_count() == 0
 
@@ -134,7 +147,7 @@ def _find_label(table: Table, sample: pl.DataFrame, free: list[str], labels: Lab
     if labels == "optional":
         return None
     found = f"the label may be any of {candidates}" if candidates else "found no column that can be the label"
-    raise DataError(f"{table.name}: {found}; {_listed(table)}; name it with --label-column")
+    raise DataError(f"{table.name}: {found}; {listed_columns(table)}; name it with --label-column")
 
 
 def _distinct_if_label(values: pl.Series, alone: bool) -> int:

@@ -16,9 +16,9 @@ from recurra.data.faults import listed
 from recurra.data.names import SPLIT_NAMES
 from recurra.data.table import Table
 from recurra.data.text import MissingLabels, clean_label
-from recurra.errors import DataError
+from recurra.errors import DataError, SettingsError
 
-__all__ = ["PARTS", "Rows", "read_rows", "same_source", "split_off"]
+__all__ = ["PARTS", "Rows", "read_rows", "refuse_full_shares", "refuse_same_source", "same_source", "split_off"]
 
 _log = logging.getLogger("recurra")
 PARTS = {"train": 0, "valid": 1, "test": 2}
@@ -150,3 +150,33 @@ def same_source(one: str, other: str) -> bool:
         return True
     first, second = Path(one), Path(other)
     return first.exists() and second.exists() and first.samefile(second)
+
+
+def refuse_same_source(train: str, valid: str | None, test: str | None) -> None:
+    """Require that no source is given for two uses.
+
+    Raises:
+        DataError: one is.
+    """
+    given = {"training": train, "validation": valid, "test": test}
+    named = [(use, source) for use, source in given.items() if source is not None]
+    for number, (use, source) in enumerate(named):
+        for other_use, other in named[number + 1 :]:
+            if same_source(source, other):
+                option = "valid" if other_use == "validation" else other_use
+                raise DataError(
+                    f"{other}: given as {use} and as {other_use} data; a score on examples used for {use} would be "
+                    f"dishonest; give another, or leave --{option} out"
+                )
+
+
+def refuse_full_shares(valid_share: float, test_share: float) -> None:
+    """Require that something is left to train on.
+
+    Raises:
+        SettingsError: nothing is.
+    """
+    if valid_share + test_share >= 1:
+        raise SettingsError(
+            f"options 'valid_share' and 'test_share': expected a sum below 1, found {valid_share} + {test_share}"
+        )

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recurra.data.text import Texts
+from recurra.data.text import TextChunk
 from recurra.files import failures_named
 from recurra.vocabulary import UNKNOWN, Vocabulary
 
-__all__ = ["Encoded", "encode"]
+__all__ = ["Encoded", "TextSource", "encode"]
+
+
+class TextSource(Protocol):
+    """What texts are read from, such as :class:`recurra.data.text.Texts`."""
+
+    def chunks(self) -> Iterator[TextChunk]: ...
 
 
 @dataclass(frozen=True)
@@ -60,7 +67,7 @@ class Encoded:
 
 
 def encode(
-    texts: Texts,
+    texts: TextSource,
     vocabulary: Vocabulary,
     classes: Sequence[str] | None = None,
     max_length: int | None = None,

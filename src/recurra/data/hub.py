@@ -88,6 +88,10 @@ class HubTable(Table):
         flat = [column for column, kind in schema.items() if not kind.is_nested() and kind != pl.Binary]
         return next(self.chunks(flat, size))
 
+    def flattened(self) -> HubTable:
+        """Return the same rows with a column for each field of a nested one: "translation" -> "translation.en"."""
+        return HubTable(self.name, self._rows.flatten())
+
     def _named(self, column: str) -> pl.Expr:
         # The hub's -1, for a label that is kept secret, has no name and so becomes null.
         names = dict(enumerate(self._classes[column]))

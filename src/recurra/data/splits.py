@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
 
-from recurra.config import ClassifyDataConfig
+from recurra.config import ClassifyDataConfig, TranslateDataConfig
 from recurra.data import divide
 from recurra.data.columns import Columns, find_columns, require_column
 from recurra.data.faults import listed
@@ -17,11 +18,19 @@ from recurra.data.table import Table, is_delimited, read_table
 from recurra.data.text import Part, Texts, hub_splits, open_one
 from recurra.errors import DataError, SettingsError
 
-__all__ = ["Splits", "load_splits"]
+__all__ = [
+    "HeldOut",
+    "Splits",
+    "hub_training",
+    "load_splits",
+    "open_other",
+    "reading_of_training",
+    "refuse_idle_shares",
+]
 
 _log = logging.getLogger("recurra")
-_HeldOut = Literal["valid", "test"]
-_HELD_OUT: tuple[_HeldOut, ...] = ("valid", "test")
+HeldOut = Literal["valid", "test"]
+_HELD_OUT: tuple[HeldOut, ...] = ("valid", "test")
 
 
 class Splits(NamedTuple):
@@ -47,10 +56,8 @@ def load_splits(config: ClassifyDataConfig, seed: int) -> Splits:
         SettingsError: an option has no effect on these sources, or the shares leave nothing to train on.
         MissingExtraError: a hub data set, and the `datasets` library is not installed.
     """
-    if config.valid_share + config.test_share >= 1:
-        total = f"{config.valid_share} + {config.test_share}"
-        raise SettingsError(f"options 'valid_share' and 'test_share': expected a sum below 1, found {total}")
-    _refuse_same_source(config)
+    divide.refuse_full_shares(config.valid_share, config.test_share)
+    divide.refuse_same_source(config.data, config.valid, config.test)
     table, hub = _open_training(config)
     split_column, sure = _split_column(table, config)
     columns = find_columns(table, config.text_column, config.label_column, "required", (split_column or "",))
@@ -61,7 +68,7 @@ def load_splits(config: ClassifyDataConfig, seed: int) -> Splits:
     if config.test_share == 0 and "test" in missing:
         missing.remove("test")
     _check_training(rows, columns.label)
-    _refuse_idle_shares(config, missing)
+    refuse_idle_shares(config, missing)
     if missing:
         shares = {"valid": config.valid_share, "test": config.test_share}
         divide.split_off(rows, {part: shares[part] for part in missing}, np.random.default_rng(seed))
@@ -84,18 +91,12 @@ def load_splits(config: ClassifyDataConfig, seed: int) -> Splits:
     return splits
 
 
-def _refuse_same_source(config: ClassifyDataConfig) -> None:
-    given = {"training": config.data, "validation": config.valid, "test": config.test}
-    named = [(use, source) for use, source in given.items() if source is not None]
-    for number, (use, source) in enumerate(named):
-        for other_use, other in named[number + 1 :]:
-            if divide.same_source(source, other):
-                remedy = f"give another, or leave --{_option(other_use)} out"
-                why = f"a score on examples used for {use} would be dishonest"
-                raise DataError(f"{other}: given as {use} and as {other_use} data; {why}; {remedy}")
+def refuse_idle_shares(config: ClassifyDataConfig | TranslateDataConfig, missing: Sequence[HeldOut]) -> None:
+    """Require that a share that was told is of a part that is split off.
 
-
-def _refuse_idle_shares(config: ClassifyDataConfig, missing: list[_HeldOut]) -> None:
+    Raises:
+        SettingsError: the part has examples of its own.
+    """
     for part in _HELD_OUT:
         option = f"{part}_share"
         share = getattr(config, option)
@@ -105,27 +106,39 @@ def _refuse_idle_shares(config: ClassifyDataConfig, missing: list[_HeldOut]) -> 
             )
 
 
-def _option(use: str) -> str:
-    return "valid" if use == "validation" else use
-
-
 def _open_training(config: ClassifyDataConfig) -> tuple[Table, dict[str, HubTable]]:
     if is_hub(config.data):
-        if config.delimiter is not None and not _others_delimited(config):
-            raise SettingsError(f"option 'delimiter' would have no effect: {config.data} is a data set of the hub")
-        hub = hub_splits(config.data)
-        if "train" not in hub:
-            raise DataError(
-                f"{config.data}: expected a split called train, found {', '.join(hub)}; nothing to train on"
-            )
+        hub = hub_training(config)
         return hub["train"], hub
-    # The options may be meant for the other files alone, such as a .csv test beside .parquet training data.
-    meant = is_delimited(config.data, config.delimiter) or not _others_delimited(config)
-    delimiter, header = (config.delimiter, config.header) if meant else (None, None)
+    delimiter, header = reading_of_training(config)
     return read_table(config.data, delimiter=delimiter, header=header), {}
 
 
-def _others_delimited(config: ClassifyDataConfig) -> bool:
+def hub_training(config: ClassifyDataConfig | TranslateDataConfig) -> dict[str, HubTable]:
+    """Return the splits of a hub data set, one of them for training.
+
+    Raises:
+        DataError: there is none for training.
+        SettingsError: there is a delimiter, which no source has.
+    """
+    if config.delimiter is not None and not _others_delimited(config):
+        raise SettingsError(f"option 'delimiter' would have no effect: {config.data} is a data set of the hub")
+    hub = hub_splits(config.data)
+    if "train" not in hub:
+        raise DataError(f"{config.data}: expected a split called train, found {', '.join(hub)}; nothing to train on")
+    return hub
+
+
+def reading_of_training(config: ClassifyDataConfig | TranslateDataConfig) -> tuple[str | None, bool | None]:
+    """Return the delimiter and the header that are meant for a training file.
+
+    They may be meant for the other files alone, such as a .csv test beside .parquet training data.
+    """
+    meant = is_delimited(config.data, config.delimiter) or not _others_delimited(config)
+    return (config.delimiter, config.header) if meant else (None, None)
+
+
+def _others_delimited(config: ClassifyDataConfig | TranslateDataConfig) -> bool:
     return any(is_delimited(other, config.delimiter) for other in (config.valid, config.test) if other is not None)
 
 
@@ -152,7 +165,7 @@ def _open_given(
     given: dict[str, Texts] = {}
     for part, source in (("valid", config.valid), ("test", config.test)):
         if source is not None:
-            other = _open_other(source, config, table)
+            other = open_other(source, config, table)
         elif part in hub and not _labels_hidden(hub[part], columns):
             other = hub[part]
         else:
@@ -164,7 +177,8 @@ def _open_given(
     return given
 
 
-def _open_other(source: str, config: ClassifyDataConfig, table: Table) -> Table:
+def open_other(source: str, config: ClassifyDataConfig | TranslateDataConfig, table: Table) -> Table:
+    """Open a file for validation or test, read as the training table is."""
     delimited = is_delimited(source, config.delimiter)
     header = config.header if config.header is not None else table.has_header
     return open_one(source, config.delimiter if delimited else None, header if delimited else None)

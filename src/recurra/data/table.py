@@ -171,7 +171,7 @@ def _string_column(column: str, kind: pl.DataType, must_be_text: bool, name: str
     if kind in (pl.String, pl.Categorical, pl.Enum, pl.Null):
         return pl.col(column).cast(pl.String)
     if must_be_text:
-        raise DataError(f"{name}: expected text in column '{column}', found values of type {kind}; --text-column")
+        raise DataError(f"{name}: expected text in column '{column}', found values of type {kind}; name another")
     if kind.is_float():
         return pl.col(column).fill_nan(None).cast(pl.String)
     if kind == pl.Boolean or kind.is_numeric() or kind in (pl.Date, pl.Datetime, pl.Time):

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recurra.config import TagDataConfig
-from recurra.data.divide import PARTS, same_source
+from recurra.data.divide import PARTS, refuse_full_shares, refuse_same_source
 from recurra.data.faults import listed
 from recurra.data.tagged import TaggedSentences
 from recurra.data.tagged_load import TagFormat, format_of, load_tagged
-from recurra.errors import DataError, SettingsError, nearest
+from recurra.errors import DataError, nearest
 from recurra.spans import Scheme, all_tags, type_of
 
 __all__ = [
@@ -61,10 +61,8 @@ def load_tag_splits(config: TagDataConfig, seed: int) -> TagSplits:
             has not.
         SettingsError: an option has no effect on these sources, or the shares leave nothing to train on.
     """
-    if config.valid_share + config.test_share >= 1:
-        total = f"{config.valid_share} + {config.test_share}"
-        raise SettingsError(f"options 'valid_share' and 'test_share': expected a sum below 1, found {total}")
-    _refuse_same_source(config)
+    refuse_full_shares(config.valid_share, config.test_share)
+    refuse_same_source(config.data, config.valid, config.test)
     form = format_of(config.data, config.format)
     told = {name: getattr(config, name) for name in ("format", *_COLUMNS) if getattr(config, name) is not None}
     train = in_one_form(load_tagged(config.data, labels="required", **told), config.scheme)
@@ -220,16 +218,3 @@ def refuse_unseen(sentences: TaggedSentences, known: Sequence[str]) -> None:
             f"{sentences.name}: expected the tags {shown}; never seen in training:\n{found}\n"
             f"correct them, or add examples of them to the training data"
         )
-
-
-def _refuse_same_source(config: TagDataConfig) -> None:
-    given = {"training": config.data, "validation": config.valid, "test": config.test}
-    named = [(use, source) for use, source in given.items() if source is not None]
-    for number, (use, source) in enumerate(named):
-        for other_use, other in named[number + 1 :]:
-            if same_source(source, other):
-                option = "valid" if other_use == "validation" else other_use
-                raise DataError(
-                    f"{other}: given as {use} and as {other_use} data; a score on examples used for {use} would be "
-                    f"dishonest; give another, or leave --{option} out"
-                )
