@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -96,6 +96,16 @@ class Decoded(NamedTuple):
     context: Tensor | None
     attentional: Tensor
     weights: Tensor | None
+
+    def rows(self, index: Tensor) -> Decoded:
+        """Those of one hypothesis or step of some sentences."""
+        return Decoded(
+            self.vectors[index],
+            self.hidden[index],
+            None if self.context is None else self.context[index],
+            self.attentional[index],
+            None if self.weights is None else self.weights[index],
+        )
 
 
 class Decoder(nn.Module):

@@ -23,7 +23,15 @@ from recurra.vocabulary import PADDING, UNKNOWN
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-__all__ = ["SequenceEncoder", "drop_symbols", "make_embedding", "make_recurrent", "make_tied_embedding", "read_tied", "start_from"]
+__all__ = [
+    "SequenceEncoder",
+    "drop_symbols",
+    "make_embedding",
+    "make_recurrent",
+    "make_tied_embedding",
+    "read_tied",
+    "start_from",
+]
 
 
 def make_recurrent(

@@ -55,7 +55,8 @@ def linear_cross_entropy(
     divisor = len(targets) if divisor is None else divisor
     if not torch.is_grad_enabled():
         chunks = _chunks(hidden, weight, bias)
-        return sum(_summed(logs, targets[rows], smoothing) for rows, _, _, logs in chunks) / divisor
+        parts = [_summed(logs, targets[rows], smoothing) for rows, _, _, logs in chunks]
+        return torch.stack(parts).sum() / divisor
     loss: Tensor = _Loss.apply(hidden, weight, bias, targets, divisor, smoothing)  # type: ignore[no-untyped-call]
     return loss
 
@@ -118,7 +119,7 @@ def _chunks(hidden: Tensor, weight: Tensor, bias: Tensor) -> Iterator[tuple[slic
 
 
 def rows_at_once(vocabulary_size: int) -> int:
-    """How many rows of logits [n, V] are to be in memory together."""
+    """How many rows of logits [n, V] are in memory together."""
     return max(_LOGITS // vocabulary_size, _LEAST_ROWS)
 
 

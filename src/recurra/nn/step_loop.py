@@ -52,12 +52,15 @@ def decode_by_steps(decoder: Decoder, ids: Tensor, layout: Layout, encoding: Enc
 
 def _joined(steps: list[Decoded], layout: Layout) -> Decoded:
     """All steps packed, but the weights of attention, [B, T, S]."""
-    vectors, hidden, context, attentional, weights = (
-        None if parts[0] is None else torch.cat(parts) for parts in zip(*steps)
+    contexts = [step.context for step in steps if step.context is not None]
+    found = [step.weights for step in steps if step.weights is not None]
+    return Decoded(
+        torch.cat([step.vectors for step in steps]),
+        torch.cat([step.hidden for step in steps]),
+        torch.cat(contexts) if contexts else None,
+        torch.cat([step.attentional for step in steps]),
+        layout.unpack(torch.cat(found).squeeze(1), len(steps), batch_first=True) if found else None,
     )
-    if weights is not None:
-        weights = layout.unpack(weights.squeeze(1), len(steps), batch_first=True)
-    return Decoded(vectors, hidden, context, attentional, weights)
 
 
 class _At(NamedTuple):
@@ -122,9 +125,8 @@ class _Loop:
         if not len(rows):
             return inputs, vectors
         with torch.no_grad():
-            chosen = Decoded(*(None if part is None else part.index_select(0, rows) for part in before))
-            copies = None if self.encoding.copies is None else self.encoding.copies.index_select(0, rows)
-            ids = self.decoder.log_probabilities(chosen, copies, self.encoding.extra).argmax(1)
+            copies = None if self.encoding.copies is None else self.encoding.copies[rows]
+            ids = self.decoder.log_probabilities(before.rows(rows), copies, self.encoding.extra).argmax(1)
         own = self.decoder.embed(ids)
         return inputs.index_copy(0, rows, self.from_vectors(own, rows)), vectors.index_copy(0, rows, own)
 
@@ -142,8 +144,8 @@ class _Loop:
             context = context.squeeze(1)
             covered = None if covered is None else covered + weights
         attentional = self.decoder.attentional(output, context)
-        fed = None if at.fed is None else attentional
-        return Decoded(vectors, output, context, attentional, weights), _At(hidden, fed, covered, at.memory)
+        after = _At(hidden, None if at.fed is None else attentional, covered, at.memory)
+        return Decoded(vectors, output, context, attentional, weights), after
 
     def _layers(self, inputs: Tensor, before: list[State]) -> list[State]:
         after: list[State] = []

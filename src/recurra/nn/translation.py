@@ -127,9 +127,7 @@ class TranslationNetwork(nn.Module):
         return self.decoder.start(encoding, hypotheses)
 
     @torch.no_grad()
-    def step(
-        self, ids: Tensor, state: DecoderState, encoding: Encoding
-    ) -> tuple[Tensor, Tensor | None, DecoderState]:
+    def step(self, ids: Tensor, state: DecoderState, encoding: Encoding) -> tuple[Tensor, Tensor | None, DecoderState]:
         """Read one symbol of each of K hypotheses of B sentences.
 
         Args:
