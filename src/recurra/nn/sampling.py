@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from recurra.errors import SettingsError
+from recurra.nn.ranges import check_integer, check_number
 
 __all__ = ["Sampler"]
 
@@ -51,13 +50,13 @@ class Sampler:
     window: int = _WINDOW
 
     def __post_init__(self) -> None:
-        _check_number("temperature", self.temperature, lambda t: t >= 0, "a number of 0 (greedy) or more")
-        _check_number("top_p", self.top_p, lambda p: 0 < p <= 1, "a number above 0 and at most 1 (keeps all)")
+        check_number("temperature", self.temperature, lambda t: t >= 0, "a number of 0 (greedy) or more")
+        check_number("top_p", self.top_p, lambda p: 0 < p <= 1, "a number above 0 and at most 1 (keeps all)")
         penalty = self.repetition_penalty
-        _check_number("repetition_penalty", penalty, lambda theta: theta >= 1, "a number of 1 (no penalty) or more")
+        check_number("repetition_penalty", penalty, lambda theta: theta >= 1, "a number of 1 (no penalty) or more")
         if self.top_k is not None:
-            _check_integer("top_k", self.top_k)
-        _check_integer("window", self.window)
+            check_integer("top_k", self.top_k)
+        check_integer("window", self.window)
         if self.temperature == 0 and (self.top_k is not None or self.top_p < 1):
             name = "top_k" if self.top_k is not None else "top_p"
             raise SettingsError(f"{name}: it has no effect with temperature 0, which takes the most probable symbol")
@@ -107,14 +106,3 @@ class Sampler:
             return logs
         ids = torch.tensor(list(recent[-self.window :]), device=logs.device)
         return logs.index_copy(0, ids, logs[ids] * self.repetition_penalty)
-
-
-def _check_number(name: str, value: Any, in_range: Callable[[float], bool], expected: str) -> None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value) or not in_range(value):
-        raise SettingsError(f"{name}: expected {expected}, got {value!r}")
-
-
-def _check_integer(name: str, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise SettingsError(f"{name}: expected an integer of at least 1, got {value!r}")
