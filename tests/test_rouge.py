@@ -56,7 +56,9 @@ def test_as_rouge_score_counts() -> None:
     scorer = RougeScorer(["rouge1", "rouge2", "rougeL"], use_stemmer=False)
 
     def text() -> str:
-        return "".join(rng.choice(["a", "B", "cat", "9", "the", " ", " ", ", ", "-", "_"]) for _ in range(rng.randrange(40)))
+        return "".join(
+            rng.choice(["a", "B", "cat", "9", "the", " ", " ", ", ", "-", "_"]) for _ in range(rng.randrange(40))
+        )
 
     for _ in range(300):
         answer, references = text(), [text() for _ in range(rng.randint(1, 3))]

@@ -128,8 +128,8 @@ def paired_difference(ours: NDArray[np.bool_], theirs: NDArray[np.bool_]) -> dic
     return _with_interval(cells, lambda counts: (counts[..., 2] - counts[..., 1]) / counts.sum(-1))
 
 
-def share_and_error(found: NDArray[np.int64], wanted: NDArray[np.int64]) -> tuple[float, float]:
-    """The share of what is found in what is wanted, each [n] counts of n examples, and its standard error over these.
+def share_and_error(found: NDArray[Any], wanted: NDArray[Any]) -> tuple[float, float]:
+    """The share of what is found in what is wanted, each [n] of n examples, and its standard error over these.
 
     The examples differ in size, so the error is that of a ratio of sums, by linearisation (Cochran, "Sampling
     techniques", 1977, chapter 6). Nothing wanted gives 0 and 0.
