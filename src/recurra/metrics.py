@@ -18,10 +18,12 @@ __all__ = [
     "gain_line",
     "interval",
     "paired_difference",
+    "resampled_sums",
     "share_and_error",
 ]
 
 _RESAMPLES = 2000
+_AT_ONCE = 100  # resamples, so that memory stays small where there are many rows
 _BINS = 15
 _MOST_CLASSES = 30
 
@@ -126,8 +128,8 @@ def paired_difference(ours: NDArray[np.bool_], theirs: NDArray[np.bool_]) -> dic
     return _with_interval(cells, lambda counts: (counts[..., 2] - counts[..., 1]) / counts.sum(-1))
 
 
-def share_and_error(found: NDArray[np.int64], wanted: NDArray[np.int64]) -> tuple[float, float]:
-    """The share of what is found in what is wanted, each [n] counts of n examples, and its standard error over these.
+def share_and_error(found: NDArray[Any], wanted: NDArray[Any]) -> tuple[float, float]:
+    """The share of what is found in what is wanted, each [n] of n examples, and its standard error over these.
 
     The examples differ in size, so the error is that of a ratio of sums, by linearisation (Cochran, "Sampling
     techniques", 1977, chapter 6). Nothing wanted gives 0 and 0.
@@ -140,6 +142,24 @@ def share_and_error(found: NDArray[np.int64], wanted: NDArray[np.int64]) -> tupl
         return 0.0, 0.0
     share = float(found.sum() / total)
     return share, float(np.sqrt(np.square(found - share * wanted).sum()) / total)
+
+
+def resampled_sums(rows: NDArray[Any], times: NDArray[np.int64]) -> NDArray[Any]:
+    """The sums over 2,000 bootstrap samples of examples, of which scores are functions (Efron, Tibshirani 1993).
+
+    How often each kind of example is drawn is multinomial, so that is drawn directly, with a fixed seed: what stands
+    in the columns of one row, as what two models did with an example, is drawn together.
+
+    Args:
+        rows: [n, K], what is to be summed of each kind of example.
+        times: [n], how many examples are of each kind.
+
+    Returns:
+        [2000, K].
+    """
+    rng, total = np.random.default_rng(0), int(times.sum())
+    draws = (rng.multinomial(total, times / total, size=_AT_ONCE) for _ in range(_RESAMPLES // _AT_ONCE))
+    return np.concatenate([drawn @ rows for drawn in draws])
 
 
 def _log_loss(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> float:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice, pairwise
+from itertools import islice
 from operator import itemgetter
 from typing import TypeVar
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from recurra.errors import DataError
 from recurra.spans import SCHEMES, Scheme, convert, spans_of
+from recurra.string_tensors import from_strings, to_strings
 
 __all__ = ["LONGEST_MATCH", "MOST_FREQUENT", "LongestMatch", "MostFrequentTag", "TaggingBaselines"]
 
@@ -81,8 +81,8 @@ class MostFrequentTag:
     def tensors(self) -> dict[str, Tensor]:
         """Return what was counted as tensors, to be stored beside others: all names begin with "frequent."."""
         return {
-            **_from_strings("frequent.written", [*self.tags]),
-            **_from_strings("frequent.lowered", [*self.lowered]),
+            **from_strings("frequent.written", [*self.tags]),
+            **from_strings("frequent.lowered", [*self.lowered]),
             **_from_choices("frequent.tag", [*self.tags.values(), *self.lowered.values(), self.unknown]),
         }
 
@@ -93,7 +93,7 @@ class MostFrequentTag:
         Raises:
             KeyError, ValueError: the tensors are not those of a baseline of this kind.
         """
-        written, lowered = (_to_strings(f"frequent.{name}", tensors) for name in ("written", "lowered"))
+        written, lowered = (to_strings(f"frequent.{name}", tensors) for name in ("written", "lowered"))
         *tags, unknown = _to_choices("frequent.tag", tensors, len(written) + len(lowered) + 1)
         return cls(dict(zip(written, tags)), dict(zip(lowered, tags[len(written) :])), unknown)
 
@@ -154,10 +154,10 @@ class LongestMatch:
     def tensors(self) -> dict[str, Tensor]:
         """Return the phrases as tensors, to be stored beside others: all names begin with "phrases."."""
         return {
-            **_from_strings("phrases.words", [word for phrase in self.types for word in phrase]),
+            **from_strings("phrases.words", [word for phrase in self.types for word in phrase]),
             "phrases.sizes": torch.tensor([len(phrase) for phrase in self.types], dtype=torch.int64),
             **_from_choices("phrases.type", [*self.types.values()]),
-            **_from_strings("phrases.scheme", [self.scheme]),
+            **from_strings("phrases.scheme", [self.scheme]),
         }
 
     @classmethod
@@ -167,8 +167,8 @@ class LongestMatch:
         Raises:
             KeyError, ValueError: the tensors are not those of a baseline of this kind.
         """
-        words, sizes = _to_strings("phrases.words", tensors), tensors["phrases.sizes"].tolist()
-        (scheme,) = _to_strings("phrases.scheme", tensors)
+        words, sizes = to_strings("phrases.words", tensors), tensors["phrases.sizes"].tolist()
+        (scheme,) = to_strings("phrases.scheme", tensors)
         if scheme not in SCHEMES or sum(sizes) != len(words) or min(sizes, default=1) < 1:
             raise ValueError(f"phrases: {len(words)} words in phrases of {sum(sizes)} words, in the scheme '{scheme}'")
         rest = iter(words)
@@ -220,33 +220,17 @@ def _most_frequent(counts: Mapping[_Key, Counter[str]], overall: Counter[str]) -
     }
 
 
-def _from_strings(name: str, strings: Sequence[str]) -> dict[str, Tensor]:
-    """Strings as their bytes in UTF-8, one after the other, and where each begins and the last ends."""
-    encoded = [string.encode("utf-8", "surrogatepass") for string in strings]
-    offsets = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
-    data = np.frombuffer(b"".join(encoded), np.uint8).copy()
-    return {f"{name}.bytes": torch.from_numpy(data), f"{name}.offsets": torch.from_numpy(offsets)}
-
-
-def _to_strings(name: str, tensors: Mapping[str, Tensor]) -> list[str]:
-    """What :func:`_from_strings` was given."""
-    data, offsets = tensors[f"{name}.bytes"].numpy().tobytes(), tensors[f"{name}.offsets"].tolist()
-    if not offsets or offsets[0] != 0 or offsets[-1] != len(data) or sorted(offsets) != offsets:
-        raise ValueError(f"{name}: the offsets do not divide {len(data)} bytes")
-    return [data[start:stop].decode("utf-8", "surrogatepass") for start, stop in pairwise(offsets)]
-
-
 def _from_choices(name: str, chosen: Sequence[str]) -> dict[str, Tensor]:
     """Names that come often: each of them once, in order, and the number of each choice."""
     names = sorted(set(chosen))
     numbers = {string: number for number, string in enumerate(names)}
     ids = torch.tensor([numbers[string] for string in chosen], dtype=torch.int64)
-    return {f"{name}.ids": ids, **_from_strings(f"{name}.names", names)}
+    return {f"{name}.ids": ids, **from_strings(f"{name}.names", names)}
 
 
 def _to_choices(name: str, tensors: Mapping[str, Tensor], expected: int) -> list[str]:
     """What :func:`_from_choices` was given, so many names as are expected."""
-    ids, names = tensors[f"{name}.ids"].tolist(), _to_strings(f"{name}.names", tensors)
+    ids, names = tensors[f"{name}.ids"].tolist(), to_strings(f"{name}.names", tensors)
     if len(ids) != expected or not set(ids) <= set(range(len(names))):
         raise ValueError(f"{name}: expected {expected} numbers of {len(names)} names, found {len(ids)} or others")
     return [names[number] for number in ids]

@@ -14,13 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recurra.errors import DataError, ShapeError
-from recurra.metrics import expected_calibration_error, share_and_error
+from recurra.metrics import expected_calibration_error, resampled_sums, share_and_error
 from recurra.spans import Scheme, spans_of
 
 __all__ = ["tagging_gain", "tagging_score", "tagging_scores"]
 
-_RESAMPLES = 2000
-_AT_ONCE = 100  # resamples, so that memory stays small where many sentences differ in their counts
 _MOST_CONFUSIONS = 10
 _MOST_WORDS = 3
 _LETTERS = {"B": "B", "I": "I", "E": "E", "S": "S", "L": "E", "U": "S"}  # BILOU in the letters that seqeval reads
@@ -170,9 +168,7 @@ def _with_interval(
         return {"value": 0.0, "low": 0.0, "high": 0.0}
     # sentences with the same counts are drawn together: how often is multinomial, and there are few different ones
     rows, times = np.unique(table, axis=0, return_counts=True)
-    rng = np.random.default_rng(0)
-    draws = (rng.multinomial(len(table), times / len(table), size=_AT_ONCE) for _ in range(_RESAMPLES // _AT_ONCE))
-    values = np.concatenate([score(drawn @ rows) for drawn in draws])
+    values = score(resampled_sums(rows, times))
     low, high = np.percentile(values[~np.isnan(values)], [2.5, 97.5])
     return {"value": value, "low": float(low), "high": float(high)}
 
