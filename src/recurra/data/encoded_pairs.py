@@ -22,7 +22,7 @@ _log = logging.getLogger("recurra")
 _LINE_END = re.compile(r"\r?\n")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CopiedIds(Encoded):
     """Symbol ids of many texts, some of the unknown ones with ids of their own; `ids` itself has UNKNOWN there.
 
@@ -31,8 +31,8 @@ class CopiedIds(Encoded):
         values: the ids that they have.
     """
 
-    positions: NDArray[np.int64] = np.zeros(0, np.int64)  # noqa: RUF009  never written to
-    values: NDArray[np.int32] = np.zeros(0, np.int32)  # noqa: RUF009
+    positions: NDArray[np.int64]
+    values: NDArray[np.int32]
 
     def __getitem__(self, index: int) -> NDArray[np.int32]:
         start, end = self.starts[index], self.starts[index + 1]
@@ -195,8 +195,8 @@ class _Changes:
     """Collects the ids beyond the vocabulary, with where they stand."""
 
     def __init__(self) -> None:
-        self._positions: list[NDArray[np.int64]] = []
-        self._values: list[NDArray[np.int32]] = []
+        self._positions: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
+        self._values: list[NDArray[np.int32]] = [np.zeros(0, np.int32)]
 
     def add(self, start: int, ids: list[int], size: int) -> None:
         """Note those of a text that begins at `start`."""
@@ -208,6 +208,4 @@ class _Changes:
     def of(self, encoded: Encoded) -> CopiedIds:
         """Return the texts with these ids."""
         plain = {field.name: getattr(encoded, field.name) for field in fields(encoded)}
-        if not self._positions:
-            return CopiedIds(**plain)
         return CopiedIds(**plain, positions=np.concatenate(self._positions), values=np.concatenate(self._values))

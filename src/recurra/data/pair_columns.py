@@ -52,10 +52,10 @@ def find_pair_columns(table: Table, source: str | None = None, target: str | Non
             f"(--delimiter tab), or, in parallel text, name the file with the other side (--target)"
         )
     found, why = _find(table, source or target)
-    if target is None:
-        target = say_found(table, "target", (found[1] if source is None else _other(found, source), why))
     if source is None:
-        source = say_found(table, "source", (_other(found, target), why))
+        source = say_found(table, "source", (found[0] if target is None else _other(found, target), why))
+    if target is None:
+        target = say_found(table, "target", (_other(found, source), why))
     return PairColumns(source, target)
 
 
