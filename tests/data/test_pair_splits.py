@@ -85,6 +85,15 @@ def test_the_seed_decides(write: Write) -> None:
     assert both(load(path, 1).valid) != both(load(path, 2).valid)
 
 
+def test_the_division_does_not_depend_on_how_texts_are_hashed() -> None:
+    drawn = []
+    for form in ("{}", "x{}", "{}y"):
+        sides = [[form.format(text) for text in side] for side in zip(*some_pairs(200, 300, 300))]
+        rows = {pair: row for row, pair in enumerate(zip(*sides))}
+        drawn.append([rows[pair] for pair in both(pairs_in_memory(sides[0], sides[1], None, 0.1, 0).valid)])
+    assert drawn[0] == drawn[1] == drawn[2]
+
+
 def test_each_group_is_drawn_as_often_as_another() -> None:
     pairs = [(f"s{number}", f"t{number}") for number in range(20)]
     times = Counter(pair for seed in range(300) for pair in both(pairs_in_memory(*zip(*pairs), None, 0.1, seed).valid))
