@@ -107,7 +107,7 @@ def test_only_unknown_symbols_take_memory() -> None:
 
 
 def test_nothing_unknown() -> None:
-    known = words("a b")
+    known = words("a a b")
     assert rows(encode_pairs(pairs_of(["a b", "b"], ["b", "a"]), known, known, copying=True))[1] == ([4], [3, END], [4])
     assert source_ids(["a", ""], known, copying=True) == ([[3], []], [[3], []], [[], []])
     assert source_ids(["a x"], known) == ([[3, UNKNOWN]], None, None)
