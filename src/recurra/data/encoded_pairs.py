@@ -143,9 +143,9 @@ def source_ids(
         max_length: symbols kept of a longer text.
 
     >>> from recurra.config import VocabularyConfig
-    >>> words = Vocabulary.build([["I am"]], VocabularyConfig(tokens="words", min_count=1))
-    >>> source_ids(["I am Ann , Ann"], words, copying=True)
-    SourceIds(ids=[[2, 3, 1, 1, 1]], copies=[[2, 3, 4, 5, 4]], unknown=[['Ann', ',']])
+    >>> words = Vocabulary.build([["I am what I am , I"]], VocabularyConfig(tokens="words", min_count=1))
+    >>> source_ids(["I am Ann - Ann"], words, copying=True)
+    SourceIds(ids=[[2, 3, 1, 1, 1]], copies=[[2, 3, 6, 7, 6]], unknown=[['Ann', '-']])
     """
     ids = [found[:max_length] for found in vocabulary.encode(list(texts))]
     if not copying:

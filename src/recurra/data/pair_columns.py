@@ -10,6 +10,7 @@ from typing import NamedTuple
 from recurra.data.columns import is_numeric, listed_columns, note_unfit, require_column, say_found
 from recurra.data.header import has_header
 from recurra.data.names import KNOWN_NAMES, LANGUAGE_CODES, PAIR_NAMES
+from recurra.data.parallel import ParallelTable
 from recurra.data.table import Table, read_table
 from recurra.errors import DataError
 
@@ -44,6 +45,8 @@ def find_pair_columns(table: Table, source: str | None = None, target: str | Non
             require_column(table, name, option)
     if source is not None and source == target:
         raise DataError(f"{table.name}: column '{source}' is given as the source and as the target; name two columns")
+    if isinstance(table, ParallelTable):
+        source, target = table.columns
     if source is not None and target is not None:
         return PairColumns(source, target)
     if len(table.columns) == 1:
@@ -154,6 +157,8 @@ def _names_columns(rows: Sequence[Sequence[str]], trained: Collection[str]) -> t
         return True, f"its cell '{known}' is the name of a column in training"
     if _known_pair(first) is not None or all(cell.lower() in KNOWN_NAMES for cell in first):
         return True, "its cells are well-known names"
+    if len(rows) == 1:
+        return False, "there is no other"
     found, why = has_header(rows)
     if not found:
         return found, why
