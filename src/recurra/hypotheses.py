@@ -218,7 +218,7 @@ class Books:
             self._ended[sentence].append(_Ended(sentence, len(self._steps), *facts))
         worst = running.worst.clone()
         for row, sentence in dict(zip(rows.tolist(), sentences)).items():
-            finished = sorted((one.score for one in self._ended[sentence] if not one.capped), reverse=True)
+            finished = sorted((one.score for one in self._ended[sentence]), reverse=True)  # cut ones end with all
             if len(finished) >= self._options.n_best:
                 worst[row] = finished[self._options.n_best - 1]
         left = running.totals.masked_fill(ending, -torch.inf)

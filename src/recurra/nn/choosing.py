@@ -107,14 +107,15 @@ class Draws:
 def _largest(candidates: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """The `count` largest of each row of [B, N] and where they stand, of equals those that stand first.
 
-    ``topk`` promises nothing of equals, which are rare: only rows that have some are sorted whole.
+    ``topk`` promises nothing of equals, which are rare: rows that have some are looked through once more.
     """
     values, numbers = candidates.topk(count + 1, 1)
     tied = ((values[:, 1:] == values[:, :-1]) & (values[:, 1:] > -torch.inf)).any(1)
     values, numbers = values[:, :count], numbers[:, :count]
-    if tied.any():
-        ordered = candidates[tied].sort(dim=1, descending=True, stable=True)
-        values[tied], numbers[tied] = ordered.values[:, :count], ordered.indices[:, :count]
+    for row in tied.nonzero().flatten().tolist():
+        reached = (candidates[row] >= values[row, -1]).nonzero().squeeze(1)
+        order = candidates[row, reached].argsort(descending=True, stable=True)[:count]
+        numbers[row] = reached[order]  # the values are those of topk
     return values, numbers
 
 
