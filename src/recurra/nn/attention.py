@@ -8,17 +8,14 @@ from typing import Literal, NamedTuple, cast, get_args
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.utils.checkpoint import checkpoint
 
 from recurra.errors import SettingsError, ShapeError, nearest
+from recurra.nn.additive import additive_scores
 from recurra.nn.lengths import Lengths, checked_lengths
 
 __all__ = ["Attended", "Attention", "AttentionKind", "Memory", "coverage_loss"]
 
 AttentionKind = Literal["additive", "dot", "general", "multihead"]
-
-# How many numbers of additive attention's [B, T, S, A] are in memory at once: 32 MB of float32.
-_NUMBERS = 2**23
 
 
 class Memory(NamedTuple):
@@ -143,7 +140,7 @@ class Attention(nn.Module):
         self._check(query, memory, covered)
         if self.coverage is not None and covered is None:
             covered = query.new_zeros(()).expand(*query.shape[:2], memory.mask.shape[1])
-        scores = self._with_coverage(self._before_coverage(query, memory), memory, covered, recomputes=False)
+        scores = self._with_coverage(self._before_coverage(query, memory), memory, covered, query.shape[1])
         return self._attended(_normalised(scores, memory.mask), memory)
 
     def in_order(self, query: Tensor, memory: Memory) -> Attended:
@@ -154,12 +151,10 @@ class Attention(nn.Module):
         if self.coverage is None:
             return cast(Attended, self(query, memory))
         self._check(query, memory, None)
-        # the steps together may keep as much as one call for them all
-        recomputes = query.numel() * memory.mask.shape[1] > _NUMBERS
         covered = query.new_zeros(len(query), 1, memory.mask.shape[1], dtype=_type_of_weights(query))
         weights = []
         for before in self._before_coverage(query, memory).split(1, dim=-2):
-            scores = self._with_coverage(before, memory, covered, recomputes)
+            scores = self._with_coverage(before, memory, covered, query.shape[1])
             weights.append(_normalised(scores, memory.mask))
             covered = covered + weights[-1].mean(1)
         return self._attended(torch.cat(weights, dim=2), memory)
@@ -174,45 +169,15 @@ class Attention(nn.Module):
         scores = self._split(query) @ self._split(memory.keys).transpose(2, 3)
         return scores.to(_type_of_weights(scores))
 
-    def _with_coverage(self, before: Tensor, memory: Memory, covered: Tensor | None, recomputes: bool) -> Tensor:
+    def _with_coverage(self, before: Tensor, memory: Memory, covered: Tensor | None, all_steps: int) -> Tensor:
         """The scores [B, K, T, S], from what :meth:`_before_coverage` gave."""
         if self.kind == "additive":
-            scores = self._additive(before, memory.keys, covered, recomputes).unsqueeze(1)
-            return scores.to(_type_of_weights(scores))
+            weight = self.get_parameter("to_score.weight")
+            scores = additive_scores(before, memory.keys, weight, self.coverage, covered, all_steps)
+            return scores.unsqueeze(1).to(_type_of_weights(scores))
         if self.coverage is None or covered is None:
             return before
         return before + self.coverage.view(-1, 1, 1) * covered.unsqueeze(1)
-
-    def _additive(self, query: Tensor, keys: Tensor, covered: Tensor | None, recomputes: bool) -> Tensor:
-        """Additive scores [B, T, S] of a query [B, T, A] and keys [B, S, A], for some steps and tokens at a time."""
-        (batch, time, size), source = query.shape, keys.shape[1]
-        steps = _at_most(time, _NUMBERS, batch * source * size)
-        tokens = _at_most(source, _NUMBERS, batch * steps * size)
-        recomputes = torch.is_grad_enabled() and (recomputes or steps < time or tokens < source)
-        parts_of_keys = keys.split(tokens, dim=1)
-        run = self._recomputed if recomputes else self._additive_part
-        rows = []
-        for step, some in zip(range(0, max(time, 1), steps), query.split(steps, dim=1)):
-            row = []
-            for token, those in zip(range(0, max(source, 1), tokens), parts_of_keys):
-                seen = None if covered is None else covered[:, step : step + steps, token : token + tokens]
-                row.append(run(some, those, seen))
-            rows.append(torch.cat(row, dim=2))
-        return torch.cat(rows, dim=1)
-
-    def _additive_part(self, query: Tensor, keys: Tensor, covered: Tensor | None) -> Tensor:
-        hidden = query.unsqueeze(2) + keys.unsqueeze(1)
-        if self.coverage is not None and covered is not None:
-            hidden = hidden + (covered.unsqueeze(3) * self.coverage).to(hidden.dtype)
-        scores: Tensor = self.to_score(hidden.tanh_())
-        return scores.squeeze(3)
-
-    def _recomputed(self, query: Tensor, keys: Tensor, covered: Tensor | None) -> Tensor:
-        """The same, computed again on the way back, so that until then the numbers within are not kept."""
-        scores: Tensor = checkpoint(
-            self._additive_part, query, keys, covered, use_reentrant=False, preserve_rng_state=False
-        )
-        return scores
 
     def _attended(self, weights: Tensor, memory: Memory) -> Attended:
         """From weights [B, K, T, S]."""
@@ -221,7 +186,8 @@ class Attention(nn.Module):
 
     def _split(self, tensor: Tensor) -> Tensor:
         """By heads: [B, ., A] to [B, K, ., A / K]."""
-        return tensor.unflatten(2, (self.heads, -1)).transpose(1, 2)
+        parts: Tensor = tensor.unflatten(2, (self.heads, -1))
+        return parts.transpose(1, 2)
 
     def _check(self, query: Tensor, memory: Memory, covered: Tensor | None) -> None:
         batch, source = memory.mask.shape
@@ -255,7 +221,7 @@ def _check_settings(kind: str, query_size: int, memory_size: int, heads: int) ->
 
 
 def coverage_loss(weights: Tensor, lengths: Lengths) -> Tensor:
-    r"""How much attention returns to where it has been: :math:`\sum_i \min(a_{ti}, c_{ti})`, the mean over target steps t.
+    r"""How much attention returns to where it was: :math:`\sum_i \min(a_{ti}, c_{ti})`, the mean over target steps t.
 
     Here :math:`c_t` is the sum of the weights a before step t (See, Liu, Manning, ACL 2017).
 
@@ -277,15 +243,10 @@ def coverage_loss(weights: Tensor, lengths: Lengths) -> Tensor:
     return returned.masked_fill(~is_step, 0.0).sum() / until.sum().clamp(min=1)
 
 
-def _at_most(wanted: int, numbers: int, each: int) -> int:
-    """How many of those wanted, and at least one, make no more than so many numbers."""
-    return max(1, min(wanted, numbers // max(each, 1)))
-
-
 def _normalised(scores: Tensor, mask: Tensor) -> Tensor:
     """The softmax of scores [B, K, T, S] over the tokens of each source."""
     beyond = ~mask[:, None, None]
-    lowest = torch.finfo(scores.dtype).min  # not -inf, which would make an empty source NaN
+    lowest = torch.finfo(scores.dtype).min  # with -inf an empty source would be NaN, if only until the second mask
     return scores.masked_fill(beyond, lowest).softmax(3).masked_fill(beyond, 0.0)
 
 
