@@ -8,7 +8,7 @@ from torch import Tensor
 
 from recurra.batch import PairBatch, make_pair_batch
 from recurra.config import TranslateModelConfig
-from recurra.nn import step_loop, translation
+from recurra.nn import decoder, step_loop, translation
 from recurra.nn.translation import TranslationNetwork
 from recurra.vocabulary import END
 
@@ -62,6 +62,25 @@ def test_is_one_call_of_the_recurrence(options, dropout, monkeypatch):
         found.append((loss, *torch.autograd.grad(loss, list(network.parameters()))))
     for one, other in zip(*found, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("dropped", ["symbol", "fed"])
+def test_dropout_of_what_is_fed(dropped, monkeypatch):
+    """Masks that drop all of one part of what the first layer reads are as if it had no weights for that part."""
+    network = make(0.5, input_feeding=True)
+    batch, size = make_batch(network), network.decoder.embedding.embedding_dim
+    part = slice(0, size) if dropped == "symbol" else slice(size, None)
+    monkeypatch.setattr(decoder, "drop_by_sequence", lambda data, layout, p: data)
+    network.encoder.recurrent.input_dropout = network.encoder.recurrent.output_dropout = 0.0
+    masks = torch.ones(4, 2 * size, dtype=torch.float64)
+    masks[:, part] = 0.0
+    monkeypatch.setattr(step_loop, "draw_mask", lambda like, rows, width, p: masks)
+    loss = network(batch).loss
+    network.eval()
+    assert abs(network(batch).loss - loss) > 1e-6
+    with torch.no_grad():
+        network.decoder.recurrent.weight_ih_l0[:, part] = 0.0
+    torch.testing.assert_close(network(batch).loss, loss)
 
 
 def test_is_used_only_where_needed(monkeypatch):

@@ -245,6 +245,11 @@ def test_padding_and_company_do_not_matter(name):
     )
     torch.testing.assert_close(network.score(noisy)[:, : scores.shape[1]], scores)
     torch.testing.assert_close(network(noisy).loss, network(batch).loss)
+    ids, found = torch.tensor([[3], [4], [5], [6]]), []
+    for pairs in (batch, noisy):
+        encoding = network.encode(pairs.sources, pairs.source_lengths, pairs.copies, pairs.extra)
+        found.append(network.step(ids, network.start(encoding, 1), encoding)[0])
+    torch.testing.assert_close(*found)
     for number, (source, length) in enumerate(zip(batch.source_lengths, batch.lengths)):
         copies = None if batch.copies is None else batch.copies[number : number + 1, :source]
         alone = batch._replace(
