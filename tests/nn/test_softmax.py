@@ -165,6 +165,23 @@ def test_is_torchs_cross_entropy(dtype):
         torch.testing.assert_close(got, right, **near)
 
 
+@pytest.mark.parametrize("smoothing", [0.1, 1.0])
+@pytest.mark.parametrize("rows", [1, 8, N])
+def test_smoothing_is_that_of_torch(rows, smoothing):
+    layer, (hidden, targets) = make("full"), draw(rows)
+    loss = layer.loss(hidden, targets, smoothing)
+    logits = functional.linear(hidden, layer.weight, layer.bias)
+    exact = functional.cross_entropy(logits, targets, label_smoothing=smoothing)
+    torch.testing.assert_close(loss, exact)
+    wanted = [hidden, *layer.parameters()]
+    for got, right in zip(gradients(3 * loss, *wanted), gradients(3 * exact, *wanted), strict=True):
+        torch.testing.assert_close(got, right)
+    with torch.no_grad():
+        torch.testing.assert_close(layer.loss(hidden, targets, smoothing), exact)
+    divided = linear_cross_entropy(hidden, layer.weight, layer.bias, targets, 2 * rows, smoothing)
+    torch.testing.assert_close(divided, exact / 2)
+
+
 @pytest.mark.parametrize("kind", MAKERS)
 def test_autocast(kind):
     layer, (hidden, targets) = make(kind, torch.float32), draw(dtype=torch.float32)

@@ -101,7 +101,7 @@ def copy_distribution(
     weights = weights @ alike.to(weights.dtype)  # each place has those of all places with its symbol
     index = copies.unsqueeze(1).expand_as(weights)
     at_copies = _mix(torch.zeros_like(copied).unsqueeze(2), logs.gather(2, index), copied.unsqueeze(2), weights)
-    return logs.scatter(2, index, at_copies)
+    return logs.scatter(2, index, at_copies.clamp(max=0.0))  # the sum of two may be rounded to more than one
 
 
 def log_probabilities_of(targets: Tensor, softmax: FullSoftmax, hidden: Tensor) -> Tensor:

@@ -98,7 +98,7 @@ class Decoded(NamedTuple):
     weights: Tensor | None
 
     def rows(self, index: Tensor) -> Decoded:
-        """Those of one hypothesis or step of some sentences."""
+        """Those of some sentences, where there is one step or hypothesis of each, by their numbers [B']."""
         return Decoded(
             self.vectors[index],
             self.hidden[index],
@@ -247,7 +247,8 @@ class Decoder(nn.Module):
         """Read one symbol of each hypothesis, ids [B, K], without gradient."""
         vectors = self.embed(ids.flatten())
         data = vectors if state.fed is None else torch.cat([vectors, state.fed], 1)
-        hidden, after = self.recurrent.forward_packed(data, Layout.full(1, len(data)), state.hidden)
+        hidden, after = self.recurrent.step(data, state.hidden)
+        after = after if isinstance(after, tuple) else (after,)
         context = weights = covered = None
         if self.attention is not None:
             assert encoding.memory is not None

@@ -54,9 +54,8 @@ def linear_cross_entropy(
     _check_rows(hidden, targets, weight.shape[1])
     divisor = len(targets) if divisor is None else divisor
     if not torch.is_grad_enabled():
-        chunks = _chunks(hidden, weight, bias)
-        parts = [_summed(logs, targets[rows], smoothing) for rows, _, _, logs in chunks]
-        return torch.stack(parts).sum() / divisor
+        sums = [_summed(logs, targets[rows], smoothing) for rows, _, _, logs in _chunks(hidden, weight, bias)]
+        return torch.stack(sums).sum() / divisor
     loss: Tensor = _Loss.apply(hidden, weight, bias, targets, divisor, smoothing)  # type: ignore[no-untyped-call]
     return loss
 

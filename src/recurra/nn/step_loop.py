@@ -37,16 +37,20 @@ def decode_by_steps(decoder: Decoder, ids: Tensor, layout: Layout, encoding: Enc
         encoding = encoding.keep(layout.order)
     loop = _Loop(decoder, layout, encoding)
     vectors = decoder.embed(ids)
-    inputs = loop.from_vectors(vectors, loop.rows(layout.batch_sizes)).split(layout.batch_sizes)
-    reads_own = torch.rand(len(ids), device=ids.device) < sampling
+    sentences = torch.cat([torch.arange(running) for running in layout.batch_sizes])
+    inputs = loop.from_vectors(vectors, sentences).split(layout.batch_sizes)
+    own: list[Tensor] = []
+    if sampling:
+        drawn = torch.rand(len(ids), device=ids.device) < sampling
+        own = [rows.nonzero().squeeze(1) for rows in drawn.split(layout.batch_sizes)]
     at = _At.before_the_first(decoder, encoding)
     done: list[Decoded] = []
-    steps = zip(inputs, vectors.split(layout.batch_sizes), reads_own.split(layout.batch_sizes))
-    for from_vectors, read, own in steps:
-        if sampling and done:
-            from_vectors, read = loop.with_own(done[-1], from_vectors, read, own.nonzero().squeeze(1))
-        step, at = loop.step(from_vectors, read, at.first(len(read)))
-        done.append(step)
+    for read, from_vectors in zip(vectors.split(layout.batch_sizes), inputs):
+        if own and done:
+            made, at = loop.step(*loop.with_own(read, from_vectors, done[-1], own[len(done)]), at.first(len(read)))
+        else:
+            made, at = loop.step(read, from_vectors, at.first(len(read)))
+        done.append(made)
     return _joined(done, layout)
 
 
@@ -109,33 +113,26 @@ class _Loop:
             drawn = [draw_mask(like, layout.batch, width, decoder.dropout) for width in below]
             self.masks = [layout.sort(mask, 0) for mask in drawn]
 
-    @staticmethod
-    def rows(batch_sizes: list[int]) -> Tensor:
-        """Which sentence each packed row belongs to, [N]."""
-        return torch.cat([torch.arange(running) for running in batch_sizes])
-
     def from_vectors(self, vectors: Tensor, sentences: Tensor) -> Tensor:
-        """What the vectors of some sentences, [N, E], add to the gates of the first layer."""
+        """What vectors [N, E] of some sentences, by their numbers [N], add to the gates of the first layer."""
         if self.masks:
             vectors = vectors * self.masks[0][:, : vectors.shape[1]].index_select(0, sentences.to(vectors.device))
         return linear(vectors, self.of_vectors, self.weights[0].bias_ih)
 
-    def with_own(self, before: Decoded, inputs: Tensor, vectors: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    def with_own(self, vectors: Tensor, inputs: Tensor, before: Decoded, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Read in some rows what the decoder finds most probable, not what is given."""
         if not len(rows):
-            return inputs, vectors
+            return vectors, inputs
         with torch.no_grad():
             copies = None if self.encoding.copies is None else self.encoding.copies[rows]
             ids = self.decoder.log_probabilities(before.rows(rows), copies, self.encoding.extra).argmax(1)
         own = self.decoder.embed(ids)
-        return inputs.index_copy(0, rows, self.from_vectors(own, rows)), vectors.index_copy(0, rows, own)
+        return vectors.index_copy(0, rows, own), inputs.index_copy(0, rows, self.from_vectors(own, rows))
 
-    def step(self, inputs: Tensor, vectors: Tensor, at: _At) -> tuple[Decoded, _At]:
+    def step(self, vectors: Tensor, inputs: Tensor, at: _At) -> tuple[Decoded, _At]:
         """One step of the sentences that still run."""
         if at.fed is not None:
-            fed = at.fed
-            if self.masks:
-                fed = fed * self.masks[0][: len(fed), vectors.shape[1] :]
+            fed = at.fed * self.masks[0][: len(at.fed), vectors.shape[1] :] if self.masks else at.fed
             inputs = torch.addmm(inputs, fed, self.of_fed.t())
         hidden = self._layers(inputs, at.hidden)
         output, context, weights, covered = hidden[-1][0], None, None, at.covered
