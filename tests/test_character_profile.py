@@ -162,3 +162,16 @@ def test_kept_as_json() -> None:
     profile = Profile.of(["é 日本 \U0001f600 x", '"\\'])
     assert Profile(**json.loads(json.dumps(asdict(profile)))) == profile
     assert Profile.of([]) == Profile({})
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "told"),
+    [
+        ("k", "l", True),  # what French never and English often has; and what French has more often
+        ("k", "n", False),  # on the other side what English has a little more often: French for English, and English
+        ("n", "l", False),  # a little more English, a little more French: what is unusual on either side
+    ],
+)
+def test_both_columns_must_fit_and_clearly(source: str, target: str, told: bool) -> None:
+    trained = sentences(FRENCH, 400), sentences(ENGLISH, 400, 1)
+    assert (verdict([source * 300], [target * 300], trained) is not None) == told
