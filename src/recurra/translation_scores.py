@@ -96,7 +96,7 @@ def full_scores(
         "model" and "baselines" (a mapping of name to scores), each as of :func:`translation_scores`; the model's also
         have nats (per target symbol) and perplexity (exp of nats, with its interval). "gain": how much more chrF the
         model has than the baseline that has most, whose name is "over", with its interval. "by_length": for sources
-        from so many tokens to so many (from, to) their count and bleu, chrf and exact of the model's answers: a quarter
+        from so many tokens to so many (from, to) their count and bleu, chrf and exact of the answers: about a quarter
         of the sources, the next quarters, 15 %, 8 % and the longest 2 %, where each has 30 sources. "pairs",
         "sources", "capped", "unknown_share", "signatures".
 

@@ -16,7 +16,7 @@ Scores = Mapping[str, Any]
 
 
 def translation_tables(scores: Scores, title: str, full: bool) -> list[ScoreTable]:
-    """Show the scores of a translator and its baselines; with `full` also ROUGE and those by length of the source.
+    """Show the scores of a translator and its baselines; with `full` ROUGE and those by length of the source too.
 
     Args:
         scores: as of :func:`recurra.translation_scores.full_scores`.
@@ -25,7 +25,8 @@ def translation_tables(scores: Scores, title: str, full: bool) -> list[ScoreTabl
     """
     named = {"this model": scores["model"], **scores["baselines"]}
     tables = [_summary(f"{title}: {scores['pairs']:,} pairs, {scores['sources']:,} sources", named)]
-    return [*tables, _rouge(named), _by_length(scores["by_length"])] if full else tables
+    details = [_characters_and_tokens(named), _rouge(named), _by_length(scores["by_length"])]
+    return [*tables, *details] if full else tables
 
 
 def translation_remarks(scores: Scores) -> list[str]:
@@ -54,7 +55,7 @@ def _summary(title: str, named: Mapping[str, Scores]) -> ScoreTable:
         (
             name,
             interval(_as_share(found["bleu"])),
-            interval(_as_share(found["chrf"])),
+            f"{found['chrf']['value']:.1f}",
             _percent(found["exact"]["value"]),
             _percent(found["token_error"]["value"]),
             f"{found['perplexity']['value']:,.2f}" if "perplexity" in found else "-",
@@ -62,6 +63,14 @@ def _summary(title: str, named: Mapping[str, Scores]) -> ScoreTable:
         for name, found in named.items()
     ]
     return ScoreTable(title, columns, rows)
+
+
+def _characters_and_tokens(named: Mapping[str, Scores]) -> ScoreTable:
+    rows: list[tuple[str, ...]] = [
+        (name, interval(_as_share(found["chrf"])), interval(found["exact"]), interval(found["token_error"]))
+        for name, found in named.items()
+    ]
+    return ScoreTable("with their intervals", ("", "chrF", "exact %", "token error %"), rows)
 
 
 def _rouge(named: Mapping[str, Scores]) -> ScoreTable:
