@@ -18,6 +18,7 @@ import sacrebleu
 from rapidfuzz.distance import Levenshtein
 
 __all__ = [
+    "LENGTHS",
     "Examined",
     "Pair",
     "Parts",
@@ -157,9 +158,7 @@ def quality(translations: Sequence[str], answers: Sequence[Sequence[str]]) -> Qu
     return Quality(scores[0], scores[1], f"BLEU {bleu.get_signature()}, chrF {chrf.get_signature()}")
 
 
-def bleu_by_length(
-    sources: Sequence[str], translations: Sequence[str], answers: Sequence[Sequence[str]]
-) -> list[float]:
+def bleu_by_length(test: Examined, translations: Sequence[str]) -> list[float]:
     """BLEU of the sources of each of `LENGTHS`; not a number where there are none."""
     found = []
     for least, most in LENGTHS:
