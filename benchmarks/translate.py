@@ -99,8 +99,9 @@ TATOEBA = (
     "out. Words and signs are divided by the benchmark, alike for both sides; a word seen once is unknown. BLEU and "
     "chrF are of running text, beside all translations of a source that the test has. Greedy search reads "
     f"{BATCH} sentences at a time, in turns of {ROUND}; training has turns of {BLOCK} steps. Target symbols are "
-    "counted with their ends; rates are medians over the turns. The tutorial draws its batches at random and takes test "
-    "sentences as they come; recurra puts those of like length together, and keeps the epoch that its rule prefers."
+    "counted with their ends; rates are medians over the turns. The tutorial draws its batches at random and takes "
+    "test sentences as they come; recurra puts those of like length together, and keeps the epoch that its rule "
+    "prefers."
 )
 
 
@@ -163,7 +164,7 @@ def ratio(name: str, taken: Mapping[str, list[Trained]], rates: Mapping[str, lis
 
 
 def defaults(folder: Path, told: Told, place: Path) -> list[str]:
-    """`recurra train translate` as it is when it is told nothing, on running text; the pairs are those of equal sizes."""
+    """`recurra train translate` as it is when it is told nothing, on running text, with the same division."""
     divided_parts = tatoeba(folder, told.limit)
     parts = Parts(*([(running_text(s), running_text(t)) for s, t in part] for part in divided_parts))
     test, rows = examined(parts.test), []

@@ -86,8 +86,9 @@ class Turns(Callback):
 
     def on_epoch(self, record: EpochRecord) -> None:
         """Leave the epoch's validation out of the time."""
-        spent = ", ".join(f"{name} {seconds(blocks):.0f} s" for name, blocks in self.taken.items())
-        print(f"epoch {record.epoch}: valid {record.valid_score:.4f}; so far {spent}", flush=True)
+        done = {name: blocks for name, blocks in self.taken.items() if blocks}
+        told = [f"{name} {seconds(blocks):.0f} s, loss {blocks[-1].loss:.3f}" for name, blocks in done.items()]
+        print(f"epoch {record.epoch}: valid {record.valid_score:.4f}; {'; '.join(told)}", flush=True)
         self.counted = 0
         self.before = time.perf_counter()
 
