@@ -21,9 +21,9 @@ from timing import medians, report
 from torch import Tensor
 
 import recurra
-from recurra.bench.table import markdown_table
 from recurra.bench.timing import interleaved, machine_line
 from recurra.swap import Report
+from recurra.tables import markdown_table
 
 __all__ = ["Difference", "compare", "pair"]
 

@@ -21,9 +21,9 @@ from prediction import predict_table
 from timing import mean_and_range, report
 from tutorial_classifier import Tutorial, read_tsv
 
-from recurra.bench.table import markdown_table
 from recurra.bench.timing import machine_line
 from recurra.config import ClassifyConfig, make_run_config
+from recurra.tables import markdown_table
 from recurra.tasks.classify import Classify
 from recurra.train import Callback, EpochRecord, train
 

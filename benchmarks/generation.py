@@ -19,11 +19,11 @@ from timing import mean_and_range, medians, report
 from torch import Tensor, nn
 
 from recurra.bench.onnx_layer import step_of
-from recurra.bench.table import markdown_table
 from recurra.bench.timing import machine_line
 from recurra.config import LanguageModelNetworkConfig
 from recurra.nn.language_model import LanguageModelNetwork
 from recurra.nn.sampling import Sampler
+from recurra.tables import markdown_table
 
 SIZES = {
     "65 characters, 1 x 256": (65, {"embedding_size": 256, "hidden_size": 256, "num_layers": 1}),

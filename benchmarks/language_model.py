@@ -20,10 +20,10 @@ import torch
 from timing import report
 from tutorial_language_model import CHARACTERS, WORDS_200, Tutorial, read_characters, read_words
 
-from recurra.bench.table import markdown_table
 from recurra.bench.timing import machine_line
 from recurra.config import make_run_config
 from recurra.language_scores import KNESER_NEY, UNIGRAM, language_scores
+from recurra.tables import markdown_table
 from recurra.tasks.language_model import ModelLanguage
 from recurra.train import Callback, StepRecord, train
 

@@ -10,9 +10,9 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from recurra.bench.table import markdown_table
 from recurra.config import RunConfig
 from recurra.fit import fit
+from recurra.tables import markdown_table
 
 __all__ = ["predict_table"]
 

@@ -18,10 +18,10 @@ import torch
 from timing import mean_and_range, report
 from tutorial_tagger import Tutorial
 
-from recurra.bench.table import markdown_table
 from recurra.bench.timing import machine_line
 from recurra.config import make_run_config
 from recurra.fit import fit
+from recurra.tables import markdown_table
 from recurra.tasks.tag import Tag
 from recurra.train import Callback, EpochRecord, train
 

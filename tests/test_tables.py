@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from markdown_it import MarkdownIt
 
-from recurra.tables import ScoreTable, markdown
+from recurra.tables import ScoreTable, markdown, markdown_table
 
 
 def cells_of(text: str) -> list[str]:
@@ -30,3 +30,9 @@ def test_what_markdown_would_read_as_its_own_is_shown():
 def test_a_line_break_does_not_end_the_row():
     table = ScoreTable("a\nb", ("x\ny", "z"), [("1\r\n2", "3")])
     assert markdown(table) == "### a b\n\n| x y | z |\n|---|---:|\n| 1 2 | 3 |"
+
+
+def test_a_table_without_a_title_is_the_same_table():
+    table = ScoreTable("", ("a*", "b"), [("x|y", "1")])
+    assert markdown_table(table.columns, table.rows) == markdown(table)
+    assert markdown_table(["a"], []) == "| a |\n|---|"

@@ -57,6 +57,9 @@ def written(form: str, sentences: list[tuple[list[str], list[str]]]) -> str:
         return f"-DOCSTART- X O\n\n{body}\n"
     if form == "jsonl":
         return "".join(json.dumps({"id": 1, "tokens": w, "tags": t}) + "\n" for w, t in sentences)
+    if form == "tsv":
+        rows = [f"{n}\t{w}\t{t}\n" for n, pair in enumerate(sentences) for w, t in zip(*pair)]
+        return "sentence\tword\ttag\n" + "".join(rows)
     rows = [f'{n},"{w}",{t}\n' for n, pair in enumerate(sentences) for w, t in zip(*pair)]
     return "sentence,word,tag\n" + "".join(rows)
 
@@ -65,7 +68,7 @@ def options(form: str) -> list[str]:
     return ["--tag-column", "xpos"] if form == "conllu" else []
 
 
-@pytest.fixture(scope="module", params=["conllu", "conll", "jsonl", "csv"])
+@pytest.fixture(scope="module", params=["conllu", "conll", "jsonl", "csv", "tsv"])
 def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     """A model of each format, with a CRF; tests only read it."""
     from typer.testing import CliRunner
@@ -102,7 +105,7 @@ def test_a_file_is_written_in_its_own_form_with_legal_tags_and_confidences(train
     assert cli("predict", place, source).stdout == target.read_text(encoding="utf-8")
     loaded = recurra.load(place)
     expected, sure = loaded.predict_with_confidence([words for words, _ in new])
-    column = {"conllu": "xpos", "conll": "3", "jsonl": "tags", "csv": "tag"}[form]
+    column = {"conllu": "xpos", "conll": "3", "jsonl": "tags"}.get(form, "tag")
     found = list(load_tagged(target, tag_column=column))
     assert [sentence.tokens for sentence in found] == [words for words, _ in new]
     assert [sentence.tags for sentence in found] == expected
@@ -124,7 +127,7 @@ def test_tags_written_in_place_of_others_give_the_file_back(trained, cli, tmp_pa
         assert [row.pop("confidences") for row in rows]
         assert rows == [json.loads(line) for line in expected.splitlines()]
         return
-    cut = {"conllu": r"|Confidence=", "conll": " ", "csv": ","}[form]
+    cut = {"conllu": r"|Confidence=", "conll": " ", "csv": ",", "tsv": "\t"}[form]
     lines = [
         line if line[:1] in ("", "#") or "-DOC" in line else line.rpartition(cut)[0] for line in output.split("\n")
     ]
@@ -155,7 +158,7 @@ def test_several_files_become_one_that_holds_all_their_sentences(trained, cli, t
         source.write_text(written(form, part).rstrip("\n"), encoding="utf-8")  # nothing parts it from what follows
     target = tmp_path / f"both.{form}"
     result = cli("predict", place, *sources, "--output", target)
-    if form == "csv":
+    if form in ("csv", "tsv"):
         assert result.exit_code == 2
         assert "expected one file, as it has a header" in result.output
         assert not target.exists()
@@ -168,6 +171,23 @@ def test_several_files_become_one_that_holds_all_their_sentences(trained, cli, t
     mixed = cli("predict", place, sources[0], next(tmp_path.glob("other.*")))
     assert mixed.exit_code == 2
     assert "expected files of one form, to be written as one" in mixed.output
+
+
+def test_rows_whose_name_says_nothing_are_read_as_told_and_csv_has_the_columns_of_tsv(cli, tmp_path):
+    rows = [("of", "text", "kind")] + [(str(n), w, t) for n, pair in enumerate(made_up(40)) for w, t in zip(*pair)]
+    (tmp_path / "a.txt").write_text("".join("\t".join(row) + "\n" for row in rows))
+    (tmp_path / "a.csv").write_text("".join(",".join(row) + "\n" for row in rows))
+    columns = ["--token-column", "text", "--tag-column", "kind", "--sentence-column", "of"]
+    arguments = [tmp_path / "a.txt", "--format", "tsv", *columns, *QUICK, "--out", tmp_path / "model"]
+    assert cli("train", "tag", *arguments).exit_code == 0
+    scores = [
+        json.loads(cli("evaluate", tmp_path / "model", tmp_path / f"a.{form}", "--json").stdout)
+        for form in ("txt", "csv")
+    ]
+    assert scores[0] == scores[1]
+    answered = cli("predict", tmp_path / "model", tmp_path / "a.txt").stdout.splitlines()
+    assert answered[0] == "of\ttext\tkind\tconfidence"
+    assert [line.split("\t")[:2] for line in answered] == [list(row[:2]) for row in rows]
 
 
 def test_alone_as_in_company(model, cli, tmp_path):

@@ -211,6 +211,32 @@ def test_words_with_spaces_among_the_vectors_are_passed_over(tmp_path):
     assert build("a b").read_vectors(path).values.tolist() == [[1, 2], [3, 4]]
 
 
+@pytest.mark.parametrize("has_end", [False, True])
+@pytest.mark.parametrize("tokens", ["words", "spaces", "characters", "bpe"])
+def test_no_text_has_the_id_of_a_special_symbol(tokens, has_end):
+    text = "[PAD] [UNK] a [PAD] end of line b [PAD] c"
+    size = 300 if tokens == "bpe" else None
+    config = VocabularyConfig(tokens=tokens, min_count=1, lowercase=False, vocabulary_size=size)
+    made = Vocabulary.build([[text], [text]], config, has_end=has_end)
+    for words in (made, Vocabulary.from_json(made.to_json())):
+        assert words.symbols()[: 2 + has_end] == ["[PAD]", "[UNK]", "end of line"][: 2 + has_end]
+        assert len(words) == len(words.symbols()) == len(set(words.symbols()))
+        (ids,) = words.encode([text])
+        assert ids == [token.id for token in words.tokens(text)]
+        assert not {0, 2 if has_end else 0} & set(ids)
+        assert max(ids) < len(words)
+        unknown = {token.text for token in words.tokens(text) if not token.known}
+        assert unknown == ({"[PAD]", "[UNK]"} if tokens == "spaces" else set())
+        assert words.tokens("[PAD]")[0].id != 0
+
+
+def test_a_text_with_the_names_of_special_symbols_leaves_as_much_room_for_others():
+    config = VocabularyConfig(tokens="spaces", min_count=1, lowercase=False, vocabulary_size=4)
+    words = Vocabulary.build([["[PAD] [PAD] [PAD] [UNK] [UNK] [UNK] b b a a c"]], config)
+    assert words.symbols() == ["[PAD]", "[UNK]", "a", "b"]
+    assert words.encode(["c a [PAD] b"]) == [[1, 2, 1, 3]]
+
+
 def test_a_special_symbol_that_stands_in_a_text_is_text():
     vocabulary = build("a [PAD] b")
     again = Vocabulary.from_json(vocabulary.to_json())

@@ -1,12 +1,12 @@
-"""The one form in which a task hands its scores to the terminal and to the model card: a titled table of text."""
+"""The one form in which a task hands its scores to the terminal and to the model card; and any table as Markdown."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-__all__ = ["ScoreTable", "markdown"]
+__all__ = ["ScoreTable", "markdown", "markdown_table"]
 
 _MARKUP = re.compile(r"([\\`*_\[\]<>|~&$])")  # what Markdown, or a table or formula in it, would read as its own
 
@@ -32,9 +32,20 @@ def markdown(table: ScoreTable) -> str:
     | PRP\$ | 99.0 |
     | a\|b | 7.5 |
     """
-    heading = [f"### {_literal(table.title)}", ""] if table.title else []
-    rule = "|---" + "|---:" * (len(table.columns) - 1) + "|"
-    return "\n".join([*heading, _line(table.columns), rule, *(_line(row) for row in table.rows)])
+    heading = f"### {_literal(table.title)}\n\n" if table.title else ""
+    return heading + markdown_table(table.columns, table.rows)
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Write a table as Markdown, as :func:`markdown`, without a title.
+
+    >>> print(markdown_table(["a", "b"], [["x", "1"]]))
+    | a | b |
+    |---|---:|
+    | x | 1 |
+    """
+    rule = "|---" + "|---:" * (len(header) - 1) + "|"
+    return "\n".join([_line(header), rule, *map(_line, rows)])
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -113,10 +113,15 @@ class Vocabulary:
             tokenizer = Tokenizer(models.WordLevel(unk_token=_SPECIAL[UNKNOWN]))
             tokenizer.pre_tokenizer = _split(_PATTERNS[config.tokens])
             trainer = trainers.WordLevelTrainer(
-                vocab_size=size, min_frequency=config.min_count, special_tokens=special, show_progress=False
+                vocab_size=size + len(_RESERVED), min_frequency=config.min_count, show_progress=False
             )
         tokenizer.normalizer = _normalizer(config)
         tokenizer.train_from_iterator(chunks, trainer=trainer)
+        if config.tokens != "bpe":  # the trainer would give a special symbol's id away where a text has a word "[PAD]"
+            learnt = tokenizer.get_vocab()
+            kept = [symbol for symbol in sorted(learnt, key=learnt.__getitem__) if symbol not in _RESERVED]
+            tokenizer.model = _word_level([*special, *kept[: size - len(special)]])
+            tokenizer.add_special_tokens(special)
         return cls(tokenizer)
 
     @classmethod
@@ -141,8 +146,7 @@ class Vocabulary:
         size = config.vocabulary_size or _DEFAULT_SIZE["words"]
         fit = [s for s, n in counts.items() if n >= config.min_count and len(s) <= _LONGEST and s not in _RESERVED]
         kept = sorted(fit, key=lambda symbol: (-counts[symbol], symbol))[: size - len(_SPECIAL)]
-        numbers = {symbol: number for number, symbol in enumerate([*_SPECIAL, *kept])}
-        tokenizer = Tokenizer(models.WordLevel(numbers, unk_token=_SPECIAL[UNKNOWN]))
+        tokenizer = Tokenizer(_word_level([*_SPECIAL, *kept]))
         tokenizer.normalizer = normalizer
         return cls(tokenizer)
 
@@ -161,7 +165,8 @@ class Vocabulary:
 
     def encode(self, texts: list[str]) -> list[list[int]]:
         """Return the ids of each text's symbols; a text without any gives an empty list."""
-        return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
+        found = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
+        return [_without_padding(ids) if PADDING in ids else ids for ids in found]
 
     def encode_lines(self, texts: list[str]) -> list[list[int]]:
         r"""Return the ids of each text's symbols, with that of the end of a line behind each of its lines.
@@ -177,9 +182,8 @@ class Vocabulary:
     def tokens(self, text: str) -> list[Token]:
         """Return the pieces of a text as they were written, with their ids."""
         encoding = self._tokenizer.encode(text, add_special_tokens=False)
-        return [
-            Token(text[start:stop], id_, id_ != UNKNOWN) for id_, (start, stop) in zip(encoding.ids, encoding.offsets)
-        ]
+        ids = _without_padding(encoding.ids)
+        return [Token(text[start:stop], id_, id_ != UNKNOWN) for id_, (start, stop) in zip(ids, encoding.offsets)]
 
     def byte_pair(self, id_: int) -> bytes:
         """Return the bytes of a symbol that is a byte pair; they may be a part of a character."""
@@ -249,6 +253,16 @@ class Vocabulary:
             path,
         )
         return Vectors(torch.tensor(list(found)), torch.tensor(list(found.values())))
+
+
+def _word_level(symbols: Sequence[str]) -> Any:
+    numbers = {symbol: number for number, symbol in enumerate(symbols)}
+    return models.WordLevel(numbers, unk_token=_SPECIAL[UNKNOWN])
+
+
+def _without_padding(ids: list[int]) -> list[int]:
+    """Make a word that is written as the padding symbol is, between spaces, the unknown one."""
+    return [UNKNOWN if id_ == PADDING else id_ for id_ in ids]
 
 
 def _normalizer(config: SymbolsConfig) -> Any:

@@ -55,7 +55,7 @@ def test_each_value_is_a_cell_of_its_sign_and_strength():
 
 def test_tokens_and_units_are_named():
     found = texts(MAKERS["activity"]())
-    assert found[:4] == ["·a", "<b>", "$x$", "⏎"]
+    assert found[:4] == ["·a", "<b>", "$x$", "↵"]
     assert {"7", "0", "12", "unit"} <= set(found)
 
 

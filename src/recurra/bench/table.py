@@ -12,8 +12,9 @@ from rich.table import Table
 
 from recurra.bench.results import PACKED, PADDED, RECURRA, RECURRA_BF16, Part, Results, Row
 from recurra.bench.streaming import LAYER, ONNX, ONNX_INT8, PRECISIONS, READ, STEPPED, way_of
+from recurra.tables import markdown_table
 
-__all__ = ["markdown", "markdown_table", "print_results"]
+__all__ = ["markdown", "print_results"]
 
 _PADDED = f"{PADDED} (inexact)"
 _ROOMY, _WIDE = 100, 140  # columns of a terminal whose sizes stand on one line, and of what is no terminal
@@ -66,18 +67,6 @@ def print_results(console: Console, results: Results) -> None:
             console.print(escape(section.text), soft_wrap=True)
     for line in _preamble(results):
         console.print(escape(line), soft_wrap=True)
-
-
-def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Write a table; the first column is aligned to the left, the others to the right.
-
-    >>> print(markdown_table(["a", "b"], [["x", "1"]]))
-    | a | b |
-    | --- | ---: |
-    | x | 1 |
-    """
-    rule = ["---", *["---:"] * (len(header) - 1)]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in [header, rule, *rows])
 
 
 def _preamble(results: Results) -> Iterator[str]:

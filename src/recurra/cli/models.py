@@ -19,7 +19,7 @@ LabelColumn = Annotated[str | None, typer.Option(help="Column with the label (de
 TokenColumn = Annotated[str | None, typer.Option(help="Column with the token, for a tagger (default: as in training).")]
 TagColumn = Annotated[str | None, typer.Option(help="Column with the tag, for a tagger (default: as in training).")]
 SentenceColumn = Annotated[str | None, typer.Option(help="Column that tells sentences apart, for a tagger.")]
-Format = Annotated[str | None, typer.Option(help="conllu, conll, jsonl or csv, for a tagger (default: by file name).")]
+Format = Annotated[str | None, typer.Option(help="conllu, conll, jsonl, csv or tsv, for a tagger (default: by name).")]
 Delimiter = Annotated[str | None, typer.Option(help="Field delimiter (default: by file name).")]
 Header = Annotated[bool | None, typer.Option("--header/--no-header", help="Whether the first row names the columns.")]
 

@@ -23,13 +23,15 @@ __all__ = ["TagConfig", "TagDataConfig", "TagModelConfig"]
 class TagDataConfig(DataConfig):
     """Where the sentences come from and how they are divided."""
 
-    data: str = Field(description="File of sentences: CoNLL-U, CoNLL columns, JSONL, or CSV of sentence, token, tag.")
-    format: Literal["conllu", "conll", "jsonl", "csv"] | None = Field(
-        None, description="Form of the files: conllu, conll, jsonl or csv (default: by file name and content)."
+    data: str = Field(
+        description="File of sentences: CoNLL-U, CoNLL columns, JSONL, or CSV or TSV of sentence, token, tag."
+    )
+    format: Literal["conllu", "conll", "jsonl", "csv", "tsv"] | None = Field(
+        None, description="Form of the files: conllu, conll, jsonl, csv or tsv (default: by file name and content)."
     )
     token_column: str | None = Field(None, description="Column, key or number of the token (default: found, and said).")
     tag_column: str | None = Field(None, description="Column, key or number of the tag (default: found, and said).")
-    sentence_column: str | None = Field(None, description="Column of a CSV file that tells sentences apart.")
+    sentence_column: str | None = Field(None, description="Column of a CSV or TSV file that tells sentences apart.")
     scheme: Literal["BIO", "IOB1", "BIOES"] | None = Field(
         None, description="Scheme that span tags are converted to (default: that of the file)."
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,15 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recurra.batch import Spelling, TokenBatch, make_token_batch
+from recurra.data.reading_notes import say_what_was_read
 from recurra.data.spelling import spell
 from recurra.data.tagged import Sentence
 from recurra.files import failures_named
 from recurra.vocabulary import UNKNOWN, Vocabulary
 
 __all__ = ["EncodedSentences", "Numbered", "Words", "encoded", "number_sentences"]
-
-_log = logging.getLogger("recurra")
-_LONG = 5_000  # tokens; a sentence beyond it is worth a word, for its cost
 
 
 class Numbered(NamedTuple):
@@ -97,15 +94,8 @@ class EncodedSentences:
 
     def say_what_was_read(self, part: str) -> None:
         """Log how much there is, and warn of long sentences."""
-        tokens, unknown, empty = len(self.table), int(self.unknown.sum()), int((self.lengths == 0).sum())
-        notes = [f"{tokens:,} tokens", f"{100 * unknown / max(1, tokens):.1f} % unknown"]
-        notes += [f"{empty:,} empty sentences, kept"] if empty else []
-        _log.info("%s: %s sentences, %s", part, f"{len(self):,}", ", ".join(notes))
-        longest = int(self.lengths.max(initial=0))
-        if longest > _LONG:
-            _log.warning(
-                "%s: the longest sentence has %s tokens; divide it where that makes sense", part, f"{longest:,}"
-            )
+        remedy = "divide it where that makes sense"
+        say_what_was_read(part, self.lengths, int(self.unknown.sum()), kind="sentences", remedy=remedy)
 
     def text(self) -> list[list[str]]:
         """The words of each sentence."""

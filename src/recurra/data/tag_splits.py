@@ -129,7 +129,8 @@ def reading_like(
             format_of(source)
         except DataError:
             told["format"] = config.format  # its name says nothing, as that of the training file did not
-    if format_of(source, told.get("format")) != form:
+    of_source = format_of(source, told.get("format"))
+    if of_source != form and not {of_source, form} <= {"csv", "tsv"}:  # columns by name, in the same way
         return told
     as_before = {name: getattr(config, name) for name in _COLUMNS if getattr(config, name) is not None}
     return {**as_before, **told}

@@ -155,10 +155,10 @@ class RowsLayout(Layout):
     def _find(self, token: str | None, tag: str | None, sentence: str | None, labels: TagNeed) -> TagColumns:
         name, names = self.name, self._names
         if len(names) == 1:
-            separator = "commas" if self._quoted else "tabs"
+            separator, other, option = ("commas", "tabs", "tsv") if self._quoted else ("tabs", "commas", "csv")
             raise DataError(
-                f"{name}: expected a header of several columns separated by {separator}, found one: '{names[0]}'; "
-                f"if it is a file of CoNLL columns, say --format conll"
+                f"{name}: expected a header of several columns separated by {separator}, found one: {names[0]!r}; "
+                f"if {other} separate them, say --format {option}; if it is a file of CoNLL columns, --format conll"
             )
         doubled = sorted({column for column in names if names.count(column) > 1})
         if doubled:

@@ -64,7 +64,7 @@ _ASKED = ("Return True if the", "Raises", "the default value is", "If the file d
 _LIKELY = 6
 _PASSAGE = 220  # symbols, and on to the end of the line
 _FOLLOWED = 120  # symbols over which a unit that follows something is shown, at the most
-_UNITS, _DRAWN = 14, 48  # of the figure: units, and symbols at the most
+_UNITS, _DRAWN = 14, 42  # of the figure: units, and symbols at the most; as many as a page of full width holds
 
 
 class _Losses(Callback):

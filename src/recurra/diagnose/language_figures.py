@@ -88,4 +88,4 @@ def activity_figure(activity: Activity, title: str) -> str:
 
 def _visible(token: str) -> str:
     """A token as it can be seen: spaces at its ends, and a line's end, have signs."""
-    return token.replace("\n", "⏎").replace(" ", "·")
+    return token.replace("\n", "↵").replace(" ", "·")

@@ -46,15 +46,19 @@ def overview(report: LanguageReport) -> Parts:
 
 def scores(report: LanguageReport) -> Parts:
     """The table of scores, and in words how the model compares."""
-    style, parameters = report.config.model.cell, f"{report.metrics['parameters']:,}"
-    rows = [_score_row(style.upper(), style, report.scores["model"], parameters, f"{report.seconds_training:.1f}")]
+    style = report.config.model.cell
+    rows = [_score_row(style.upper(), style, report.scores["model"])]
     rows += [_score_row(name, "baseline", found) for name, found in report.scores["baselines"].items()]
-    return {"comparison": escape(comparison_sentence(report)), "score_rows": "".join(rows)}
+    return {
+        "comparison": escape(comparison_sentence(report)),
+        "cost": f"The model has {report.metrics['parameters']:,} parameters; it took {report.seconds_training:.0f} "
+        "seconds from the text to the finished model, scores included.",
+        "score_rows": "".join(rows),
+    }
 
 
-def _score_row(name: str, style: str, found: Mapping[str, Any], parameters: str = "", seconds: str = "") -> str:
-    bits = f"{found['nats']:.3f}", f"{found['bits_per_character']:.3f}"
-    cells = "".join(f"<td>{value or '&ndash;'}</td>" for value in (*bits, parameters, seconds))
+def _score_row(name: str, style: str, found: Mapping[str, Any]) -> str:
+    cells = "".join(f"<td>{found[unit]:.3f}</td>" for unit in ("nats", "bits_per_character"))
     main = "" if style == "baseline" else ' class="main"'
     perplexity = f"<td>{found['perplexity']['value']:,.2f}<small>{_range(found)}</small></td>"
     return f"<tr{main}><td>{dot(style)}{escape(name)}</td>{perplexity}{cells}</tr>"
@@ -79,7 +83,7 @@ def samples(report: LanguageReport) -> Parts:
     for prompt in prompts:
         texts = "".join(
             f'<div><h3>Temperature {sample.temperature:g}</h3><pre class="made"><b>{escape(prompt)}</b>'
-            f"{escape(sample.text)}</pre></div>"
+            f'{escape(sample.text)}<span class="soft">&hellip;</span></pre></div>'
             for sample in report.samples
             if sample.prompt == prompt
         )
@@ -162,10 +166,10 @@ def state(report: LanguageReport) -> Parts:
 def _follower_note(count: int) -> str:
     if not count:
         return (
-            "No unit follows any of these clearly: none has a correlation above 0.3 that is three times that of chance."
+            "No unit follows any of these clearly: none has a correlation beyond ±0.3 and three times that by chance."
         )
     return (
-        "The units shown below have a correlation above 0.3 in the second half, more than three times that by chance. "
+        "The units shown below have a correlation beyond ±0.3 in the second half, and three times that by chance. "
         "Each is shown on the lines of the second half on which the property varies the most, coloured by the unit's "
         "value after each symbol: blue above its mean, orange and dotted below."
     )
@@ -214,7 +218,7 @@ def _shaded(token: str, share: float, style: str, says: str) -> str:
 
 
 def _visible(token: str) -> str:
-    return "⏎" if token == "\n" else token.replace(" ", "·")
+    return "↵" if token == "\n" else token.replace(" ", "·")
 
 
 def _joined(passage: Sequence[Any]) -> str:
@@ -222,7 +226,7 @@ def _joined(passage: Sequence[Any]) -> str:
 
 
 def _joined_tokens(tokens: Sequence[str]) -> str:
-    return "".join(tokens).replace("\n", "⏎")
+    return "".join(tokens).replace("\n", "↵")
 
 
 def _range(found: Mapping[str, Any]) -> str:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,11 +13,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from recurra.baselines import BAG_OF_WORDS, MAJORITY, BagOfWords, majority_probabilities
-from recurra.batch import Batch, length_sorted, make_batch, padding_noise, random_sequences, shuffled_batches
+from recurra.batch import Batch, length_sorted, make_batch, padding_noise, shuffled_batches
 from recurra.config import ClassifyConfig
 from recurra.data import Splits, Texts, load_splits, load_texts
 from recurra.data.encoded import Encoded, encode
-from recurra.data.hub import is_hub
+from recurra.data.reading_notes import say_what_was_read
 from recurra.errors import DataError, nearest
 from recurra.inputs import chunks_of_inputs
 from recurra.metrics import classification_scores, classification_tables, gain_line, paired_difference
@@ -27,12 +25,10 @@ from recurra.nn.classifier import TextClassifier
 from recurra.nn.encoder import start_from
 from recurra.tables import ScoreTable
 from recurra.tasks.base import Loss, RecurrentCall, Start, Task, Validation, started_config
+from recurra.tasks.tried import sequences_of_texts
 from recurra.vocabulary import Vectors, Vocabulary
 
 __all__ = ["Classify", "ClassifyData", "Evaluation", "Prediction"]
-
-_log = logging.getLogger("recurra")
-_LONG = 5_000  # symbols; a text beyond it is worth a word, for its cost
 
 
 @dataclass(frozen=True)
@@ -125,7 +121,9 @@ class Classify(Task):
             if texts is not None
         }
         for part, examples in encoded.items():
-            _say_what_was_read(part, examples, longest)
+            cut = [f"{examples.truncated:,} texts cut to {longest:,} tokens"] if examples.truncated else []
+            how = "--max-length cuts such texts"
+            say_what_was_read(part, examples.lengths, examples.unknown, kind="texts", remedy=how, notes=cut)
         if not len(encoded["train"].ids):
             raise DataError(f"{splits.train.name}: no text has a single symbol; is the text column the right one?")
         columns = (splits.train.columns.text, splits.train.columns.label or "label")
@@ -290,14 +288,8 @@ class Classify(Task):
 
     def sequences(self, source: str | None, **reading: Any) -> list[list[int]]:
         """The ids of texts: of a source, of the training data's file, or else random ones."""
-        own = self.config.data
-        if source is None and (is_hub(own.data) or not Path(own.data).exists()):
-            _log.info("the model's own data (%s) are not here: tried on random symbols", own.data)
-            return random_sequences(len(self.vocabulary), 64)
-        if source is None:
-            reading = {"delimiter": own.delimiter, "header": own.header, **reading}
-        encoded = self.encode(load_texts(source or own.data, labels="no", preferred=self.columns, **reading))
-        return [encoded[index].tolist() for index in range(len(encoded))]
+        own = {"delimiter": self.config.data.delimiter, "header": self.config.data.header}
+        return sequences_of_texts(self, source, self.columns, reading, own)
 
     def responses(self, sequences: Sequence[list[int]], padding: int = 0) -> list[Tensor]:
         """The probabilities of the classes, [C] for each text."""
@@ -318,15 +310,3 @@ class Classify(Task):
         assert self.data is not None
         settings = self.config.train
         return shuffled_batches(self.data.train.lengths, settings.batch_size, settings.seed, epoch)
-
-
-def _say_what_was_read(part: str, examples: Encoded, max_length: int | None) -> None:
-    notes = [f"{len(examples.ids):,} tokens", f"{100 * examples.unknown_share:.1f} % unknown"]
-    if examples.empty:
-        notes.append(f"{examples.empty:,} empty texts, kept")
-    if examples.truncated:
-        notes.append(f"{examples.truncated:,} texts cut to {max_length:,} tokens")
-    _log.info("%s: %s texts, %s", part, f"{len(examples):,}", ", ".join(notes))
-    longest = int(examples.lengths.max(initial=0))
-    if longest > _LONG:
-        _log.warning("%s: the longest text has %s tokens; --max-length cuts such texts", part, f"{longest:,}")

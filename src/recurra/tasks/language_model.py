@@ -7,7 +7,6 @@ import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,12 +14,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from recurra.batch import Batch, make_batch, padding_noise, random_sequences
+from recurra.batch import Batch, make_batch, padding_noise
 from recurra.config import LanguageModelConfig
 from recurra.data import Texts, load_texts
 from recurra.data.corpus import Corpus, load_corpus
 from recurra.data.encoded import Encoded, encode
-from recurra.data.hub import is_hub
 from recurra.errors import DataError
 from recurra.inputs import chunks_of_inputs
 from recurra.language_scores import NGrams, language_scores, language_tables
@@ -28,6 +26,7 @@ from recurra.nn.language_model import LanguageModelNetwork
 from recurra.tables import ScoreTable
 from recurra.tasks.base import Loss, RecurrentCall, Start, Task, Validation
 from recurra.tasks.running_text import score_and_learn, score_lines, score_text, side_by_side
+from recurra.tasks.tried import sequences_of_texts
 from recurra.vocabulary import END, Token, Vocabulary
 
 __all__ = ["LanguageModelData", "ModelLanguage"]
@@ -274,12 +273,7 @@ class ModelLanguage(Task):
 
     def sequences(self, source: str | None, **reading: Any) -> list[list[int]]:
         """The first 1,000 ids of each line: of a source, of the training text's file, or else random ones."""
-        own = self.config.data.data
-        if source is None and (is_hub(own) or not Path(own).exists()):
-            _log.info("the model's own data (%s) are not here: tried on random symbols", own)
-            return random_sequences(len(self.vocabulary), 64)
-        encoded = self.encode(load_texts(source or own, labels="no", preferred=self._columns(), **reading))
-        return [encoded[index][:_TRIED].tolist() for index in range(len(encoded))]
+        return sequences_of_texts(self, source, self._columns(), reading, most=_TRIED)
 
     def responses(self, sequences: Sequence[list[int]], padding: int = 0) -> list[Tensor]:
         """The probability of each symbol of each line, [T]."""

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,11 +27,11 @@ from recurra.tagging_tables import tagging_remarks, tagging_tables
 from recurra.tasks.base import Loss, RecurrentCall, Start, Task, Validation, started_config
 from recurra.tasks.tag_answers import answers
 from recurra.tasks.tag_facts import TagData, TagFacts, learn_tags, require_words
+from recurra.tasks.tried import own_data
 from recurra.vocabulary import Vectors, Vocabulary
 
 __all__ = ["Tag"]
 
-_log = logging.getLogger("recurra")
 _AT_ONCE = 16_384  # tokens that are tagged side by side, so that long sentences need no more memory than short ones
 
 
@@ -258,12 +256,11 @@ class Tag(Task):
 
     def sequences(self, source: str | None, **reading: Any) -> list[list[str]]:
         """The words of sentences: of a source, of the training data's file, or else random ones."""
-        own = self.config.data.data
-        if source is None and not Path(own).exists():
-            _log.info("the model's own data (%s) are not here: tried on random words", own)
+        found = source or own_data(self.config, "words")
+        if found is None:
             symbols = self.vocabulary.symbols()
             return [[symbols[id_] for id_ in ids] for ids in random_sequences(len(symbols), 64)]
-        return [sentence.tokens for sentence in self._unlabelled(source or own, reading)]
+        return [sentence.tokens for sentence in self._unlabelled(found, reading)]
 
     def responses(self, sequences: Sequence[list[str]], padding: int = 0) -> list[Tensor]:
         """The probability of each tag of each token, [T, K] for each sentence."""

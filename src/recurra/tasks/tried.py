@@ -1,0 +1,72 @@
+"""What a model is tried on by `recurra check` when nothing is named: its own training data, where they still are."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from recurra.batch import random_sequences
+from recurra.config import RunConfig
+from recurra.data import Texts, load_texts
+from recurra.data.encoded import Encoded
+from recurra.data.hub import is_hub
+from recurra.vocabulary import Vocabulary
+
+__all__ = ["own_data", "sequences_of_texts"]
+
+_log = logging.getLogger("recurra")
+_RANDOM = 64
+
+
+class _TextTask(Protocol):
+    """A task whose examples are texts."""
+
+    config: Any
+    vocabulary: Vocabulary
+
+    def encode(self, texts: Texts) -> Encoded: ...
+
+
+def own_data(config: RunConfig, instead: str = "symbols") -> str | None:
+    """Return the file of a model's training data, or None, which is logged, where it is not on this machine.
+
+    Args:
+        config: what the run was told.
+        instead: what the model will be tried on then, at random.
+    """
+    own = config.data.data
+    if not is_hub(own) and Path(own).exists():
+        return own
+    _log.info("the model's own data (%s) are not here: tried on random %s", own, instead)
+    return None
+
+
+def sequences_of_texts(
+    task: _TextTask,
+    source: str | None,
+    columns: tuple[str, str],
+    reading: Mapping[str, Any],
+    own_reading: Mapping[str, Any] | None = None,
+    most: int | None = None,
+) -> list[list[int]]:
+    """Return the ids of texts: of a source, of the training data's file, or else random ones.
+
+    Args:
+        task: what encodes them.
+        source: the file; None for the task's own data.
+        columns: of the text and the label in the training data, taken where the source has them.
+        reading: how a source is read.
+        own_reading: how the task's own data are read, where `reading` says nothing.
+        most: symbols of a text that are kept [default: all].
+
+    Raises:
+        DataError: the source is at fault.
+    """
+    found = source or own_data(task.config)
+    if found is None:
+        return random_sequences(len(task.vocabulary), _RANDOM)
+    told = reading if source else {**(own_reading or {}), **reading}
+    encoded = task.encode(load_texts(found, labels="no", preferred=columns, **told))
+    return [encoded[index][:most].tolist() for index in range(len(encoded))]
