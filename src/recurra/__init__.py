@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from recurra import nn
-    from recurra.estimators import Classifier, LanguageModel, Tagger, load
+    from recurra.estimators import Classifier, LanguageModel, Tagger, Translator, load
     from recurra.swap import accelerate, restore
 
-__all__ = ["Classifier", "LanguageModel", "Tagger", "accelerate", "load", "nn", "restore"]
+__all__ = ["Classifier", "LanguageModel", "Tagger", "Translator", "accelerate", "load", "nn", "restore"]
 
 _HOMES = {
     "Classifier": "recurra.estimators",
     "LanguageModel": "recurra.estimators",
     "Tagger": "recurra.estimators",
+    "Translator": "recurra.estimators",
     "accelerate": "recurra.swap",
     "load": "recurra.estimators",
     "restore": "recurra.swap",

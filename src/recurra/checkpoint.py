@@ -40,6 +40,7 @@ __all__ = ["FORMAT", "LastState", "SavedModel", "read_model", "write_model"]
 FORMAT = 1
 _HASHED = ("config.json", "tokenizer.json", "model.safetensors", "baseline.safetensors")
 _FILES = (*_HASHED, "metrics.json")
+_DAMAGE = (AttributeError, LookupError, OSError, RuntimeError, SafetensorError, SettingsError, TypeError, ValueError)
 _ALL_FILES = {*_FILES, "target_tokenizer.json", "history.jsonl", "README.md", "last.safetensors"}
 
 
@@ -170,16 +171,7 @@ def read_model(path: str | Path) -> SavedModel:
         task.network.load_state_dict(load_file(folder / "model.safetensors"))
         task.network.eval()
         baseline = task.restore_baseline(load_file(folder / "baseline.safetensors"))
-    except (
-        AttributeError,
-        KeyError,
-        OSError,
-        RuntimeError,
-        SafetensorError,
-        SettingsError,
-        TypeError,
-        ValueError,
-    ) as error:
+    except _DAMAGE as error:
         raise ModelDirectoryError(f"{folder}: damaged: {error}") from error
     return SavedModel(folder, task, metrics, baseline)
 

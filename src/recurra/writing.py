@@ -53,7 +53,10 @@ class TextStream:
             return self._add(self.end() + "\n")
         if self._tokens == "bpe":
             return self._add(self._decoder.decode(self._vocabulary.byte_pair(id_)))
-        symbol = self._symbols[id_]
+        return self.write_symbol(self._symbols[id_])
+
+    def write_symbol(self, symbol: str) -> str:
+        """The text that a symbol adds which the vocabulary need not have; not for byte pairs."""
         spaced = self._tokens != "characters" and self._last not in ("", "\n", " ")
         if self._tokens == "words" and (_NO_SPACE_BEFORE.search(symbol) or _NO_SPACE_AFTER.search(self._last)):
             spaced = False

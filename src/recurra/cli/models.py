@@ -19,6 +19,13 @@ LabelColumn = Annotated[str | None, typer.Option(help="Column with the label (de
 TokenColumn = Annotated[str | None, typer.Option(help="Column with the token, for a tagger (default: as in training).")]
 TagColumn = Annotated[str | None, typer.Option(help="Column with the tag, for a tagger (default: as in training).")]
 SentenceColumn = Annotated[str | None, typer.Option(help="Column that tells sentences apart, for a tagger.")]
+SourceColumn = Annotated[str | None, typer.Option(help="Column to translate from (default: as in training, or found).")]
+TargetColumn = Annotated[str | None, typer.Option(help="Column to translate into (default: as in training, or found).")]
+Target = Annotated[str | None, typer.Option(help="The target side, where DATA is the source side of parallel text.")]
+Beam = Annotated[int | None, typer.Option(help="Translations followed at a time; 1 is greedy (default: 5).", min=1)]
+LengthPenalty = Annotated[float | None, typer.Option(help="Above 0, long translations lose less (default: 0.6).")]
+CoveragePenalty = Annotated[float | None, typer.Option(help="Above 0, those that pass over source symbols lose.")]
+MaxRatio = Annotated[float | None, typer.Option(help="Most symbols for each of the source (default: by training).")]
 Format = Annotated[str | None, typer.Option(help="conllu, conll, jsonl, csv or tsv, for a tagger (default: by name).")]
 Delimiter = Annotated[str | None, typer.Option(help="Field delimiter (default: by file name).")]
 Header = Annotated[bool | None, typer.Option("--header/--no-header", help="Whether the first row names the columns.")]
@@ -33,9 +40,16 @@ def _evaluate(
     token_column: TokenColumn = None,
     tag_column: TagColumn = None,
     sentence_column: SentenceColumn = None,
+    source_column: SourceColumn = None,
+    target_column: TargetColumn = None,
+    target: Target = None,
     format: Format = None,
     delimiter: Delimiter = None,
     header: Header = None,
+    beam: Beam = None,
+    length_penalty: LengthPenalty = None,
+    coverage_penalty: CoveragePenalty = None,
+    max_ratio: MaxRatio = None,
     dynamic: Annotated[
         float | None,
         typer.Option(help="Learning rate of dynamic evaluation, for a language model: it learns as it reads."),
@@ -55,11 +69,21 @@ def _evaluate(
             token_column=token_column,
             tag_column=tag_column,
             sentence_column=sentence_column,
+            source_column=source_column,
+            target_column=target_column,
+            target=target,
             format=format,
             delimiter=delimiter,
             header=header,
         )
-        scoring = saved.task.chosen(saved.task.evaluating, dynamic=dynamic)
+        scoring = saved.task.chosen(
+            saved.task.evaluating,
+            dynamic=dynamic,
+            beam=beam,
+            length_penalty=length_penalty,
+            coverage_penalty=coverage_penalty,
+            max_ratio=max_ratio,
+        )
         examples = saved.task.load_labelled(data, **reading)
         scores = saved.task.evaluate(examples, saved.baseline, **scoring)
         if as_json:
@@ -79,9 +103,26 @@ def _predict(
     token_column: TokenColumn = None,
     tag_column: TagColumn = None,
     sentence_column: SentenceColumn = None,
+    source_column: SourceColumn = None,
     format: Format = None,
     delimiter: Delimiter = None,
     header: Header = None,
+    n_best: Annotated[int | None, typer.Option(help="Translations of each text (default: 1).", min=1)] = None,
+    beam: Beam = None,
+    length_penalty: LengthPenalty = None,
+    coverage_penalty: CoveragePenalty = None,
+    max_ratio: MaxRatio = None,
+    temperature: Annotated[float | None, typer.Option(help="Draw translations; below 1 likelier ones.")] = None,
+    top_k: Annotated[int | None, typer.Option(help="Draw among so many likeliest symbols.")] = None,
+    top_p: Annotated[float | None, typer.Option(help="Draw among the likeliest of this probability together.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of what is drawn (default: 0).", min=0)] = None,
+    attention: Annotated[
+        Path | None,
+        typer.Option(help="Folder for pictures of what each symbol was written from; adds it to the answer."),
+    ] = None,
+    replace_unknown: Annotated[
+        bool | None, typer.Option("--replace-unknown", help="Write the source word attended to for an unknown one.")
+    ] = None,
 ) -> None:
     """Answer texts: JSON lines or, by a tagger, the form of file that was read."""
     with reported():
@@ -89,18 +130,34 @@ def _predict(
         from recurra.files import atomic_writer
 
         task = read_model(model).task
-        reading = task.chosen(
-            task.reading,
+        options = task.chosen(
+            (*task.reading, *task.answering),
             text_column=text_column,
             token_column=token_column,
             tag_column=tag_column,
             sentence_column=sentence_column,
+            source_column=source_column,
             format=format,
             delimiter=delimiter,
             header=header,
+            n_best=n_best,
+            beam=beam,
+            length_penalty=length_penalty,
+            coverage_penalty=coverage_penalty,
+            max_ratio=max_ratio,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            seed=seed,
+            attention=attention,
+            replace_unknown=replace_unknown,
         )
         with contextlib.ExitStack() as stack:
-            answers = task.predict(inputs or [], **reading)
+            answers = task.predict(inputs or [], **options)
+            if attention is not None:
+                from recurra.diagnose.alignment import with_pictures
+
+                answers = with_pictures(answers, attention)
             sink = stack.enter_context(atomic_writer(output)) if output is not None else sys.stdout.buffer
             for lines in answers:
                 sink.write(lines.encode())
@@ -114,6 +171,8 @@ def _check(
     text_column: TextColumn = None,
     token_column: TokenColumn = None,
     sentence_column: SentenceColumn = None,
+    source_column: SourceColumn = None,
+    target_column: TargetColumn = None,
     format: Format = None,
 ) -> None:
     """Check a model's invariants: padding, batch, order, parity with torch.nn, reload."""
@@ -127,6 +186,8 @@ def _check(
             text_column=text_column,
             token_column=token_column,
             sentence_column=sentence_column,
+            source_column=source_column,
+            target_column=target_column,
             format=format,
         )
         broken = []

@@ -130,6 +130,11 @@ class TranslateConfig(RunConfig):
         return self.vocabulary.shared or self.model.copying
 
     @property
+    def target_tokens(self) -> Literal["words", "spaces", "characters", "bpe"]:
+        """What a symbol of the target side is."""
+        return self.vocabulary.target_tokens or self.vocabulary.tokens
+
+    @property
     def tokenizers(self) -> tuple[str, ...]:
         """The files in which a model directory has the vocabularies of such a run."""
         return ("tokenizer.json",) if self.one_vocabulary else ("tokenizer.json", "target_tokenizer.json")

@@ -10,10 +10,16 @@ from recurra.estimators.base import Estimator
 from recurra.estimators.classifier import Classifier
 from recurra.estimators.language_model import LanguageModel
 from recurra.estimators.tagger import Tagger
+from recurra.estimators.translator import Translator
 
-__all__ = ["Classifier", "LanguageModel", "Tagger", "load"]
+__all__ = ["Classifier", "LanguageModel", "Tagger", "Translator", "load"]
 
-_ESTIMATORS: dict[str, type[Estimator]] = {"classify": Classifier, "tag": Tagger, "language-model": LanguageModel}
+_ESTIMATORS: dict[str, type[Estimator]] = {
+    "classify": Classifier,
+    "tag": Tagger,
+    "language-model": LanguageModel,
+    "translate": Translator,
+}
 
 
 def load(path: str | Path) -> Estimator:

@@ -111,9 +111,7 @@ class TranslationNetwork(nn.Module):
             expected = f"{list(values.shape)} as values" if copying else "None, as this network does not copy"
             raise ShapeError(f"copies: expected {expected}, got {None if copies is None else list(copies.shape)}")
         layout = Layout.from_lengths(lengths)
-        embedding = self.decoder.embedding if self.source_embedding is None else self.source_embedding
-        vectors = read_tied(embedding, layout.pack(values, batch_first=True))
-        outputs, state = self.encoder(vectors, layout)
+        outputs, state = self.encoder(self.embed_sources(layout.pack(values, batch_first=True)), layout)
         attention = self.decoder.attention
         if attention is None:
             return Encoding(None, state, None, 0)
@@ -121,6 +119,10 @@ class TranslationNetwork(nn.Module):
         if copies is not None:
             copies = copies.masked_fill(~memory.mask, PADDING)
         return Encoding(memory, state, copies, extra)
+
+    def embed_sources(self, ids: Tensor) -> Tensor:
+        """What the encoder reads of source ids [...]: [..., E]."""
+        return read_tied(self.decoder.embedding if self.source_embedding is None else self.source_embedding, ids)
 
     def start(self, encoding: Encoding, hypotheses: int) -> DecoderState:
         """The state of K hypotheses of each sentence before the first symbol, which is the end."""

@@ -4,7 +4,8 @@ from recurra.tasks.base import Start, Task
 from recurra.tasks.classify import Classify
 from recurra.tasks.language_model import ModelLanguage
 from recurra.tasks.tag import Tag
+from recurra.tasks.translate import Translate
 
 __all__ = ["TASKS", "Start", "Task"]
 
-TASKS: dict[str, type[Task]] = {task.name: task for task in (Classify, Tag, ModelLanguage)}
+TASKS: dict[str, type[Task]] = {task.name: task for task in (Classify, Tag, ModelLanguage, Translate)}

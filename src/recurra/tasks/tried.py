@@ -8,16 +8,19 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from recurra.batch import random_sequences
-from recurra.config import RunConfig
+from recurra.config import RunConfig, TranslateConfig
 from recurra.data import Texts, load_texts
 from recurra.data.encoded import Encoded
 from recurra.data.hub import is_hub
-from recurra.vocabulary import Vocabulary
+from recurra.data.pairs import load_pairs
+from recurra.tasks.translate_examples import BothVocabularies, encode_examples
+from recurra.vocabulary import END, UNKNOWN, Vocabulary
 
-__all__ = ["own_data", "sequences_of_texts"]
+__all__ = ["own_data", "sequences_of_pairs", "sequences_of_texts"]
 
 _log = logging.getLogger("recurra")
 _RANDOM = 64
+_TRIED = 1_000  # symbols of a side of a pair
 
 
 class _TextTask(Protocol):
@@ -70,3 +73,43 @@ def sequences_of_texts(
     told = reading if source else {**(own_reading or {}), **reading}
     encoded = task.encode(load_texts(found, labels="no", preferred=columns, **told))
     return [encoded[index][:most].tolist() for index in range(len(encoded))]
+
+
+def sequences_of_pairs(
+    config: TranslateConfig,
+    vocabularies: BothVocabularies,
+    source: str | None,
+    columns: tuple[str, str],
+    reading: Mapping[str, Any],
+) -> list[tuple[list[int], list[int]]]:
+    """Return the first 1,000 ids of both sides of pairs: of a source, of the training data's file, or else random ones.
+
+    A symbol that only copying can write is unknown here.
+
+    Args:
+        config: what the run was told.
+        vocabularies: of both sides.
+        source: the file; None for the run's own data.
+        columns: of the sources and the targets in the training data, taken where the source has them.
+        reading: how a source is read.
+
+    Raises:
+        DataError: the source is at fault.
+    """
+    own = config.data
+    found = source or own_data(config)
+    if found is None:
+        sources, targets = (random_sequences(len(vocabulary), _RANDOM) for vocabulary in vocabularies)
+        return [(ids, [*target, END]) for ids, target in zip(sources, targets)]
+    if source is None:
+        reading = {"target": own.target, "delimiter": own.delimiter, "header": own.header, **reading}
+    pairs = load_pairs(found, preferred=columns, **reading)
+    encoded = encode_examples(config, pairs, vocabularies).encoded
+    size = len(vocabularies.target)
+    return [
+        (
+            encoded.sources[number][:_TRIED].tolist(),
+            [id_ if id_ < size else UNKNOWN for id_ in encoded.targets[number][:_TRIED].tolist()],
+        )
+        for number in range(len(encoded))
+    ]

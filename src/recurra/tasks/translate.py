@@ -1,0 +1,316 @@
+"""Translation: a text for a text, by an encoder, a decoder and a search."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from recurra.batch import (
+    PairBatch,
+    length_sorted,
+    make_batch,
+    make_pair_batch,
+    padding_noise,
+    shuffled_batches,
+)
+from recurra.character_profile import Profile, swapped
+from recurra.config import TranslateConfig
+from recurra.data.pair_splits import PairSplits, load_pair_splits
+from recurra.data.pairs import load_pairs
+from recurra.errors import SettingsError
+from recurra.nn.translation import TranslationNetwork
+from recurra.search import Search
+from recurra.tables import ScoreTable
+from recurra.tasks.base import Loss, RecurrentCall, Start, Task, Validation
+from recurra.tasks.translate_examples import (
+    BothVocabularies,
+    PairExamples,
+    TranslateData,
+    encode_examples,
+    learn_vocabularies,
+    say_both,
+)
+from recurra.tasks.translate_facts import TranslateFacts, learn_facts
+from recurra.tasks.translations import Translation, Writer, json_line, make_search, source_chunks, translate
+from recurra.tasks.tried import sequences_of_pairs
+from recurra.translation_baselines import NearestNeighbour, baseline_answers
+from recurra.translation_scores import Likelihood, by_source, full_scores
+from recurra.translation_tables import translation_remarks, translation_tables
+from recurra.vocabulary import Vocabulary
+
+__all__ = ["Translate"]
+
+_log = logging.getLogger("recurra")
+_POSITIONS = 2**16  # symbols of a batch of pairs that is scored, padding included
+_SEARCHING = ("beam", "length_penalty", "coverage_penalty", "max_ratio")
+
+
+class Translate(Task):
+    """Write a text for a text.
+
+    Attributes:
+        target_vocabulary: of the target side; the same as `vocabulary` where one serves both.
+        known: what it knows beside.
+        data: the examples, when made from data.
+    """
+
+    name = "translate"
+    title = "Translator"
+    score = "perplexity"
+    intervals = "95 % bootstrap over the source texts"
+    enough_steps = 4000
+    reading = ("target", "source_column", "target_column", "delimiter", "header")
+    evaluating: ClassVar[tuple[str, ...]] = _SEARCHING
+    answering: ClassVar[tuple[str, ...]] = (
+        *(*_SEARCHING, "n_best", "temperature", "top_k", "top_p", "seed", "attention", "replace_unknown"),
+    )
+    config: TranslateConfig
+    network: TranslationNetwork
+
+    def __init__(
+        self,
+        config: TranslateConfig,
+        vocabularies: BothVocabularies,
+        known: TranslateFacts,
+        data: TranslateData | None = None,
+    ) -> None:
+        self.config = config
+        self.both = vocabularies
+        self.vocabulary = vocabularies.source
+        self.target_vocabulary = vocabularies.target
+        self.known = known
+        self.data = data
+        torch.manual_seed(config.train.seed)
+        self.network = TranslationNetwork(
+            len(vocabularies.source), len(vocabularies.target), config.model, config.one_vocabulary
+        )
+
+    @classmethod
+    def from_data(cls, config: TranslateConfig, start: Start | None = None) -> Translate:
+        """Read the pairs that the configuration names; errors as :func:`recurra.data.pair_splits.load_pair_splits`."""
+        return cls.from_splits(config, load_pair_splits(config.data, config.train.seed))
+
+    @classmethod
+    def from_splits(cls, config: TranslateConfig, splits: PairSplits) -> Translate:
+        """Learn the vocabularies from the training pairs, and encode all."""
+        vocabularies = learn_vocabularies(config, splits.train)
+        examples = {}
+        for part, pairs in splits._asdict().items():
+            if pairs is not None:
+                examples[part] = encode_examples(config, pairs, vocabularies)
+                say_both(part, examples[part])
+        data = TranslateData(examples["train"], examples["valid"], examples.get("test"))
+        return cls(config, vocabularies, learn_facts(data.train), data)
+
+    @classmethod
+    def restore(
+        cls, config: TranslateConfig, vocabularies: Mapping[str, Vocabulary], facts: Mapping[str, Any]
+    ) -> Translate:
+        """Make the task again from what a model directory holds."""
+        both = BothVocabularies(vocabularies[config.tokenizers[0]], vocabularies[config.tokenizers[-1]])
+        return cls(config, both, TranslateFacts(**{**facts, "columns": tuple(facts["columns"])}))
+
+    @property
+    def vocabularies(self) -> dict[str, Vocabulary]:
+        """One, or one of each side."""
+        return dict(zip(self.config.tokenizers, self.both))
+
+    def facts(self) -> dict[str, Any]:
+        """The columns, the number of pairs, the longest translation for its source, and the characters of each side."""
+        return {**asdict(self.known), "columns": list(self.known.columns)}
+
+    def steps(self) -> int:
+        """How many batches an epoch has."""
+        return len(self._shuffled(0))
+
+    def batches(self, epoch: int) -> Iterator[PairBatch]:
+        """The training batches of an epoch, pairs of like length together.
+
+        The share of symbols that the decoder reads from itself grows from none in the first epoch to the one asked for
+        in the last (Bengio et al., "Scheduled sampling for sequence prediction with recurrent neural networks", NeurIPS
+        2015).
+        """
+        assert self.data is not None
+        sampling = self.config.train.scheduled_sampling
+        if sampling:
+            sampling *= (epoch - 1) / max(1, self.epochs() - 1)
+        for chosen in self._shuffled(epoch):
+            yield self.data.train.batch(chosen, sampling)
+
+    def loss(self, network: nn.Module, batch: PairBatch, carried: Any = None) -> Loss:
+        """Mean cross entropy over the target symbols, smoothed if asked; with coverage its loss too."""
+        return Loss(network(batch, self.config.train.label_smoothing).loss)
+
+    def validate(self) -> Validation:
+        """Mean negative log-probability of a target symbol in nats; the score is its negative, shown as perplexity."""
+        assert self.data is not None
+        found = np.concatenate(self.log_probabilities(self.data.valid))
+        return Validation(float(-found.mean()), float(found.mean()), float(found.std() / np.sqrt(len(found))))
+
+    @staticmethod
+    def shown(score: float) -> str:
+        """A mean log-probability as perplexity."""
+        return f"{math.exp(min(-score, 700.0)):.2f}"
+
+    def log_probabilities(self, examples: PairExamples) -> list[NDArray[np.float64]]:
+        """For each pair the log-probability in nats of each symbol of its target, the end included."""
+        found: list[NDArray[np.float64]] = [np.zeros(0)] * len(examples)
+        device = next(self.network.parameters()).device
+        training = self.network.training
+        self.network.eval()
+        for chosen in length_sorted(examples.lengths, self.config.train.batch_size, _POSITIONS):
+            batch = examples.batch(chosen).to(device)
+            scores = self.network.score(batch).double().cpu().numpy()
+            for index, row, length in zip(chosen.tolist(), scores, batch.lengths.tolist(), strict=True):
+                found[index] = row[:length]
+        self.network.train(training)
+        return found
+
+    def translate(
+        self, texts: Sequence[str], options: Search, seed: int = 0, replace_unknown: bool = False
+    ) -> list[list[Translation]]:
+        """The best translations of each text, in the order of the texts.
+
+        Args:
+            texts: to translate; an empty one is a source of no symbols.
+            options: how to search.
+            seed: of what is drawn, where a sampler is among the options.
+            replace_unknown: whether an unknown symbol is written as the source symbol that is attended to most.
+
+        Raises:
+            SettingsError: an option without effect on this model.
+        """
+        if replace_unknown and self.config.model.attention == "none":
+            raise SettingsError("option 'replace_unknown' would have no effect: the model has no attention")
+        writer = Writer(self.target_vocabulary, self.config.target_tokens, replace_unknown)
+        return translate(self.network, texts, self.vocabulary, writer, self.config, options, seed)
+
+    def held_out(self) -> dict[str, PairExamples]:
+        """The validation and, where there are some, the test pairs."""
+        assert self.data is not None
+        return {"valid": self.data.valid} | ({} if self.data.test is None else {"test": self.data.test})
+
+    def fit_baseline(self) -> NearestNeighbour:
+        """Keep the training pairs, to answer with the translation of the most similar source."""
+        assert self.data is not None
+        train = self.data.train
+        return NearestNeighbour.fit(train.encoded.sources.ids, train.encoded.sources.starts, train.targets())
+
+    def restore_baseline(self, tensors: Mapping[str, Tensor]) -> NearestNeighbour:
+        """Make it again."""
+        return NearestNeighbour.from_tensors(tensors)
+
+    def evaluate(self, examples: PairExamples, baseline: NearestNeighbour, **options: Any) -> dict[str, Any]:
+        """Score the translator and its baselines, as :func:`recurra.translation_scores.full_scores`.
+
+        A source that has several pairs is translated once, and each of its translations is right.
+
+        Args:
+            examples: pairs.
+            baseline: of the training pairs.
+            options: those of `evaluating`.
+        """
+        sources = list(examples.sources())
+        first, references = by_source(sources, list(examples.targets()))
+        different = [sources[number] for number in first]
+        answers = [best for best, *_ in self.translate(different, make_search(self.known.max_ratio, **options))]
+        encoded = examples.encoded.sources
+        theirs = baseline_answers(baseline, sources, encoded.ids, encoded.starts)
+        logs = self.log_probabilities(examples)
+        return full_scores(
+            [answer.text for answer in answers],
+            {name: [found[number] for number in first] for name, found in theirs.items()},
+            references,
+            Likelihood(np.array([found.sum() for found in logs]), np.array([len(found) for found in logs])),
+            encoded.lengths[first],
+            sum(answer.capped for answer in answers),
+            encoded.unknown_share,
+        )
+
+    def tables(self, scores: Mapping[str, Any], title: str, full: bool) -> list[ScoreTable]:
+        """The model beside its baselines and, with `full`, more scores and those by length."""
+        return translation_tables(scores, title, full)
+
+    def remarks(self, scores: Mapping[str, Any]) -> list[str]:
+        """The gain, how scores were counted, and what the vocabulary does not know."""
+        return translation_remarks(scores)
+
+    def card(self) -> list[str]:
+        """What the model was trained on."""
+        source, target = self.known.columns
+        vocabulary = self.config.vocabulary
+        kinds = vocabulary.tokens if vocabulary.tokens == self.config.target_tokens else "different"
+        sides = f"symbols are {kinds}"
+        if kinds == "different":
+            sides = f"symbols of the source are {vocabulary.tokens}, of the target {self.config.target_tokens}"
+        return [
+            f"Trained by recurra on {self.known.pairs:,} pairs of `{self.config.data.data}`, to write `{target}` for "
+            f"`{source}`; {sides}."
+        ]
+
+    def example_call(self) -> str:
+        """Translate a text."""
+        return 'model.predict(["a text like those of the training data"])'
+
+    def load_labelled(self, source: str, **reading: Any) -> PairExamples:
+        """Read pairs to be scored; warn where the columns seem to be swapped."""
+        pairs = load_pairs(source, preferred=self.known.columns, **reading)
+        examples = encode_examples(self.config, pairs, self.both)
+        profiles = Profile(**self.known.source_profile), Profile(**self.known.target_profile)
+        warning = swapped(examples.sources(), examples.targets(), *profiles)
+        if warning is not None:
+            _log.warning("%s: %s", pairs.sources.name, warning)
+        return examples
+
+    def predict(self, inputs: Sequence[str], **options: Any) -> Iterator[str]:
+        """Yield a JSON object a line, in the order of the input."""
+        told = {name: value for name, value in options.items() if name not in self.reading}
+        with_alignment, replace, seed = (told.pop(name, None) for name in ("attention", "replace_unknown", "seed"))
+        if with_alignment and self.config.model.attention == "none":
+            raise SettingsError(f"option 'attention' ({with_alignment}) would have no effect: the model has none")
+        search = make_search(self.known.max_ratio, **told)
+        if seed is not None and search.sampler is None:
+            raise SettingsError(f"option 'seed' ({seed}) would have no effect: nothing is drawn; --temperature draws")
+        reading = {name: value for name, value in options.items() if name in self.reading}
+        for texts in source_chunks(inputs, self.known.columns[0], **reading):
+            found = self.translate(texts, search, seed or 0, bool(replace))
+            yield "".join(json_line(text, each, bool(with_alignment)) for text, each in zip(texts, found, strict=True))
+
+    def sequences(self, source: str | None, **reading: Any) -> list[tuple[list[int], list[int]]]:
+        """The ids of pairs: of a source, of the training data's file, or else random ones."""
+        return sequences_of_pairs(self.config, self.both, source, self.known.columns, reading)
+
+    def responses(self, sequences: Sequence[tuple[list[int], list[int]]], padding: int = 0) -> list[Tensor]:
+        """The probability of each symbol of each target, [T]."""
+        sources, targets = ([sequence[side] for sequence in sequences] for side in (0, 1))
+        size = len(self.target_vocabulary)
+        batch = make_pair_batch(sources, targets, sources if self.config.model.copying else None, target_size=size)
+
+        def widened(values: Tensor, size: int) -> Tensor:
+            return torch.cat([values, padding_noise(size, len(sequences), padding)], dim=1)
+
+        batch = batch._replace(
+            sources=widened(batch.sources, len(self.vocabulary)),
+            targets=widened(batch.targets, size),
+            copies=None if batch.copies is None else widened(batch.copies, size),
+        )
+        return [row[: len(target)] for row, target in zip(self.network.score(batch).exp(), targets)]
+
+    def recurrent_call(self, sequences: Sequence[tuple[list[int], list[int]]]) -> RecurrentCall:
+        """The encoder's recurrent layers and the embeddings they read."""
+        batch = make_batch([source for source, _ in sequences])
+        vectors = self.network.embed_sources(batch.values).detach()
+        return RecurrentCall(self.network.encoder.recurrent, vectors, batch.lengths)
+
+    def _shuffled(self, epoch: int) -> list[NDArray[np.int64]]:
+        assert self.data is not None
+        settings = self.config.train
+        return shuffled_batches(self.data.train.lengths, settings.batch_size, settings.seed, epoch)
