@@ -3,7 +3,8 @@
 Nothing here uses recurra. A GRU reads the packed source in both directions; a second GRU writes the target one step at
 a time over the padded batch, and looks before each step at the source by additive attention (Bahdanau et al., ICLR
 2015). The source's keys are projected anew at every step, as the common tutorials do; `Settings.hoisted` projects them
-once. The output layer reads the GRU's state; with `Settings.wide` also the context and the embedding. Padding is dealt with rightly: it is neither read nor looked at, and the loss is over symbols alone.
+once. The output layer reads the GRU's state; with `Settings.wide` also the context and the embedding. Padding is dealt
+with rightly: it is neither read nor looked at, and the loss is over symbols alone.
 """
 
 from __future__ import annotations
@@ -66,8 +67,8 @@ class Memory(NamedTuple):
 class TutorialTranslator(nn.Module):
     """Encoder, additive attention and decoder.
 
-    Initial weights: Xavier W_ih, orthogonal W_hh, zero biases; embeddings as torch makes them, standard normal, with which
-    the loss falls faster here than with a uniform +-0.05.
+    Initial weights: Xavier W_ih, orthogonal W_hh, zero biases; embeddings as torch makes them, standard normal, with
+    which the loss falls faster here than with a uniform +-0.05.
     """
 
     def __init__(self, sources: int, targets: int, settings: Settings) -> None:
