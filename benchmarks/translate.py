@@ -51,8 +51,8 @@ from translation_sides import (
 )
 from tutorial_translator import Settings, Trained, Tutorial
 
-from recurra.bench.table import markdown_table
 from recurra.bench.timing import machine_line
+from recurra.tables import markdown_table
 from recurra.train import train
 
 YARDSTICKS = {
