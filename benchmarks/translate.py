@@ -55,7 +55,11 @@ from recurra.bench.timing import machine_line
 from recurra.tables import markdown_table
 from recurra.train import train
 
-TUTORIAL, HOISTED = "careful tutorial", "the same, keys projected once"
+YARDSTICKS = {
+    "plain": ("careful tutorial", Settings()),
+    "hoisted": ("the same, keys projected once", Settings(hoisted=True)),
+    "wide": ("the same, keys projected once, wide output", Settings(hoisted=True, wide=True)),
+}
 EQUAL_SIZES: dict[str, Any] = {
     "tokens": "spaces",
     "min_count": 2,
@@ -79,7 +83,7 @@ class Told(NamedTuple):
     epochs: int | None
     seeds: int
     limit: int | None
-    hoisted: bool
+    yardsticks: list[str]
 
 
 def tatoeba(folder: Path, limit: int | None) -> Parts:
@@ -109,7 +113,7 @@ def equal_sizes(folder: Path, told: Told, place: Path) -> list[str]:
     """Recurra with the tutorial's sizes, in turns with it."""
     parts = tatoeba(folder, told.limit)
     files, test = write_parts(parts, place), spoken(parts.test)
-    kinds = {TUTORIAL: Settings()} | ({HOISTED: Settings(hoisted=True)} if told.hoisted else {})
+    kinds = dict(YARDSTICKS[name] for name in told.yardsticks)
     taken: dict[str, list[Trained]] = {}
     rates: dict[str, list[float]] = {}
     scores: dict[str, list[tuple[float, float]]] = {}
@@ -266,14 +270,14 @@ def main() -> None:
     parser.add_argument("--part", nargs="+", choices=["tatoeba", "defaults", "g2p", "lengths"], required=True)
     parser.add_argument("--epochs", type=int, help="of training (default: 3; defaults and g2p: recurra's own)")
     parser.add_argument("--seeds", type=int, default=1, help="trainings of each side, in the parts tatoeba and g2p")
-    parser.add_argument("--hoisted", action="store_true", help="also the tutorial with keys projected once a sentence")
+    parser.add_argument("--yardsticks", nargs="+", choices=list(YARDSTICKS), default=["plain"], help="tutorials to run")
     parser.add_argument("--limit", type=int, help="how many pairs are used, drawn at random, for a quick try")
     parser.add_argument("--threads", type=int, help="threads of torch (default: torch's own choice)")
     parser.add_argument("--out", type=Path, help="Markdown file to write; a figure goes beside it")
     arguments = parser.parse_args()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    told = Told(arguments.epochs, arguments.seeds, arguments.limit, arguments.hoisted)
+    told = Told(arguments.epochs, arguments.seeds, arguments.limit, arguments.yardsticks)
     figure = arguments.out and arguments.out.with_suffix(".png")
     sections = []
     for part in arguments.part:

@@ -3,7 +3,8 @@
 Nothing here uses recurra. A GRU reads the packed source in both directions; a second GRU writes the target one step at
 a time over the padded batch, and looks before each step at the source by additive attention (Bahdanau et al., ICLR
 2015). The source's keys are projected anew at every step, as the common tutorials do; `Settings.hoisted` projects them
-once. Padding is dealt with rightly: it is neither read nor looked at, and the loss is over symbols alone.
+once. The output layer reads the GRU's state; with `Settings.wide` also the context and the embedding. Padding is dealt
+with rightly: it is neither read nor looked at, and the loss is over symbols alone.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ class Settings:
 
     Attributes:
         hoisted: whether the source's keys are projected once and not at every step.
+        wide: whether the output layer reads the context and the embedding too.
         min_count: a symbol seen less often in training is unknown.
     """
 
@@ -43,6 +45,7 @@ class Settings:
     clip_norm: float = 1.0
     min_count: int = 2
     hoisted: bool = False
+    wide: bool = False
 
 
 class Trained(NamedTuple):
@@ -64,13 +67,14 @@ class Memory(NamedTuple):
 class TutorialTranslator(nn.Module):
     """Encoder, additive attention and decoder.
 
-    Initial weights: embeddings uniform in +-0.05, Xavier W_ih, orthogonal W_hh, zero biases.
+    Initial weights: Xavier W_ih, orthogonal W_hh, zero biases; embeddings as torch makes them, standard normal, with
+    which the loss falls faster here than with a uniform +-0.05.
     """
 
     def __init__(self, sources: int, targets: int, settings: Settings) -> None:
         super().__init__()
         embedding, hidden = settings.embedding, settings.hidden
-        self.hoisted = settings.hoisted
+        self.hoisted, self.wide = settings.hoisted, settings.wide
         self.source_embedding = nn.Embedding(sources, embedding, padding_idx=PADDING)
         self.target_embedding = nn.Embedding(targets, embedding, padding_idx=PADDING)
         self.encoder = nn.GRU(embedding, hidden, batch_first=True, bidirectional=True)
@@ -79,10 +83,8 @@ class TutorialTranslator(nn.Module):
         self.keys = nn.Linear(2 * hidden, hidden)
         self.energy = nn.Linear(hidden, 1, bias=False)
         self.decoder = nn.GRU(embedding + 2 * hidden, hidden, batch_first=True)
-        self.output = nn.Linear(hidden, targets)
+        self.output = nn.Linear(3 * hidden + embedding if self.wide else hidden, targets)
         self.dropout = nn.Dropout(settings.dropout)
-        for embedded in (self.source_embedding, self.target_embedding):
-            nn.init.uniform_(embedded.weight, -0.05, 0.05)
         for name, parameter in (*self.encoder.named_parameters(), *self.decoder.named_parameters()):
             if name.startswith("weight_ih"):
                 nn.init.xavier_uniform_(parameter)
@@ -113,7 +115,8 @@ class TutorialTranslator(nn.Module):
         context = self.attend(state[0], memory)
         embedded = self.dropout(self.target_embedding(ids))
         output, state = self.decoder(torch.cat([embedded, context], 1)[:, None], state)
-        return self.output(self.dropout(output[:, 0])), state
+        told = torch.cat([output[:, 0], context, embedded], 1) if self.wide else output[:, 0]
+        return self.output(self.dropout(told)), state
 
     def forward(self, sources: Tensor, lengths: Tensor, inputs: Tensor) -> Tensor:
         """Logits [B, T, V], step by step, of the symbols after the true ones [B, T]."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import math
-import random
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -14,35 +14,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from recurra.config import make_run_config
-from recurra.data.corpus import corpus_in_memory
-from recurra.errors import DataError, RecurraError, SettingsError
+from recurra.errors import DataError, SettingsError
 from recurra.tasks import running_text
 from recurra.tasks.language_model import ModelLanguage
 from recurra.train import Callback, StepRecord, train
 from recurra.vocabulary import END, PADDING, UNKNOWN
 
-SMALL: dict[str, Any] = {
-    "hidden_size": 6,
-    "embedding_size": 6,
-    "num_layers": 2,
-    "dropout": 0.0,
-    "epochs": 2,
-    "min_count": 1,
-    "batch_size": 3,
-    "steps": 7,
-    "device": "cpu",
-}
-
-
-def made_up(count: int, seed: int = 0) -> list[str]:
-    rng = random.Random(seed)
-    return [" ".join(rng.choices("abcdefgh", k=rng.randint(0, 6))) for _ in range(count)]
-
-
-def make(lines: list[str] | None = None, **options: Any) -> ModelLanguage:
-    config = make_run_config("language-model", data="memory", **{**SMALL, **options})
-    return ModelLanguage.from_corpus(config, corpus_in_memory(made_up(60) if lines is None else lines, None, 0.2))
+Make = Callable[..., ModelLanguage]
 
 
 class ByHand(nn.Module):
@@ -104,8 +82,8 @@ class Notes(Callback):
     ],
     ids=str,
 )
-def test_training_is_that_of_a_loop_by_hand(options: dict[str, Any]) -> None:
-    task = make(optimizer="sgd", learning_rate=2.0, clip_norm=0.1, schedule="constant", **options)
+def test_training_is_that_of_a_loop_by_hand(language_model: Make, options: dict[str, Any]) -> None:
+    task = language_model(optimizer="sgd", learning_rate=2.0, clip_norm=0.1, schedule="constant", **options)
     net, notes, settings = ByHand(task), Notes(task), task.config.train
     assert task.data is not None
     ids = np.array(task.data.train.ids)
@@ -151,9 +129,9 @@ def first_of(task: ModelLanguage, epoch: int) -> int:
 
 
 @pytest.mark.parametrize(("lines", "options"), [(60, {}), (400, {}), (60, {"batch_size": 1}), (9, {"steps": 70})])
-def test_batches(lines: int, options: dict[str, Any]) -> None:
+def test_batches(language_model: Make, lines: int, options: dict[str, Any]) -> None:
     # Symbols that are all different tell where each was read.
-    task = make([f"w{number}" for number in range(lines)], **options)
+    task = language_model([f"w{number}" for number in range(lines)], **options)
     assert task.data is not None
     ids, told = np.array(task.data.train.ids), task.config.train
     firsts = set()
@@ -177,14 +155,14 @@ def test_batches(lines: int, options: dict[str, Any]) -> None:
         assert all(torch.equal(one.values, other.values) for one, other in zip(batches, again))
     if lines == 400:
         assert len(firsts) > 3
-        other = make([f"w{n}" for n in range(lines)], seed=1)
+        other = language_model([f"w{n}" for n in range(lines)], seed=1)
         differ = [not torch.equal(next(other.batches(n)).values, next(task.batches(n)).values) for n in range(1, 13)]
         assert any(differ)
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn", "rnn_relu"])
-def test_log_probabilities_are_torchs_symbol_by_symbol(cell: str) -> None:
-    task = make(cell=cell)
+def test_log_probabilities_are_torchs_symbol_by_symbol(language_model: Make, cell: str) -> None:
+    task = language_model(cell=cell)
     assert task.data is not None
     ids, net, state, before = np.array(task.data.train.ids), ByHand(task), None, END
     expected = []
@@ -196,8 +174,8 @@ def test_log_probabilities_are_torchs_symbol_by_symbol(cell: str) -> None:
     np.testing.assert_allclose(task.log_probabilities(ids), expected, rtol=0, atol=1e-5)
 
 
-def test_the_adaptive_softmax_is_scored_as_it_is_distributed() -> None:
-    task = make([f"w{n}" for n in range(7000)], softmax="adaptive", tied=False)
+def test_the_adaptive_softmax_is_scored_as_it_is_distributed(language_model: Make) -> None:
+    task = language_model([f"w{n}" for n in range(7000)], softmax="adaptive", tied=False)
     ids = np.array([5, 5500, END, 700, UNKNOWN, 3000], np.int32)
     before = torch.tensor([[END, *ids[:-1]]]).long()
     with torch.no_grad():
@@ -206,19 +184,19 @@ def test_the_adaptive_softmax_is_scored_as_it_is_distributed() -> None:
     torch.testing.assert_close(all_of_them.exp().sum(1), torch.ones(6))
     np.testing.assert_allclose(task.log_probabilities(ids), all_of_them[range(6), ids.tolist()], atol=1e-5)
     with pytest.raises(SettingsError, match="adaptive softmax: it saves time from about"):
-        make(softmax="adaptive")
+        language_model(softmax="adaptive")
 
 
-def test_reading_in_chunks_is_reading_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    task = make()
+def test_reading_in_chunks_is_reading_at_once(language_model: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = language_model()
     assert task.data is not None
     at_once = task.log_probabilities(task.data.train.ids)
     monkeypatch.setattr(running_text, "_CHUNK", 5)
     np.testing.assert_allclose(task.log_probabilities(task.data.train.ids), at_once, rtol=0, atol=1e-6)
 
 
-def test_a_long_text_is_read_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    task = make()
+def test_a_long_text_is_read_in_pieces(language_model: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = language_model()
     assert task.data is not None
     ids = np.array(task.data.train.ids)
     whole = task.log_probabilities(ids)
@@ -237,8 +215,8 @@ def test_a_long_text_is_read_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not np.allclose(found[size : 2 * size], second, atol=1e-6)
 
 
-def test_validation_is_the_mean_over_the_text() -> None:
-    task = make()
+def test_validation_is_the_mean_over_the_text(language_model: Make) -> None:
+    task = language_model()
     assert task.data is not None
     found = task.log_probabilities(task.data.valid.ids)
     valid = task.validate()
@@ -249,8 +227,8 @@ def test_validation_is_the_mean_over_the_text() -> None:
     assert task.shown(-1e9)
 
 
-def test_a_line_alone_is_that_line_in_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    task = make()
+def test_a_line_alone_is_that_line_in_a_batch(language_model: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = language_model()
     texts = ["a b c d e f g", "", "h", "zzz a", "a\nb", "b b b b b b b b b b b b"]
     together = task.surprise(texts)
     monkeypatch.setattr(running_text, "_AT_ONCE", 14)
@@ -266,8 +244,8 @@ def test_a_line_alone_is_that_line_in_a_batch(monkeypatch: pytest.MonkeyPatch) -
     assert task.surprise([]) == []
 
 
-def test_surprise_is_the_log_probability_of_a_text_by_itself() -> None:
-    task = make()
+def test_surprise_is_the_log_probability_of_a_text_by_itself(language_model: Make) -> None:
+    task = language_model()
     (found,) = task.surprise(["a zzz\nb"])
     ids = task.vocabulary.encode(["a zzz b"])[0]
     expected = task.log_probabilities(np.array([ids[0], UNKNOWN, END, ids[2], END], np.int32))
@@ -278,16 +256,16 @@ def test_surprise_is_the_log_probability_of_a_text_by_itself() -> None:
     assert found["perplexity"] == pytest.approx(math.exp(-expected.mean()))
 
 
-def test_predict_writes_a_line_of_json_for_each_text(tmp_path: Any) -> None:
-    task = make()
+def test_predict_writes_a_line_of_json_for_each_text(language_model: Make, tmp_path: Any) -> None:
+    task = language_model()
     (tmp_path / "in.txt").write_text("a b\n\nzzz\n")
     answers = [json.loads(line) for chunk in task.predict([str(tmp_path / "in.txt")]) for line in chunk.splitlines()]
     assert answers == task.surprise(["a b", "", "zzz"])
 
 
-def test_half_of_a_surrogate_pair_is_refused() -> None:
+def test_half_of_a_surrogate_pair_is_refused(language_model: Make) -> None:
     with pytest.raises(DataError, match="a text holds half of a surrogate pair"):
-        make().surprise(["a", "b\ud800"])
+        language_model().surprise(["a", "b\ud800"])
 
 
 def by_hand_learning(task: ModelLanguage, ids: np.ndarray, rate: float) -> list[float]:
@@ -309,8 +287,8 @@ def by_hand_learning(task: ModelLanguage, ids: np.ndarray, rate: float) -> list[
 
 
 @pytest.mark.parametrize("options", [{"steps": 20}, {"cell": "gru", "tied": False, "steps": 3}], ids=str)
-def test_dynamic_evaluation_is_that_of_a_loop_by_hand(options: dict[str, Any]) -> None:
-    task = make(**options)
+def test_dynamic_evaluation_is_that_of_a_loop_by_hand(language_model: Make, options: dict[str, Any]) -> None:
+    task = language_model(**options)
     assert task.data is not None
     ids = np.array(task.data.valid.ids)
     kept = copy.deepcopy(task.network.state_dict())
@@ -320,8 +298,8 @@ def test_dynamic_evaluation_is_that_of_a_loop_by_hand(options: dict[str, Any]) -
     assert not any(parameter.grad is not None for parameter in task.network.parameters())
 
 
-def test_dynamic_evaluation_scores_before_it_learns() -> None:
-    task = make(steps=20)
+def test_dynamic_evaluation_scores_before_it_learns(language_model: Make) -> None:
+    task = language_model(steps=20)
     ids = np.array([5, 6, 7, 8, 9, 5, 6, 7, 8, 9], np.int32)
     other = np.array([5, 6, 7, 8, 9, 5, 6, 7, 8, END], np.int32)
     one, two = (task.log_probabilities(text, dynamic=0.5) for text in (ids, other))
@@ -329,80 +307,13 @@ def test_dynamic_evaluation_scores_before_it_learns() -> None:
     np.testing.assert_allclose(one[:5], task.log_probabilities(ids)[:5], atol=1e-6)
 
 
-def test_dynamic_evaluation_helps_where_a_text_repeats_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    task = make(steps=20)
+def test_dynamic_evaluation_helps_where_a_text_repeats_itself(
+    language_model: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = language_model(steps=20)
     task.network.double()  # in float32 two orders of adding drift apart over so many steps
     ids = np.tile(np.array([5, 6, 5, 7, END], np.int32), 60)
     monkeypatch.setattr(running_text, "_STREAM", 50)  # which must not divide a text that is learnt from
     plain, learning = task.log_probabilities(ids), task.log_probabilities(ids, dynamic=1.0)
     assert learning.mean() > plain.mean() + 0.5
     np.testing.assert_allclose(learning, by_hand_learning(task, ids, 1.0), atol=1e-8)
-
-
-@pytest.mark.parametrize("rate", [0.0, -1.0, math.nan, math.inf])
-def test_a_learning_rate_that_is_none(rate: float) -> None:
-    with pytest.raises(SettingsError, match=r"option 'dynamic': expected a learning rate above 0, found"):
-        make().log_probabilities(np.array([5, 6], np.int32), dynamic=rate)
-
-
-def test_a_learning_rate_that_is_too_large() -> None:
-    with pytest.raises(RecurraError, match=r"no longer numbers: choose a --dynamic smaller than 1e\+30"):
-        make(steps=20, cell="rnn_relu").log_probabilities(np.array([5, 6] * 50, np.int32), dynamic=1e30)
-
-
-@pytest.mark.parametrize(
-    ("lines", "options", "message"),
-    [
-        (["a b"] * 2, {"batch_size": 4}, r"X \(train\): expected at least 8 symbols for batches of 4 pieces, found 3"),
-        (
-            ["a"] * 30,
-            {},
-            r"X \(train\): expected at least two different symbols that are seen 1 times \(--min-count\), found 1",
-        ),
-        ([""] * 30, {}, "expected at least two different symbols .* found 0"),
-        (["a b", "c d"] * 1 + ["e f g"] * 1, {"min_count": 2, "batch_size": 1}, r"seen 2 times .* found 0"),
-        (["a b c d e"], {}, "X: expected at least 2 lines, to be divided into 2 parts, found 1"),
-        ([], {}, "X: expected at least 2 lines, to be divided into 2 parts, found 0"),
-    ],
-)
-def test_a_text_that_nothing_can_be_learnt_from(lines: list[str], options: dict[str, Any], message: str) -> None:
-    with pytest.raises(DataError, match=message):
-        make(lines, **options)
-
-
-def test_the_least_text_that_works() -> None:
-    task = make(["a b", "a b", "a"], batch_size=2, steps=5)
-    train(task)
-    assert math.isfinite(task.validate().loss)
-
-
-@pytest.mark.parametrize("tokens", ["words", "spaces", "characters", "bpe"])
-def test_control_characters_are_text(tokens: str) -> None:
-    lines = ["a\x00b \x1b[1m c\x85d \u2028 e"] * 20
-    task = make(lines, tokens=tokens, **({"min_count": 2} if tokens == "bpe" else {}))
-    train(task)
-    (found,) = task.surprise(lines[:1])
-    assert found["text"] == lines[0]
-    assert all(token.get("known", True) for token in found["tokens"])
-    if tokens in ("characters", "bpe"):
-        assert "\x00" in "".join(token["token"] for token in found["tokens"])
-
-
-def test_line_feeds_within_a_text_end_lines() -> None:
-    apart, within = make(["a b", "c"] * 30, tokens="characters"), make(["a b\nc"] * 30, tokens="characters")
-    assert "\n" not in within.vocabulary.symbols()
-    assert apart.data is not None
-    assert within.data is not None
-    np.testing.assert_array_equal(within.data.train.ids[:6], apart.data.train.ids[:6])
-    assert (within.data.train.characters, len(within.data.train.ids)) == (6 * 24, 6 * 24)
-
-
-def test_sequences_to_check_are_of_bounded_length(tmp_path: Any) -> None:
-    path = tmp_path / "long.txt"
-    path.write_text("a b " * 5000 + "\na\n")
-    assert [len(ids) for ids in make().sequences(str(path))] == [1000, 2]
-    task = make()
-    task.config = task.config.model_copy(update={"data": task.config.data.model_copy(update={"data": "gone.txt"})})
-    assert len(task.sequences(None)) == 64
-    assert [len(found) for found in task.responses([[], [5, 6]])] == [0, 2]
-    assert [len(found) for found in task.responses([[]])] == [0]

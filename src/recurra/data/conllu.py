@@ -100,7 +100,7 @@ def _position(name: str, column: str | int, option: str) -> int:
     if not str(column).lstrip("-").isdigit():
         known = ", ".join(_COLUMNS)
         raise DataError(
-            f"{name}: {option}: there is no column '{column}'{nearest(str(column).lower(), _COLUMNS)}; "
-            f"its columns are {known}"
+            f"{name}: {option}: its columns are {known}; there is no column '{column}'"
+            f"{nearest(str(column).lower(), _COLUMNS)}"
         )
     return column_number(name, column, len(_COLUMNS), option)

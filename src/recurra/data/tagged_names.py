@@ -19,7 +19,7 @@ def known_or_error(name: str, told: str | None, columns: Sequence[str], option: 
         DataError: it is not there; the nearest name and all names are given.
     """
     if told is not None and told not in columns:
-        raise DataError(f"{name}: {option}: there is no column '{told}'{nearest(told, columns)}; {_all(columns)}")
+        raise DataError(f"{name}: {option}: {_all(columns)}; there is no column '{told}'{nearest(told, columns)}")
     return told
 
 
