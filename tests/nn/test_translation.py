@@ -146,7 +146,7 @@ def by_hand(network: TranslationNetwork, source: list[int], target: list[int], c
             covered = covered + weights
             all_weights.append(weights)
             found = [context.unsqueeze(0), x]
-        fed = torch.tanh(torch.cat(found, 1) @ decoder.combine.weight.T + decoder.combine.bias)
+        fed = torch.cat(found, 1) @ decoder.combine.weight.T + decoder.combine.bias
         scores = (fed @ decoder.embedding.weight.T + decoder.softmax.bias).exp()
         p = torch.cat([(scores / scores.sum())[0], fed.new_zeros(extra)])
         if decoder.gate is not None and source:

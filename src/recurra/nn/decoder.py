@@ -111,12 +111,14 @@ class Decoded(NamedTuple):
 class Decoder(nn.Module):
     r"""Recurrent layers that read the symbol before, attention by what they give, and a softmax.
 
-    .. math:: \tilde h_t = \tanh(W [c_t; h_t] + b)
+    .. math:: \tilde h_t = W [c_t; h_t] + b
 
-    of the context c and the output h goes to the softmax (Luong, Pham, Manning, EMNLP 2015); without attention there is
-    no c, and the state that the decoder begins with is all it has of the source (Sutskever, Vinyals, Le, "Sequence to
-    sequence learning with neural networks", NeurIPS 2014). The softmax's weights are the embeddings. With input feeding
-    the first layer also reads the last :math:`\tilde h`, zeros at first.
+    of the context c and the output h goes to the softmax (Luong, Pham, Manning, EMNLP 2015, but without their tanh: as
+    the softmax's weights are the embeddings, it would bound the logits, and French to English was learnt far more
+    slowly with it, 2.16 against 1.97 nats after three epochs of 24,000 pairs). Without attention there is no c, and the
+    state that the decoder begins with is all it has of the source (Sutskever, Vinyals, Le, "Sequence to sequence
+    learning with neural networks", NeurIPS 2014). With input feeding the first layer also reads the last
+    :math:`\tilde h`, zeros at first.
 
     Dropout is variational: on what each layer reads and on what the softmax reads, alike at all steps of a target.
 
@@ -179,7 +181,8 @@ class Decoder(nn.Module):
 
     def attentional(self, hidden: Tensor, context: Tensor | None) -> Tensor:
         """From outputs [..., H] and contexts [..., M] to what the softmax reads, [..., E]."""
-        return torch.tanh(self.combine(hidden if context is None else torch.cat([context, hidden], -1)))
+        combined: Tensor = self.combine(hidden if context is None else torch.cat([context, hidden], -1))
+        return combined
 
     def loss(self, decoded: Decoded, targets: Tensor, layout: Layout, encoding: Encoding, smoothing: float) -> Tensor:
         """The mean cross entropy of packed targets [N] in nats, a scalar; with copying there is no smoothing."""

@@ -128,6 +128,8 @@ def translate(
 ) -> list[list[Translation]]:
     """The best translations of each text, in the order of the texts; texts of like length are read together.
 
+    A text without a symbol has an empty translation, whatever the network would write.
+
     Args:
         network: trained.
         texts: to translate.
@@ -138,7 +140,8 @@ def translate(
         seed: of what is drawn, where a sampler is among the options; each text's draws are its own.
     """
     sources = source_ids(texts, vocabulary, config.model.copying, config.vocabulary.max_length)
-    found: list[list[Translation]] = [[] for _ in texts]
+    nothing = Translation("", 0.0, 0.0, [], [], np.zeros((0, 0), np.float32), capped=False)
+    found: list[list[Translation]] = [[nothing] for _ in texts]
     training = network.training
     network.eval()
     for chosen, hypotheses in _searched(network, sources, options, seed):
@@ -156,7 +159,9 @@ def _searched(
     device = next(network.parameters()).device
     lengths = np.array([len(ids) for ids in sources.ids], dtype=np.int64)
     for batch in length_sorted(lengths, _BATCH, _MOST):
-        chosen = batch.tolist()
+        chosen = [index for index in batch.tolist() if lengths[index]]
+        if not chosen:
+            continue
         read = make_batch([sources.ids[index] for index in chosen]).to(device)
         copies, extra = None, 0
         if sources.copies is not None and sources.unknown is not None:
