@@ -59,7 +59,7 @@ def score(attention: Attention, head: int, q: Tensor, m: Tensor, c: Tensor | Non
     if attention.kind == "dot":
         plain = sum(x * y for x, y in zip(q, m))
     elif attention.kind == "general":
-        plain = q @ get("to_keys.weight") @ m
+        plain = q @ get("to_keys.weight") @ m / math.sqrt(len(q))
     else:
         own = rows(head)
         plain = (get("to_query.weight")[own] @ q) @ (get("to_keys.weight")[own] @ m) / math.sqrt(M / HEADS)

@@ -119,7 +119,7 @@ def attend(attention, query: Tensor, memory: Tensor, covered: Tensor) -> tuple[T
         inner = query @ attention.to_query.weight.T + attention.to_query.bias + memory @ attention.to_keys.weight.T
         scores = (torch.tanh(inner + extra) @ attention.to_score.weight.T).squeeze(1)
     else:
-        keys = memory if attention.kind == "dot" else memory @ attention.to_keys.weight.T
+        keys = memory if attention.kind == "dot" else memory @ attention.to_keys.weight.T / H**0.5
         scores = keys @ query + (extra if isinstance(extra, float) else extra.squeeze(1))
     weights = scores.exp() / scores.exp().sum()
     return weights @ memory, weights
