@@ -166,12 +166,15 @@ def section(title: str, task: ModelLanguage, tutorial: Tutorial | None, turns: T
 def draw(turns: Turns, title: str, place: Path) -> None:
     """Draw perplexity on valid against minutes of training."""
     import matplotlib.pyplot as plt
+    from matplotlib.ticker import ScalarFormatter
 
     figure, axes = plt.subplots(figsize=(6, 3.5), layout="constrained")
     for name, points in (("recurra", turns.points), ("tutorial", turns.theirs)):
         if points:
             axes.plot([p.seconds / 60 for p in points], [math.exp(p.nats) for p in points], marker="o", label=name)
     axes.set(xlabel="minutes of training", ylabel="valid perplexity", title=title, yscale="log")
+    for axis_part in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
+        axis_part(ScalarFormatter())  # 6, not 6 times ten to the zeroth
     axes.legend()
     figure.savefig(place)
 
