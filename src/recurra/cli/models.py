@@ -115,7 +115,7 @@ def _predict(
     temperature: Annotated[float | None, typer.Option(help="Draw translations; below 1 likelier ones.")] = None,
     top_k: Annotated[int | None, typer.Option(help="Draw among so many likeliest symbols.")] = None,
     top_p: Annotated[float | None, typer.Option(help="Draw among the likeliest of this probability together.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of what is drawn (default: 0).", min=0)] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of what is drawn (default: 0).", min=0, max=2**31 - 1)] = None,
     attention: Annotated[
         Path | None,
         typer.Option(help="Folder for pictures of what each symbol was written from; adds it to the answer."),
@@ -173,6 +173,7 @@ def _check(
     sentence_column: SentenceColumn = None,
     source_column: SourceColumn = None,
     target_column: TargetColumn = None,
+    target: Target = None,
     format: Format = None,
 ) -> None:
     """Check a model's invariants: padding, batch, order, parity with torch.nn, reload."""
@@ -188,6 +189,7 @@ def _check(
             sentence_column=sentence_column,
             source_column=source_column,
             target_column=target_column,
+            target=target,
             format=format,
         )
         broken = []
