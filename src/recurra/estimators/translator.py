@@ -12,9 +12,8 @@ from recurra.data.memory import texts_in_memory
 from recurra.data.pair_splits import pairs_in_memory
 from recurra.errors import DataError, SettingsError
 from recurra.estimators.base import IN_MEMORY, Estimator
-from recurra.search import Search
 from recurra.tasks.translate import Translate
-from recurra.tasks.translations import Translation
+from recurra.tasks.translations import Translation, make_search
 from recurra.train import Callback, train
 from recurra.translation_scores import translation_scores
 
@@ -187,20 +186,22 @@ class Translator(Estimator):
         self,
         X: Sequence[str],  # noqa: N803
         *,
-        beam: int = 5,
-        n_best: int = 1,
-        length_penalty: float = 1.0,
-        coverage_penalty: float = 0.0,
+        beam: int | None = None,
+        n_best: int | None = None,
+        length_penalty: float | None = None,
+        coverage_penalty: float | None = None,
+        max_ratio: float | None = None,
         replace_unknown: bool = False,
     ) -> list[list[Translation]]:
-        """The best translations of each text, the best first.
+        """The best translations of each text, the best first, as `recurra predict` has them.
 
         Args:
             X: n texts.
-            beam: how many hypotheses are followed; 1 is greedy.
-            n_best: how many translations of each text.
-            length_penalty: above 0, long translations lose less; see :class:`recurra.search.Search`.
-            coverage_penalty: above 0, translations that pass over parts of the source lose.
+            beam: how many hypotheses are followed, 1 is greedy; None for 5, or as many as `n_best`.
+            n_best: how many translations of each text; None for 1.
+            length_penalty: above 0, long translations lose less; None for 0.6, see :class:`recurra.search.Search`.
+            coverage_penalty: above 0, translations that pass over parts of the source lose; None for 0.
+            max_ratio: symbols for each of the source, and 10 more; None for what training needed.
             replace_unknown: whether an unknown symbol is replaced by the source symbol that is attended to most.
 
         Raises:
@@ -208,7 +209,7 @@ class Translator(Estimator):
             DataError: X is no list of texts.
         """
         check_is_fitted(self, "task_")
-        search = Search(beam, n_best, length_penalty=length_penalty, coverage_penalty=coverage_penalty)
+        search = make_search(self.task_.known.max_ratio, beam, n_best, length_penalty, coverage_penalty, max_ratio)
         texts = [text or "" for text in texts_in_memory(X, "X")]
         found: list[list[Translation]] = self.task_.translate(texts, search, replace_unknown=replace_unknown)
         return found
