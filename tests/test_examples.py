@@ -55,6 +55,33 @@ def test_gru_bidirectional_rnn(tmp_path, environment):
     assert not any(tmp_path.iterdir())
 
 
+def test_seq2seq_attention(tmp_path, environment):
+    number = "forty million seven thousand and twelve"
+    printed = run("03_seq2seq_attention.py", tmp_path, environment, number)
+    losses = re.findall(r"^(without|with) attention, step +\d+/\d+  loss (\d\.\d+)$", printed, re.MULTILINE)
+    assert [name for name, _ in losses] == ["without"] * 8 + ["with"] * 8
+    assert float(losses[-1][1]) < 0.05 < 0.2 < float(losses[7][1])
+    by_length = r"words \((\d+) numbers\), right without attention +([\d.]+) %, with attention +([\d.]+) %$"
+    rows = [[float(part) for part in row] for row in re.findall(by_length, printed, re.MULTILINE)]
+    counts, without, attentive = zip(*rows)
+    assert sum(counts) == 1000
+    assert min(attentive) > 90
+    assert without[0] > 85  # one vector is enough for a short source
+    assert list(without) == sorted(without, reverse=True)
+    assert without[-1] < 20
+    assert f"\n{number}: 40007012\n" in printed
+    picture = printed[printed.index(" 4 0 0 0 7 0 1 2\n") :].splitlines()[1:]
+    assert [line.split()[0] for line in picture] == number.split()
+    of_seven = picture[number.split().index("seven")][10:]
+    assert of_seven[2 * "40007012".index("7")] == max(of_seven, key=" .:-=+*#@".index)
+
+
+def test_seq2seq_attention_names_a_word_of_no_number(tmp_path, environment):
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        run("03_seq2seq_attention.py", tmp_path, environment, "four dozen")
+    assert "'dozen' is no word of a number; there are: zero one" in failed.value.stderr
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [path.name for path in sorted(FOLDER.glob("*.py"))])
 def test_an_example_repeats(name, tmp_path, environment):

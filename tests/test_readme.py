@@ -22,13 +22,14 @@ from recurra.cli import app
 from recurra.config import CONFIGS
 from recurra.data.bundled import reviews_path, sentences_path
 from recurra.tasks.tag import Tag
+from recurra.tasks.translate import Translate
 
 Cli = Callable[..., Result]
 
 ROOT = Path(__file__).parent.parent
 PAGES = [*(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")), *sorted(ROOT.glob("docs/*.md"))]
 PAGES += [ROOT / "examples" / "README.md"]
-RUN_DOCS = ("tutorial.md", "how-to.md", "tagging.md", "language-models.md", "pytorch.md")
+RUN_DOCS = ("tutorial.md", "how-to.md", "tagging.md", "language-models.md", "translation.md", "pytorch.md")
 RUN = [ROOT / "README.md", *(ROOT / "docs" / name for name in RUN_DOCS)]
 # A block of code, or a row of a table that ends with a command.
 STEP = re.compile(r"^```(\w+)\n(.*?)^```$|^\|[^|\n]*\| `(recurra [^\n]*)` \|$", re.MULTILINE | re.DOTALL)
@@ -208,7 +209,8 @@ def run_python(code: str, names: dict[str, object], page: Path) -> str:
 def test_the_page_runs_from_top_to_bottom(page, cli, tmp_path, monkeypatch):
     write_files(tmp_path)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(Tag, "enough_steps", 6)  # three epochs: what a tagger learns does not matter here
+    for task in (Tag, Translate):
+        monkeypatch.setattr(task, "enough_steps", 6)  # three epochs: what is learnt without options does not matter
     logging.getLogger("recurra").setLevel(logging.WARNING)
     names: dict[str, object] = {}
     blocks = list(steps(page))

@@ -6,27 +6,47 @@ import contextlib
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from recurra.cli.app import app, console, reported
 from recurra.errors import CheckFailed
 
+TAGGER: dict[str, Any] = {"rich_help_panel": "Of a tagger"}
+TRANSLATOR: dict[str, Any] = {"rich_help_panel": "Of a translator"}
+
 ModelArgument = Annotated[Path, typer.Argument(help="Model directory, as made by recurra train.", show_default=False)]
 TextColumn = Annotated[str | None, typer.Option(help="Column with the text (default: as in training, or found).")]
 LabelColumn = Annotated[str | None, typer.Option(help="Column with the label (default: as in training, or found).")]
-TokenColumn = Annotated[str | None, typer.Option(help="Column with the token, for a tagger (default: as in training).")]
-TagColumn = Annotated[str | None, typer.Option(help="Column with the tag, for a tagger (default: as in training).")]
-SentenceColumn = Annotated[str | None, typer.Option(help="Column that tells sentences apart, for a tagger.")]
-SourceColumn = Annotated[str | None, typer.Option(help="Column to translate from (default: as in training, or found).")]
-TargetColumn = Annotated[str | None, typer.Option(help="Column to translate into (default: as in training, or found).")]
-Target = Annotated[str | None, typer.Option(help="The target side, where DATA is the source side of parallel text.")]
-Beam = Annotated[int | None, typer.Option(help="Translations followed at a time; 1 is greedy (default: 5).", min=1)]
-LengthPenalty = Annotated[float | None, typer.Option(help="Above 0, long translations lose less (default: 0.6).")]
-CoveragePenalty = Annotated[float | None, typer.Option(help="Above 0, those that pass over source symbols lose.")]
-MaxRatio = Annotated[float | None, typer.Option(help="Most symbols for each of the source (default: by training).")]
-Format = Annotated[str | None, typer.Option(help="conllu, conll, jsonl, csv or tsv, for a tagger (default: by name).")]
+TokenColumn = Annotated[str | None, typer.Option(help="Column with the token (default: as in training).", **TAGGER)]
+TagColumn = Annotated[str | None, typer.Option(help="Column with the tag (default: as in training).", **TAGGER)]
+SentenceColumn = Annotated[str | None, typer.Option(help="Column that tells sentences apart.", **TAGGER)]
+Format = Annotated[str | None, typer.Option(help="conllu, conll, jsonl, csv or tsv (default: by name).", **TAGGER)]
+SourceColumn = Annotated[
+    str | None, typer.Option(help="Column to translate from (default: as in training, or found).", **TRANSLATOR)
+]
+TargetColumn = Annotated[
+    str | None, typer.Option(help="Column to translate into (default: as in training, or found).", **TRANSLATOR)
+]
+Target = Annotated[
+    str | None, typer.Option(help="The target side, where DATA is the source side of parallel text.", **TRANSLATOR)
+]
+Beam = Annotated[
+    int | None,
+    typer.Option(help="Translations that are followed at a time; 1 is greedy (default: 5).", min=1, **TRANSLATOR),
+]
+LengthPenalty = Annotated[
+    float | None, typer.Option(help="The larger, the less long translations lose (default: 0.6).", **TRANSLATOR)
+]
+CoveragePenalty = Annotated[
+    float | None,
+    typer.Option(help="The larger, the more lose those that leave source symbols out (default: 0).", **TRANSLATOR),
+]
+MaxRatio = Annotated[
+    float | None,
+    typer.Option(help="Most symbols for each source symbol, and 10 more (default: by training).", **TRANSLATOR),
+]
 Delimiter = Annotated[str | None, typer.Option(help="Field delimiter (default: by file name).")]
 Header = Annotated[bool | None, typer.Option("--header/--no-header", help="Whether the first row names the columns.")]
 
@@ -52,7 +72,9 @@ def _evaluate(
     max_ratio: MaxRatio = None,
     dynamic: Annotated[
         float | None,
-        typer.Option(help="Learning rate of dynamic evaluation, for a language model: it learns as it reads."),
+        typer.Option(
+            help="Learning rate of dynamic evaluation: it learns as it reads.", rich_help_panel="Of a language model"
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print all scores as one JSON object.")] = False,
 ) -> None:
@@ -107,21 +129,31 @@ def _predict(
     format: Format = None,
     delimiter: Delimiter = None,
     header: Header = None,
-    n_best: Annotated[int | None, typer.Option(help="Translations of each text (default: 1).", min=1)] = None,
+    n_best: Annotated[
+        int | None, typer.Option(help="Translations of each text (default: 1).", min=1, **TRANSLATOR)
+    ] = None,
     beam: Beam = None,
     length_penalty: LengthPenalty = None,
     coverage_penalty: CoveragePenalty = None,
     max_ratio: MaxRatio = None,
-    temperature: Annotated[float | None, typer.Option(help="Draw translations; below 1 likelier ones.")] = None,
-    top_k: Annotated[int | None, typer.Option(help="Draw among so many likeliest symbols.")] = None,
-    top_p: Annotated[float | None, typer.Option(help="Draw among the likeliest of this probability together.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of what is drawn (default: 0).", min=0, max=2**31 - 1)] = None,
+    temperature: Annotated[
+        float | None,
+        typer.Option(help="Draw translations, where no beam searches; below 1 likelier ones.", **TRANSLATOR),
+    ] = None,
+    top_k: Annotated[int | None, typer.Option(help="Draw from so many likeliest symbols.", **TRANSLATOR)] = None,
+    top_p: Annotated[
+        float | None, typer.Option(help="Draw from the likeliest that together have this probability.", **TRANSLATOR)
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of what is drawn (default: 0).", min=0, max=2**31 - 1, **TRANSLATOR)
+    ] = None,
     attention: Annotated[
         Path | None,
-        typer.Option(help="Folder for pictures of what each symbol was written from; adds it to the answer."),
+        typer.Option(help="Folder for pictures of where the decoder looked; the answers tell it too.", **TRANSLATOR),
     ] = None,
     replace_unknown: Annotated[
-        bool | None, typer.Option("--replace-unknown", help="Write the source word attended to for an unknown one.")
+        bool | None,
+        typer.Option("--replace-unknown", help="Write an unknown symbol as the source symbol looked at.", **TRANSLATOR),
     ] = None,
 ) -> None:
     """Answer texts: JSON lines or, by a tagger, the form of file that was read."""

@@ -24,10 +24,12 @@ RecurrentCell = Literal["lstm", "gru", "rnn", "rnn_relu"]
 class TranslateDataConfig(DataConfig):
     """Where the pairs come from and how they are divided."""
 
-    data: str = Field(description="File of pairs (TSV, CSV, JSONL, Parquet) or, with --target, of the source side.")
+    data: str = Field(
+        description="Pairs (TSV, CSV, JSONL, Parquet or hf:owner/name[:config]) or, with --target, their source side."
+    )
     target: str | None = Field(None, description="File whose lines are the target side of parallel text.")
-    valid_target: str | None = Field(None, description="The target side of --valid, where that is parallel text.")
-    test_target: str | None = Field(None, description="The target side of --test, where that is parallel text.")
+    valid_target: str | None = Field(None, description="The target side of --valid, as --target.")
+    test_target: str | None = Field(None, description="The target side of --test, as --target.")
     source_column: str | None = Field(None, description="Column to translate from (default: found, and said).")
     target_column: str | None = Field(None, description="Column to translate into (default: found, and said).")
     delimiter: str | None = Field(None, min_length=1, description="Field delimiter (default: by file name).")
@@ -55,7 +57,7 @@ class TranslateModelConfig(ModelConfig):
     """The network."""
 
     cell: RecurrentCell = Field("lstm", description="Recurrent cell of the encoder.")
-    decoder_cell: RecurrentCell | None = Field(None, description="That of the decoder (default: as --cell).")
+    decoder_cell: RecurrentCell | None = Field(None, description="Recurrent cell of the decoder (default: as --cell).")
     embedding_size: int = Field(256, ge=1, description="Size of a symbol's vector.")
     hidden_size: int = Field(256, ge=1, description="Size of the state; in the encoder, for each direction.")
     num_layers: int = Field(1, ge=1, description="Stacked layers, of the encoder and of the decoder.")
@@ -64,15 +66,18 @@ class TranslateModelConfig(ModelConfig):
     )
     bidirectional: bool = Field(True, description="Whether a second net of the encoder reads from the end.")
     attention: AttentionName = Field(
-        "general", description="How the decoder looks at the source; 'none': at the encoder's last state alone."
+        "general", description="How the decoder looks at the source; 'none': it has the encoder's last state alone."
     )
     heads: int = Field(4, ge=1, description="Heads of multihead attention.")
     input_feeding: bool = Field(
-        False, description="Whether the decoder reads what it attended to before; trains step by step."
+        False, description="Whether the decoder also reads what it attended to one step before; slower to train."
     )
-    coverage: bool = Field(False, description="Whether attention knows, and is kept from, where it has looked.")
+    coverage: bool = Field(
+        False, description="Whether attention knows where it has looked, and is kept from looking there again."
+    )
     copying: bool = Field(
-        False, description="Whether source symbols, known or not, can be copied; one vocabulary serves both sides."
+        False,
+        description="Whether the decoder can copy source symbols, known or not; one vocabulary serves both sides.",
     )
 
 
@@ -87,7 +92,10 @@ class TranslateTrainConfig(TrainConfig):
         0.1, ge=0, lt=1, description="Share of the target probability spread over all symbols; not with --copying."
     )
     scheduled_sampling: float = Field(
-        0.0, ge=0, le=1, description="Share of symbols, reached at the end, that the decoder reads from itself."
+        0.0,
+        ge=0,
+        le=1,
+        description="Share of symbols that the decoder reads from itself, not from the target; reached at the end.",
     )
 
 

@@ -187,21 +187,21 @@ class Translator(Estimator):
         X: Sequence[str],  # noqa: N803
         *,
         beam: int | None = None,
-        n_best: int = 1,
-        length_penalty: float = 0.6,
-        coverage_penalty: float = 0.0,
+        n_best: int | None = None,
+        length_penalty: float | None = None,
+        coverage_penalty: float | None = None,
         max_ratio: float | None = None,
         replace_unknown: bool = False,
     ) -> list[list[Translation]]:
-        """The best translations of each text, the best first.
+        """The best translations of each text, the best first, as `recurra predict` has them.
 
         Args:
             X: n texts.
-            beam: how many hypotheses are followed; 1 is greedy; None for 5, or more where `n_best` is.
-            n_best: how many translations of each text.
-            length_penalty: above 0, long translations lose less; see :class:`recurra.search.Search`.
-            coverage_penalty: above 0, translations that pass over parts of the source lose.
-            max_ratio: most symbols for each of the source; None for as many as training needed.
+            beam: how many hypotheses are followed, 1 is greedy; None for 5, or as many as `n_best`.
+            n_best: how many translations of each text; None for 1.
+            length_penalty: above 0, long translations lose less; None for 0.6, see :class:`recurra.search.Search`.
+            coverage_penalty: above 0, translations that pass over parts of the source lose; None for 0.
+            max_ratio: symbols for each of the source, and 10 more; None for what training needed.
             replace_unknown: whether an unknown symbol is replaced by the source symbol that is attended to most.
 
         Raises:
