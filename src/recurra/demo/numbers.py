@@ -10,6 +10,7 @@ from typing import NamedTuple
 from recurra.errors import SettingsError
 
 __all__ = [
+    "ALL_LISTS",
     "LONGEST_TESTED",
     "LONGEST_TRAINED",
     "Pair",
@@ -22,16 +23,17 @@ __all__ = [
     "spoken_year",
 ]
 
-LONGEST_TRAINED, LONGEST_TESTED = 6, 12  # items of a list
+LONGEST_TRAINED, LONGEST_TESTED = 5, 10  # items of a list
 
-_SMALL = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-    "eighteen nineteen"
-).split()
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
-_MONTHS = (
-    "January February March April May June July August September October November December"  # without a locale
-).split()
+_SMALL = [
+    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
+    *("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"),
+]
+_TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
+_MONTHS = [  # in English, whatever the locale is
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+]
 _ORDINALS = {1: "first", 2: "second", 3: "third", 5: "fifth", 8: "eighth", 9: "ninth", 12: "twelfth"}
 _LEAP_YEAR = 2000  # any that has all 366 days
 
@@ -46,9 +48,12 @@ class Pair(NamedTuple):
 class PairCounts(NamedTuple):
     """How many lists each part has; each length has as many."""
 
-    train: int = 16_000
-    valid: int = 600
-    test: int = 1_200
+    train: int = 20_000
+    valid: int = 500
+    test: int = 1_000
+
+
+ALL_LISTS = PairCounts()
 
 
 def spoken_number(number: int, joined: bool = True) -> str:
@@ -133,10 +138,10 @@ def spoken_day(day: date, style: int) -> str:
     return (*styles, f"{month} {number}{ending}")[style]
 
 
-def make_lists(seed: int, counts: PairCounts = PairCounts()) -> dict[str, list[Pair]]:
+def make_lists(seed: int, counts: PairCounts = ALL_LISTS) -> dict[str, list[Pair]]:
     """Make the lists of each part.
 
-    Training and validation have lists of 1 to 6 items, the test of 1 to 12, by turns. All figures differ: no answer of
+    Training and validation have lists of 1 to 5 items, the test of 1 to 10, by turns. All figures differ: no answer of
     the test stands in training, in whatever words.
 
     Args:
