@@ -1,4 +1,4 @@
-"""recurra train translate and what asks its models: each form of pairs, every option, every bad input by its message."""
+"""recurra train translate and what asks its models: each form of pairs, each option, each bad input by its message."""
 
 from __future__ import annotations
 
@@ -397,7 +397,7 @@ BAD: dict[str, tuple[dict[str, str], list[str], int, str]] = {
         {"a.en": "a\n\nc\n", "a.el": "α\nβ\n\n"},
         ["--target", "a.el"],
         3,
-        "a.en and a.el, line 2: 'source' a.en and a.el, line 3: 'target' fill them in, or take these rows out of both f",
+        "a.en and a.el, line 2: 'source' a.en and a.el, line 3: 'target' fill them in, or take these rows out of both",
     ),
     "one target": (
         {"a.tsv": "".join(f"{a}\tx\n" for a, _ in made_up(9))},
@@ -463,7 +463,7 @@ BAD: dict[str, tuple[dict[str, str], list[str], int, str]] = {
         {"a.tsv": TSV},
         ["--copying", "--target-tokens", "words"],
         2,
-        "option 'target_tokens' (words) would have no effect: --shared and --copying have one vocabulary for both sides",
+        "option 'target_tokens' (words) would have no effect: --shared and --copying have one vocabulary for both",
     ),
     "smoothed copies": ({"a.tsv": TSV}, ["--copying", "--label-smoothing", "0.2"], 2, "--copying learns without it"),
     "heads": ({"a.tsv": TSV}, ["--heads", "2"], 2, "'heads' (2) would have no effect: only --attention multihead has"),

@@ -1,4 +1,4 @@
-"""The demo of translation: from words to figures with and without attention, and a page on what a fixed vector loses."""
+"""The demo of translation: words to figures with and without attention, and a page on what a fixed vector loses."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from recurra.show import print_table
 from recurra.tables import ScoreTable
 from recurra.tasks.translate import Translate
 from recurra.tasks.translate_examples import PairExamples
-from recurra.tasks.translations import Translation, make_search
+from recurra.tasks.translations import Translation
 from recurra.train import Callback
 from recurra.translation_baselines import baseline_answers
 
@@ -173,7 +173,7 @@ def _report(
 
 def _translations(task: Translate, sources: Sequence[str]) -> list[Translation]:
     """The best translation of each source, searched for as the scores of a model are."""
-    return [best for best, *_ in task.translate(sources, make_search(task.known.max_ratio))]
+    return [best for best, *_ in task.translate(sources, task.search())]
 
 
 def _of_baselines(saved: SavedModel, examples: PairExamples) -> dict[str, list[str]]:

@@ -154,7 +154,8 @@ def _compared(report: TranslateReport, among: NDArray[np.bool_], where: str) -> 
     gain = paired_difference(ours, theirs)
     value, low, high = (100 * gain[key] for key in ("value", "low", "high"))
     if low <= 0 <= high:
-        return f"{where} {shares}: the two cannot be told apart ({value:+.1f} points, 95 % interval {low:+.1f} to {high:+.1f})."
+        interval = f"95 % interval {low:+.1f} to {high:+.1f}"
+        return f"{where} {shares}: the two cannot be told apart ({value:+.1f} points, {interval})."
     if value < 0:
         value, low, high = -value, -high, -low
         return f"{where} {shares}: attention loses {value:.1f} points (95 % interval {low:.1f} to {high:.1f})."

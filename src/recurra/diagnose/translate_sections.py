@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from html import escape
 
 import numpy as np
@@ -150,13 +150,14 @@ def _marked(text: str, right: str) -> str:
     """An answer with its wrong items marked, a sign where one is missing, and the number of mistakes."""
     written, wanted = text.split(), right.split()
     pieces: list[str] = []
-    for kind, start, stop, _, until in Levenshtein.opcodes(written, wanted):
-        if kind == "equal":
-            pieces += map(escape, written[start:stop])
-        elif kind == "insert":  # what the answer would need
-            pieces += ['<mark title="missing">&#9251;</mark>'] * (until - _)
+    for edit in Levenshtein.opcodes(written, wanted):
+        own = written[edit.src_start : edit.src_end]
+        if edit.tag == "equal":
+            pieces += map(escape, own)
+        elif edit.tag == "insert":  # what the answer would need
+            pieces += ['<mark title="missing">&#9251;</mark>'] * (edit.dest_end - edit.dest_start)
         else:
-            pieces += [f"<mark>{escape(item)}</mark>" for item in written[start:stop]]
+            pieces += [f"<mark>{escape(item)}</mark>" for item in own]
     mistakes = Levenshtein.distance(written, wanted)
     said = "right" if not mistakes else f"{mistakes} wrong or missing"
     return f'<code>{" ".join(pieces)}</code> <small class="inline">{said}</small>'
@@ -166,8 +167,8 @@ def curve(report: TranslateReport) -> Parts:
     """The losses over the steps of training."""
     steps = len(report.runs[ATTENTION].losses)
     kept = "; ".join(
-        f"{run.name}, epoch {run.metrics['best_epoch']}, {run.history[run.metrics['best_epoch'] - 1]['valid_loss']:.3f} "
-        "nats a symbol on the validation lists"
+        f"{run.name}, epoch {run.metrics['best_epoch']}, "
+        f"{run.history[run.metrics['best_epoch'] - 1]['valid_loss']:.3f} nats a symbol on the validation lists"
         for run in report.runs.values()
     )
     title = "Losses of both models over the steps of training, in training and validation"
