@@ -94,9 +94,10 @@ class ByHand(nn.Module):
         )
         hidden, _ = self.decoder(self.embed("decoder.embedding.weight", [END, *target[:-1]]), state)
         if not self.blind:
-            weights = (hidden @ self.linear("decoder.attention.to_keys", memory).T).softmax(1)
+            scores = hidden @ self.linear("decoder.attention.to_keys", memory).T / hidden.shape[1] ** 0.5
+            weights = scores.softmax(1)
             hidden = torch.cat([weights @ memory, hidden], 1)
-        attentional = torch.tanh(self.linear("decoder.combine", hidden))
+        attentional = self.linear("decoder.combine", hidden)
         logits = attentional @ self.weight("decoder.embedding.weight").T + self.weight("decoder.softmax.bias")
         return logits.log_softmax(1)
 
