@@ -196,6 +196,8 @@ def run_shell(line: str, cli: Cli) -> None:
     given = subprocess.run(before, shell=True, capture_output=True, check=True).stdout if before else None
     result = cli(*command, input=given)
     assert result.exit_code == 0, f"{line}\n{result.output}"
+    for file in re.findall(r" > (\S+)$", line):
+        Path(file).write_text(result.stdout, encoding="utf-8")
 
 
 def run_python(code: str, names: dict[str, object], page: Path) -> str:
