@@ -1,4 +1,4 @@
-"""The demos: models learn from data that are on every machine or made on the spot, are scored, and a page is written about them."""
+"""The demos: models learn from data that need no download, are scored, and a page is written about them."""
 
 from recurra.demo.classify import print_summary, run_demo
 from recurra.demo.language_model import print_language_summary, run_language_demo
