@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 
 from recurra.checkpoint import SavedModel, read_history, read_model
@@ -55,7 +56,6 @@ _SETTINGS: dict[str, Any] = {  # so small that both learn within the time that o
 }
 _LOOKED_AT = (3, LONGEST_TRAINED, LONGEST_TRAINED + 2)  # items of the lists whose alignments are drawn
 _SIDE_BY_SIDE = (1, 2, 3, 4, LONGEST_TRAINED, LONGEST_TRAINED + 2, LONGEST_TESTED)
-_ROW = 40  # test lists of each length at the least, below which an interval says nothing
 
 
 class _Kind(NamedTuple):
@@ -181,6 +181,6 @@ def _of_baselines(saved: SavedModel, examples: PairExamples) -> dict[str, list[s
     return baseline_answers(saved.baseline, list(examples.sources()), encoded.ids, encoded.starts)
 
 
-def _first_of(items: np.typing.NDArray[np.int64], lengths: Sequence[int]) -> list[int]:
+def _first_of(items: NDArray[np.int64], lengths: Sequence[int]) -> list[int]:
     """The number of the first list of each length."""
     return [int(np.flatnonzero(items == length)[0]) for length in lengths]

@@ -150,16 +150,16 @@ def _compared(report: TranslateReport, among: NDArray[np.bool_], where: str) -> 
         f"{100 * ours.mean():.1f} % of the answers are right with attention, {100 * theirs.mean():.1f} % without it"
     )
     if (ours == theirs).all():
-        return f"{where} {shares}: the two are right on the same lists."
+        return f"{where} {shares}; the two are right on the same lists."
     gain = paired_difference(ours, theirs)
     value, low, high = (100 * gain[key] for key in ("value", "low", "high"))
     if low <= 0 <= high:
-        interval = f"95 % interval {low:+.1f} to {high:+.1f}"
-        return f"{where} {shares}: the two cannot be told apart ({value:+.1f} points, {interval})."
-    if value < 0:
-        value, low, high = -value, -high, -low
-        return f"{where} {shares}: attention loses {value:.1f} points (95 % interval {low:.1f} to {high:.1f})."
-    return f"{where} {shares}: attention gains {value:.1f} points (95 % interval {low:.1f} to {high:.1f})."
+        said = f"the two cannot be told apart: {value:+.1f} points (95 % interval {low:+.1f} to {high:+.1f})"
+    elif value > 0:
+        said = f"attention gains {value:.1f} points (95 % interval {low:.1f} to {high:.1f})"
+    else:
+        said = f"attention loses {-value:.1f} points (95 % interval {-high:.1f} to {-low:.1f})"
+    return f"{where} {shares}; {said}."
 
 
 def _holding(report: TranslateReport, name: str) -> str:
