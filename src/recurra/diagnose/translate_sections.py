@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
 
+from recurra.diagnose.alignment import alignment_figure
 from recurra.diagnose.figures import Score
 from recurra.diagnose.pieces import Parts, changes_sentence, dot, fact_rows, settings_rows, tiles
 from recurra.diagnose.translate_figures import by_length_figure, losses_figure
@@ -107,20 +108,56 @@ def _score_row(report: TranslateReport, name: str) -> str:
     cells = "".join(f"<td>{_percent(share)}<small>{_range(share)}</small></td>" for share in found)
     costs = ("&ndash;", "&ndash;") if run is None else (f"{run.metrics['parameters']:,}", f"{run.seconds:.1f}")
     main = ' class="main"' if name == ATTENTION else ""
-    heading = f"<h3>{_counted(int(report.items[number]))}{longer}</h3>"
-    return f'{heading}<table class="beside"><tbody>{written}</tbody></table>'
+    return f"<tr{main}><td>{_dotted(report, name)}</td>{cells}{''.join(f'<td>{cost}</td>' for cost in costs)}</tr>"
+
+
+def alignments(report: TranslateReport) -> Parts:
+    """From which words each figure was written, for some lists of the test."""
+    shown = []
+    for number, found in report.looked_at:
+        items, right = int(report.items[number]), report.answers[ATTENTION].right[number]
+        longer = ", longer than any in training" if items > report.longest else ""
+        verdict = "right" if found.text.split() == right.split() else f"wrong; right is {right}"
+        assert found.alignment is not None
+        title = f"Attention of each character of “{found.text}” over the words of “{report.sources[number]}”"
+        width = _MARGIN + _SYMBOL * len(found.source_tokens)
+        shown.append(
+            f"<h3>{items} items{longer}: {escape(verdict)}</h3>"
+            f'<figure class="alignment wide" style="--width:{width}px" tabindex="0">'
+            f"{alignment_figure(found.source_tokens, found.tokens, found.alignment, title)}</figure>"
+        )
+    return {"alignments": "".join(shown)}
+
+
+def answers(report: TranslateReport) -> Parts:
+    """Some lists of the test, and what each model made of them."""
+    return {"answers": "".join(_side_by_side(report, number) for number in report.side_by_side)}
+
+
+def _side_by_side(report: TranslateReport, number: int) -> str:
+    right = report.answers[ATTENTION].right[number]
+    rows = [("in words", escape(report.sources[number])), ("right", f"<code>{escape(right)}</code>")]
+    for name in report.runs:
+        rows.append((_dotted(report, name), _marked(report.answers[name].texts[number], right)))
+    written = "".join(f"<tr><td>{what}</td><td>{text}</td></tr>" for what, text in rows)
+    longer = " (longer than any in training)" if report.items[number] > report.longest else ""
+    return (
+        f'<h3>{_counted(int(report.items[number]))}{longer}</h3><table class="beside"><tbody>{written}</tbody></table>'
+    )
 
 
 def _marked(text: str, right: str) -> str:
     """An answer with its wrong items marked, a sign where one is missing, and the number of mistakes."""
     written, wanted = text.split(), right.split()
     pieces: list[str] = []
-    for step in Levenshtein.opcodes(written, wanted):
-        items = written[step.src_start : step.src_end]
-        if step.tag == "insert":  # what the answer would need
-            pieces += ['<mark title="missing">&#9251;</mark>'] * (step.dest_end - step.dest_start)
+    for edit in Levenshtein.opcodes(written, wanted):
+        own = written[edit.src_start : edit.src_end]
+        if edit.tag == "equal":
+            pieces += map(escape, own)
+        elif edit.tag == "insert":  # what the answer would need
+            pieces += ['<mark title="missing">&#9251;</mark>'] * (edit.dest_end - edit.dest_start)
         else:
-            pieces += [escape(item) if step.tag == "equal" else f"<mark>{escape(item)}</mark>" for item in items]
+            pieces += [f"<mark>{escape(item)}</mark>" for item in own]
     mistakes = Levenshtein.distance(written, wanted)
     said = "right" if not mistakes else f"{mistakes} wrong or missing"
     return f'<code>{" ".join(pieces)}</code> <small class="inline">{said}</small>'
@@ -130,8 +167,8 @@ def curve(report: TranslateReport) -> Parts:
     """The losses over the steps of training."""
     steps = len(report.runs[ATTENTION].losses)
     kept = "; ".join(
-        f"{run.name}, epoch {run.metrics['best_epoch']}, {run.history[run.metrics['best_epoch'] - 1]['valid_loss']:.3f} "
-        "nats a symbol on the validation lists"
+        f"{run.name}, epoch {run.metrics['best_epoch']}, "
+        f"{run.history[run.metrics['best_epoch'] - 1]['valid_loss']:.3f} nats a symbol on the validation lists"
         for run in report.runs.values()
     )
     title = "Losses of both models over the steps of training, in training and validation"
