@@ -6,6 +6,7 @@ import contextlib
 import csv
 import importlib.metadata
 import io
+import json
 import logging
 import re
 import shlex
@@ -182,6 +183,19 @@ def write_files(folder: Path) -> None:
     names = ["\n".join(f"{row[1]} {row[4]}" for row in rows if row[0].isdigit()) + "\n\n" for rows in words]
     for name, chosen_names in (("", names[:60]), ("-dev", names[60:70]), ("-test", names[70:80])):
         (folder / f"names{name}.conll").write_text("".join(chosen_names), encoding="utf-8")
+    dated = [
+        f"{day}. {month}. {year}\t{year}-{month:02}-{day:02}\n"
+        for day in (5, 17)
+        for month in (3, 8)
+        for year in range(1960, 1975)
+    ]
+    (folder / "pairs.tsv").write_text("".join(dated), encoding="utf-8")
+    spelt = sorted({word.strip("',.").lower() for row in train for word in row["text"].split()} - {""})
+    sounds = [f"{word} {' '.join(word.upper())}" for word in spelt if word.isalpha()]
+    sounds += [f"{sounds[0].replace(' ', '(2) ', 1)} # said so too"]
+    (folder / "cmudict.dict").write_text("\n".join(sounds) + "\n", encoding="utf-8")
+    articles = [{"article": " ".join([text] * 3), "summary": text} for text in both[0]]
+    (folder / "articles.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in articles), encoding="utf-8")
     (folder / "vectors.txt").write_text("the 0.1 0.2 0.3\nand 0.3 0.2 0.1\n", encoding="utf-8")
     for number, (text, label) in enumerate(zip(*both)):
         (folder / "letters" / label).mkdir(parents=True, exist_ok=True)
