@@ -108,6 +108,39 @@ def _score_row(report: TranslateReport, name: str) -> str:
     cells = "".join(f"<td>{_percent(share)}<small>{_range(share)}</small></td>" for share in found)
     costs = ("&ndash;", "&ndash;") if run is None else (f"{run.metrics['parameters']:,}", f"{run.seconds:.1f}")
     main = ' class="main"' if name == ATTENTION else ""
+    return f"<tr{main}><td>{_dotted(report, name)}</td>{cells}{''.join(f'<td>{cost}</td>' for cost in costs)}</tr>"
+
+
+def alignments(report: TranslateReport) -> Parts:
+    """From which words each figure was written, for some lists of the test."""
+    shown = []
+    for number, found in report.looked_at:
+        items, right = int(report.items[number]), report.answers[ATTENTION].right[number]
+        longer = ", longer than any in training" if items > report.longest else ""
+        verdict = "right" if found.text.split() == right.split() else f"wrong; right is {right}"
+        assert found.alignment is not None
+        title = f"Attention of each character of “{found.text}” over the words of “{report.sources[number]}”"
+        width = _MARGIN + _SYMBOL * len(found.source_tokens)
+        shown.append(
+            f"<h3>{items} items{longer}: {escape(verdict)}</h3>"
+            f'<figure class="alignment wide" style="--width:{width}px" tabindex="0">'
+            f"{alignment_figure(found.source_tokens, found.tokens, found.alignment, title)}</figure>"
+        )
+    return {"alignments": "".join(shown)}
+
+
+def answers(report: TranslateReport) -> Parts:
+    """Some lists of the test, and what each model made of them."""
+    return {"answers": "".join(_side_by_side(report, number) for number in report.side_by_side)}
+
+
+def _side_by_side(report: TranslateReport, number: int) -> str:
+    right = report.answers[ATTENTION].right[number]
+    rows = [("in words", escape(report.sources[number])), ("right", f"<code>{escape(right)}</code>")]
+    for name in report.runs:
+        rows.append((_dotted(report, name), _marked(report.answers[name].texts[number], right)))
+    written = "".join(f"<tr><td>{what}</td><td>{text}</td></tr>" for what, text in rows)
+    longer = " (longer than any in training)" if report.items[number] > report.longest else ""
     heading = f"<h3>{_counted(int(report.items[number]))}{longer}</h3>"
     return f'{heading}<table class="beside"><tbody>{written}</tbody></table>'
 
