@@ -141,9 +141,8 @@ def _side_by_side(report: TranslateReport, number: int) -> str:
         rows.append((_dotted(report, name), _marked(report.answers[name].texts[number], right)))
     written = "".join(f"<tr><td>{what}</td><td>{text}</td></tr>" for what, text in rows)
     longer = " (longer than any in training)" if report.items[number] > report.longest else ""
-    return (
-        f'<h3>{_counted(int(report.items[number]))}{longer}</h3><table class="beside"><tbody>{written}</tbody></table>'
-    )
+    heading = f"<h3>{_counted(int(report.items[number]))}{longer}</h3>"
+    return f'{heading}<table class="beside"><tbody>{written}</tbody></table>'
 
 
 def _marked(text: str, right: str) -> str:
