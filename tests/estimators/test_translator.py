@@ -73,7 +73,7 @@ def test_translations_tell_how_they_were_made(fitted):
     found = fitted.translate(NEW, n_best=3)
     assert [of_text[0].text for of_text in found] == fitted.predict(NEW)
     for text, of_text in zip(NEW, found):
-        assert len(of_text) == 3
+        assert len(of_text) == (3 if text else 1)
         assert of_text[0].source_tokens == [symbol if symbol in SPELT else "[UNK]" for symbol in text] or text == "cx"
         for each in of_text:
             assert each.alignment.shape == (len(each.tokens), len(text))
@@ -110,10 +110,12 @@ def test_defaults_are_those_of_the_command_line():
     assert left_out <= {"valid", "test", "test_share", "tensorboard", "compile", "init_from"}, left_out
 
 
-def test_defaults_of_a_search_are_those_of_search():
-    ours, theirs = inspect.signature(Translator.translate).parameters, inspect.signature(Search).parameters
-    for name in ("n_best", "length_penalty", "coverage_penalty"):
-        assert ours[name].default == theirs[name].default
+def test_defaults_of_a_search_are_those_of_search(fitted):
+    told = {name: field.default for name, field in inspect.signature(Search).parameters.items()}
+    names = ("length_penalty", "coverage_penalty")
+    explicit = fitted.translate(NEW, beam=5, n_best=1, **{name: told[name] for name in names})
+    found = [[(each.text, each.score) for each in of_text] for of_text in fitted.translate(NEW)]
+    assert found == [[(each.text, each.score) for each in of_text] for of_text in explicit]
 
 
 @pytest.mark.parametrize("how", ["pickled", "saved"])
