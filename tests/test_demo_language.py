@@ -314,7 +314,9 @@ def test_the_command(cli, monkeypatch, tmp_path, made):
 def test_an_unknown_demo(cli):
     result = cli("demo", "language-modle")
     assert result.exit_code == 2
-    said = "demo: expected classify or language-model, found 'language-modle', did you mean 'language-model'?"
+    said = (
+        "demo: expected classify, language-model or translate, found 'language-modle', did you mean 'language-model'?"
+    )
     assert said in result.output
 
 

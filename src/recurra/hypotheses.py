@@ -14,8 +14,9 @@ from recurra.nn.ranges import check_integer, check_number
 from recurra.nn.sampling import Sampler
 from recurra.vocabulary import END
 
-__all__ = ["Books", "Hypothesis", "Running", "Search"]
+__all__ = ["MOST_RATIO", "Books", "Hypothesis", "Running", "Search"]
 
+MOST_RATIO = 10_000  # symbols for each of the source: enough for any text, and few enough to be counted
 _BEYOND = 10  # symbols that a text may have beyond its ratio, so that short sources have room
 
 
@@ -65,7 +66,7 @@ class Search:
         length_penalty: alpha, 0 (none: short texts are favoured) or more. A beam of 1 ranks nothing: only `score`
             tells of it then.
         coverage_penalty: beta, 0 (none) or more; it needs attention.
-        max_ratio: symbols for each source symbol, above 0.
+        max_ratio: symbols for each source symbol, above 0, at most 10,000.
         sampler: draws symbols, in place of the beam.
 
     Raises:
@@ -84,7 +85,8 @@ class Search:
         check_integer("n_best", self.n_best)
         check_number("length_penalty", self.length_penalty, lambda alpha: alpha >= 0, "a number of 0 (none) or more")
         check_number("coverage_penalty", self.coverage_penalty, lambda beta: beta >= 0, "a number of 0 (none) or more")
-        check_number("max_ratio", self.max_ratio, lambda ratio: ratio > 0, "a number above 0")
+        expected = f"a number above 0, at most {MOST_RATIO:,}"
+        check_number("max_ratio", self.max_ratio, lambda ratio: 0 < ratio <= MOST_RATIO, expected)
         if self.sampler is None and self.n_best > self.beam:
             raise SettingsError(f"n_best: expected at most the beam, {self.beam}, got {self.n_best}; widen the beam")
         if self.sampler is not None and self.beam > 1:

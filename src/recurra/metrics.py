@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
+from recurra.errors import ShapeError
 from recurra.tables import ScoreTable
 
 __all__ = [
@@ -20,11 +22,13 @@ __all__ = [
     "paired_difference",
     "resampled_sums",
     "share_and_error",
+    "share_interval",
 ]
 
 _RESAMPLES = 2000
 _AT_ONCE = 100  # resamples, so that memory stays small where there are many rows
 _BINS = 15
+_NORMAL = 1.959964  # within which 95 % of a normal distribution lie
 _MOST_CLASSES = 30
 
 
@@ -126,6 +130,25 @@ def paired_difference(ours: NDArray[np.bool_], theirs: NDArray[np.bool_]) -> dic
     """How much more often one model is right than another on the same examples, with a 95 % bootstrap interval."""
     cells = np.bincount(2 * ours.astype(np.int64) + theirs, minlength=4)
     return _with_interval(cells, lambda counts: (counts[..., 2] - counts[..., 1]) / counts.sum(-1))
+
+
+def share_interval(right: int, total: int) -> dict[str, float]:
+    """The share of right answers, with its 95 % interval, which is no point even at none and at all.
+
+    By Wilson, "Probable inference, the law of succession, and statistical inference", JASA 1927.
+
+    Raises:
+        ShapeError: no answers, or more right ones than there are.
+
+    >>> {name: round(share, 4) for name, share in share_interval(0, 100).items()}
+    {'value': 0.0, 'low': 0.0, 'high': 0.037}
+    """
+    if not 0 <= right <= total or not total:
+        raise ShapeError(f"right: expected 0 to {total} of at least one answer, got {right} of {total}")
+    share, square = right / total, _NORMAL**2
+    middle = (share + square / (2 * total)) / (1 + square / total)
+    half = _NORMAL / (1 + square / total) * math.sqrt(share * (1 - share) / total + square / (4 * total**2))
+    return {"value": share, "low": min(share, max(0.0, middle - half)), "high": max(share, min(1.0, middle + half))}
 
 
 def share_and_error(found: NDArray[Any], wanted: NDArray[Any]) -> tuple[float, float]:

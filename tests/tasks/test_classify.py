@@ -157,7 +157,9 @@ def test_pretrained_vectors_are_in_the_rows_of_their_words(tmp_path, cell):
     assert rows["good"] == [-1, -2, -3, -4, -5, -6]
     assert all(max(map(abs, row)) <= 0.05 for symbol, row in rows.items() if symbol not in ("film", "good"))
     assert task.config.model.embedding_size == 6
-    again = Classify.restore(task.config, Vocabulary.from_json(task.vocabulary.to_json()), task.facts())
+    again = Classify.restore(
+        task.config, {"tokenizer.json": Vocabulary.from_json(task.vocabulary.to_json())}, task.facts()
+    )
     again.network.load_state_dict(task.network.state_dict())  # the file of vectors is not needed any more
 
 
@@ -178,7 +180,9 @@ def test_the_seed_decides_the_fresh_weights():
 
 def test_restore_makes_the_same_task():
     task = make(cell="gru")
-    again = Classify.restore(task.config, Vocabulary.from_json(task.vocabulary.to_json()), task.facts())
+    again = Classify.restore(
+        task.config, {"tokenizer.json": Vocabulary.from_json(task.vocabulary.to_json())}, task.facts()
+    )
     again.network.load_state_dict(task.network.state_dict())
     assert again.facts() == task.facts()
     assert (again.data, again.columns) == (None, task.columns)

@@ -77,7 +77,7 @@ def test_tags_are_sorted_and_counted_and_words_learnt_from_training_alone():
     assert make(lowercase=False).vocabulary.lookup(["THE", "[PAD]", "[UNK]"]) == [UNKNOWN] * 3
     counts = Counter(c for word in {w for words in TOKENS for w in words} for c in set(word))
     assert set(task.known.characters) == {c for c, count in counts.items() if count > 1}
-    assert Tag.restore(task.config, task.vocabulary, task.facts()).known == task.known
+    assert Tag.restore(task.config, {"tokenizer.json": task.vocabulary}, task.facts()).known == task.known
 
 
 def test_span_tags_are_completed_so_that_each_move_can_be_made():

@@ -144,7 +144,9 @@ def _predict(
     top_p: Annotated[
         float | None, typer.Option(help="Draw from the likeliest that together have this probability.", **TRANSLATOR)
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of what is drawn (default: 0).", min=0, **TRANSLATOR)] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of what is drawn (default: 0).", min=0, max=2**31 - 1, **TRANSLATOR)
+    ] = None,
     attention: Annotated[
         Path | None,
         typer.Option(help="Folder for pictures of where the decoder looked; the answers tell it too.", **TRANSLATOR),
@@ -203,6 +205,7 @@ def _check(
     sentence_column: SentenceColumn = None,
     source_column: SourceColumn = None,
     target_column: TargetColumn = None,
+    target: Target = None,
     format: Format = None,
 ) -> None:
     """Check a model's invariants: padding, batch, order, parity with torch.nn, reload."""
@@ -218,6 +221,7 @@ def _check(
             sentence_column=sentence_column,
             source_column=source_column,
             target_column=target_column,
+            target=target,
             format=format,
         )
         broken = []

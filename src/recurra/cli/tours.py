@@ -10,26 +10,32 @@ import typer
 from recurra.cli.app import app, console, reported
 from recurra.errors import SettingsError, nearest
 
-_DEMO_FOLDERS = {"classify": "recurra-demo", "language-model": "recurra-demo-language"}
+_DEMO_FOLDERS = {
+    "classify": "recurra-demo",
+    "language-model": "recurra-demo-language",
+    "translate": "recurra-demo-translate",
+}
 
 
 @app.command("demo")
 def _demo(
-    task: Annotated[str, typer.Argument(help="classify or language-model.", show_default=True)] = "classify",
+    task: Annotated[str, typer.Argument(help="classify, language-model or translate.", show_default=True)] = "classify",
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder for all that is made (default: recurra-demo, or recurra-demo-language)."),
+        typer.Option(help=f"Folder for all that is made (default: {', '.join(_DEMO_FOLDERS.values())}, by task)."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of everything random.", min=0)] = 0,
 ) -> None:
     """Train on data that are on every machine, and write an HTML report.
 
     classify: RNN, GRU, LSTM and a feedforward model on the bundled reviews. language-model: a model of the standard
-    library's documentation, which writes some of its own.
+    library's documentation, which writes some of its own. translate: numbers and days in words into figures, with and
+    without attention.
     """
     with reported():
         if task not in _DEMO_FOLDERS:
-            known = " or ".join(_DEMO_FOLDERS)
+            *others, last = _DEMO_FOLDERS
+            known = f"{', '.join(others)} or {last}"
             raise SettingsError(f"demo: expected {known}, found {task!r}{nearest(task, _DEMO_FOLDERS)}")
         from recurra import demo
         from recurra.progress import ProgressLine
@@ -40,6 +46,8 @@ def _demo(
         try:
             if task == "classify":
                 demo.print_summary(demo.run_demo(folder, seed, callbacks), console())
+            elif task == "translate":
+                demo.print_translate_summary(demo.run_translate_demo(folder, seed, callbacks), console())
             else:
                 demo.print_language_summary(demo.run_language_demo(folder, seed, callbacks), console())
         except KeyboardInterrupt:

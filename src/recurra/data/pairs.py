@@ -16,7 +16,8 @@ from recurra.data.faults import SHOWN, listed
 from recurra.data.hub import HubTable, is_hub
 from recurra.data.pair_columns import PairColumns, find_pair_columns, find_source_column, first_row_is_header
 from recurra.data.parallel import ParallelTable
-from recurra.data.table import Table, is_delimited
+from recurra.data.plain import LinesTable
+from recurra.data.table import KNOWN_SUFFIXES, Table, is_delimited, require_file
 from recurra.data.text import Part, Texts, open_one
 from recurra.errors import DataError, SettingsError
 
@@ -109,7 +110,7 @@ def load_sources(
     """Open texts to translate, which need no targets and may be empty; all is read through once.
 
     Args:
-        source: file with one text a line, or a table.
+        source: a table or, by any other name as that of a side of parallel text, a file with one text a line.
         source_column: the column to translate from [default: found, and logged].
         delimiter: as for :func:`recurra.data.table.read_table`.
         header: whether the first row names the columns [default: found by its content, and logged].
@@ -120,7 +121,12 @@ def load_sources(
         SettingsError: an option would have no effect.
         MissingExtraError: a hub data set, and the `datasets` library is not installed.
     """
-    table = open_pairs(source, None, delimiter, header, (preferred, ""))
+    table: Table
+    if _is_side(str(source)) and delimiter is None and header is None:
+        require_file(Path(source))
+        table = LinesTable(Path(source))
+    else:
+        table = open_pairs(source, None, delimiter, header, (preferred, ""))
     known = source_column or (preferred if preferred in table.columns else None)
     texts = Texts(table, Columns(find_source_column(table, known), None))
     texts.check()
@@ -158,10 +164,21 @@ def open_pairs(
         return ParallelTable(Path(source), Path(target))
     if not is_hub(name) and name and Path(source).is_dir():
         raise DataError(f"{name}: expected a file of pairs, found a folder")
+    if _is_side(name):
+        raise DataError(
+            f"{name}: expected a file of pairs, one of {' '.join(KNOWN_SUFFIXES)} (all but .parquet also .gz), or, in "
+            f"parallel text, the file with the other side (--target)"
+        )
     if header is None and not is_hub(name) and is_delimited(name, delimiter):
         header = first_row_is_header(name, delimiter, [column for column in trained if column])
     table = open_one(name, delimiter, header)
     return table.flattened() if isinstance(table, HubTable) else table
+
+
+def _is_side(name: str) -> bool:
+    """Whether a file is named as tables are not, but a side of parallel text may be."""
+    suffix = Path(name.removesuffix(".gz")).suffix.lower()
+    return not is_hub(name) and Path(name).is_file() and suffix not in KNOWN_SUFFIXES
 
 
 def _known(

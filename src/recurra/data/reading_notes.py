@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 __all__ = ["say_what_was_read"]
 
 _log = logging.getLogger("recurra")
-_LONG = 5_000  # tokens; an example beyond it is worth a word, for its cost
+_LONG = 5_000  # tokens; an example of so many is worth a word, for its cost
 
 
 def say_what_was_read(
@@ -31,5 +31,5 @@ def say_what_was_read(
     said = [f"{tokens:,} tokens", f"{100 * unknown / max(1, tokens):.1f} % unknown"]
     said += [f"{empty:,} empty {kind}, kept"] if empty else []
     _log.info("%s: %s %s, %s", part, f"{len(lengths):,}", kind, ", ".join([*said, *notes]))
-    if longest > _LONG:
+    if longest >= _LONG:
         _log.warning("%s: the longest %s has %s tokens; %s", part, kind.removesuffix("s"), f"{longest:,}", remedy)

@@ -16,7 +16,7 @@ from rich.console import Console
 from recurra.checkpoint import read_history, read_model
 from recurra.config import make_run_config
 from recurra.demo.documentation import Documentation, gather_documentation
-from recurra.demo.surroundings import REPORT, machine, one_thread, print_closing, require_ours
+from recurra.demo.surroundings import REPORT, Losses, machine, one_thread, print_closing, require_ours
 from recurra.diagnose.language_findings import (
     LanguageReport,
     Prompted,
@@ -34,7 +34,7 @@ from recurra.language_scores import KNESER_NEY, NGrams, language_tables
 from recurra.nn.sampling import Sampler
 from recurra.show import print_table
 from recurra.tasks.language_model import LanguageModelData, ModelLanguage
-from recurra.train import Callback, StepRecord
+from recurra.train import Callback
 from recurra.vocabulary import END
 
 __all__ = ["print_language_summary", "run_language_demo"]
@@ -67,16 +67,6 @@ _FOLLOWED = 120  # symbols over which a unit that follows something is shown, at
 _UNITS, _DRAWN = 14, 42  # of the figure: units, and symbols at the most; as many as a page of full width holds
 
 
-class _Losses(Callback):
-    """Keeps the loss of each step."""
-
-    def __init__(self) -> None:
-        self.values: list[float] = []
-
-    def on_step(self, record: StepRecord) -> None:
-        self.values.append(record.loss)
-
-
 def run_language_demo(
     out: Path, seed: int = 0, callbacks: Sequence[Callback] = (), library: Path | None = None, **settings: Any
 ) -> LanguageReport:
@@ -105,7 +95,7 @@ def run_language_demo(
         (out / REPORT).unlink(missing_ok=True)  # of an earlier model
     write_text(out / _TEXT, f"{_HEADING}\n\n{documentation.text}")
     config = make_run_config("language-model", data=str(out / _TEXT), seed=seed, **{**_SETTINGS, **settings})
-    losses = _Losses()
+    losses = Losses()
     with one_thread():
         before = time.perf_counter()
         fitted = fit(config, out / _MODEL, overwrite=True, callbacks=[*callbacks, losses])

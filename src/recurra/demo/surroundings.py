@@ -1,4 +1,4 @@
-"""What the demos share: the folder that may be written, the threads, the machine that is told of, what is printed."""
+"""What the demos share: the folder that may be written, the threads, losses, the machine, what is printed."""
 
 from __future__ import annotations
 
@@ -18,11 +18,27 @@ from rich.markup import escape
 from recurra.checkpoint import is_replaceable
 from recurra.errors import OutputError
 from recurra.files import failures_named
+from recurra.train import Callback, StepRecord
 
-__all__ = ["REPORT", "machine", "one_thread", "print_closing", "require_ours"]
+__all__ = ["REPORT", "Losses", "machine", "one_thread", "print_closing", "require_ours"]
 
 REPORT = "report.html"
 _PARTS = ("recurra", "torch", "numpy", "scikit-learn", "tokenizers", "matplotlib")
+
+
+class Losses(Callback):
+    """Keeps the loss of each step.
+
+    Attributes:
+        values: in nats a symbol.
+    """
+
+    def __init__(self) -> None:
+        self.values: list[float] = []
+
+    def on_step(self, record: StepRecord) -> None:
+        """Keep that of another step."""
+        self.values.append(record.loss)
 
 
 def require_ours(out: Path, models: Sequence[str], marks: Mapping[str, str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import warnings
 from collections.abc import Iterator, Sequence
@@ -25,6 +26,8 @@ _CELL = 0.28  # inches
 _WIDEST = 40.0  # inches
 _LABELLED = 140  # symbols of a side that can still be read beside each other
 _SEEN = 0.004  # of a weight that can be told from none
+_SIGNS = {code: chr(0x2400 + code) for code in range(32)}
+_SIGNS |= {10: "⏎", 32: "·", 127: "␡", 0xFFFE: "\ufffd", 0xFFFF: "\ufffd"}
 _INKED = {INK: "#1a1d21", GRID: "#8a9099"}  # in a file, which no style sheet colours
 
 
@@ -37,7 +40,7 @@ def alignment_figure(source: Sequence[str], target: Sequence[str], weights: Arra
         weights: [T, S], the share of each target symbol's attention.
         title: read out in place of the figure.
     """
-    with matplotlib.rc_context({**SETTINGS, "axes.grid": False}):
+    with matplotlib.rc_context({**SETTINGS, "axes.grid": False}), _any_script():
         return to_svg(_drawn(source, target, weights), title)
 
 
@@ -55,7 +58,7 @@ def with_pictures(lines: Iterator[str], folder: Path) -> Iterator[str]:
         folder.mkdir(parents=True, exist_ok=True)
     number = 0
     for text in lines:
-        for line in text.splitlines():
+        for line in text.removesuffix("\n").split("\n"):  # others that end a line may stand in a text
             number += 1
             _write_picture(json.loads(line)["alignment"], folder / f"{number}.svg")
         yield text
@@ -63,7 +66,7 @@ def with_pictures(lines: Iterator[str], folder: Path) -> Iterator[str]:
 
 def _write_picture(alignment: dict[str, Any], path: Path) -> None:
     settings = {name: _INKED.get(value, value) for name, value in SETTINGS.items()}
-    with matplotlib.rc_context({**settings, "axes.grid": False}), atomic_writer(path) as file:
+    with matplotlib.rc_context({**settings, "axes.grid": False}), _any_script(), atomic_writer(path) as file:
         figure = _drawn(alignment["source"], alignment["target"], alignment["weights"])
         figure.set_facecolor("white")
         figure.savefig(file, format="svg")
@@ -73,28 +76,33 @@ def _drawn(source: Sequence[str], target: Sequence[str], weights: ArrayLike) -> 
     """One cell for each pair of symbols, the larger its weight the darker."""
     shares = np.asarray(weights, dtype=float).reshape(len(target), len(source))
     width, height = (min(_WIDEST, _CELL * max(1, len(side))) for side in (source, target))
-    with warnings.catch_warnings():  # a script that the measuring font has not is still text, drawn by the viewer's
-        warnings.filterwarnings("ignore", message="Glyph")
-        figure, axes = new_axes(width + 1.6, height + 1.4)
-        cells, colours = [], []
-        for (row, column), share in np.ndenumerate(shares):
-            if share > _SEEN:
-                cells.append(Rectangle((column - 0.48, row - 0.48), 0.96, 0.96))
-                colours.append(to_rgba(STYLES["lstm"].light, round(min(1.0, float(share)), 2)))
-        axes.add_collection(PatchCollection(cells, facecolors=colours, linewidths=0))
-        axes.set_xlim(-0.5, max(1, len(source)) - 0.5)
-        axes.set_ylim(max(1, len(target)) - 0.5, -0.5)
-        axes.xaxis.tick_top()
-        for axis, side, rotation in ((axes.xaxis, source, 90), (axes.yaxis, target, 0)):
-            shown = [_visible(symbol) for symbol in side] if len(side) <= _LABELLED else []
-            axis.set_ticks(range(len(shown)), shown, rotation=rotation, fontsize=10, parse_math=False)
-        axes.tick_params(length=0)
-        for spine in axes.spines.values():
-            spine.set_visible(False)
-        figure.canvas.draw()  # sizes are found here, where a missing glyph is no warning
+    figure, axes = new_axes(width + 1.6, height + 1.4)
+    cells, colours = [], []
+    for (row, column), share in np.ndenumerate(shares):
+        if share > _SEEN:
+            cells.append(Rectangle((column - 0.48, row - 0.48), 0.96, 0.96))
+            colours.append(to_rgba(STYLES["lstm"].light, round(min(1.0, float(share)), 2)))
+    axes.add_collection(PatchCollection(cells, facecolors=colours, linewidths=0))
+    axes.set_xlim(-0.5, max(1, len(source)) - 0.5)
+    axes.set_ylim(max(1, len(target)) - 0.5, -0.5)
+    axes.xaxis.tick_top()
+    for axis, side, rotation in ((axes.xaxis, source, 90), (axes.yaxis, target, 0)):
+        shown = [_visible(symbol) for symbol in side] if len(side) <= _LABELLED else []
+        axis.set_ticks(range(len(shown)), shown, rotation=rotation, fontsize=10, parse_math=False)
+    axes.tick_params(length=0)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
     return figure
 
 
+@contextlib.contextmanager
+def _any_script() -> Iterator[None]:
+    """Let be drawn by the viewer's fonts what the measuring font has not, without a warning."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph|Matplotlib currently does not support")
+        yield
+
+
 def _visible(symbol: str) -> str:
-    """A symbol as it can be seen: spaces and line ends have signs."""
-    return symbol.replace("\n", "⏎").replace(" ", "·")
+    """A symbol as it can be seen: spaces, line ends and control characters, which no XML holds, have signs."""
+    return symbol.translate(_SIGNS)

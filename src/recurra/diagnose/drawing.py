@@ -5,14 +5,16 @@ from __future__ import annotations
 import html
 import io
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-__all__ = ["GRID", "INK", "LEGEND", "SETTINGS", "STYLES", "Style", "new_axes", "to_svg"]
+__all__ = ["GRID", "INK", "LEGEND", "SETTINGS", "STYLES", "Style", "draw_losses", "new_axes", "to_svg"]
 
 
 class Style(NamedTuple):
@@ -58,6 +60,7 @@ SETTINGS: dict[Any, Any] = {  # mypy knows only the names of one version of matp
     "axes.facecolor": "none",
 }
 
+_POINTS = 60  # of the training loss: each is the mean of the steps since the one before
 LEGEND: dict[str, Any] = {"handlelength": 1.6, "columnspacing": 1.0, "handletextpad": 0.4, "borderaxespad": 0.2}
 
 
@@ -66,6 +69,28 @@ def new_axes(width: float, height: float) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasSVG(figure)
     return figure, figure.add_subplot()
+
+
+def draw_losses(
+    axes: Axes, losses: Sequence[float], history: Sequence[Mapping[str, Any]], style: str, name: str = ""
+) -> None:
+    """Draw a model's loss over the steps of training: in training dashed, in validation after each epoch with markers.
+
+    Args:
+        axes: where to.
+        losses: of each step.
+        history: the epoch records.
+        style: of the model.
+        name: of the model, in the legend before "training" and "validation".
+    """
+    pieces = np.array_split(np.asarray(losses), min(_POINTS, len(losses)))
+    steps = np.cumsum([len(piece) for piece in pieces])
+    epoch_ends = [round(record["epoch"] * len(losses) / len(history)) for record in history]
+    names = [f"{name}, {what}" if name else what for what in ("training", "validation")]
+    drawn: dict[str, Any] = {"color": STYLES[style].light}
+    axes.plot(steps, [piece.mean() for piece in pieces], linewidth=1.2, ls=(0, (4, 3)), label=names[0], **drawn)
+    valid = [record["valid_loss"] for record in history]
+    axes.plot(epoch_ends, valid, marker=STYLES[style].marker, linewidth=2, label=names[1], **drawn)
 
 
 def to_svg(figure: Figure, title: str) -> str:

@@ -11,12 +11,11 @@ from matplotlib.collections import PatchCollection
 from matplotlib.colors import to_rgba
 from matplotlib.patches import Rectangle
 
-from recurra.diagnose.drawing import INK, LEGEND, SETTINGS, STYLES, new_axes, to_svg
+from recurra.diagnose.drawing import INK, LEGEND, SETTINGS, STYLES, draw_losses, new_axes, to_svg
 from recurra.diagnose.states import Activity
 
 __all__ = ["activity_figure", "learning_figure"]
 
-_POINTS = 60  # of the training loss: each is the mean of the steps since the one before
 _CELL = 0.2  # inches
 
 
@@ -36,15 +35,9 @@ def learning_figure(
         style: of the model.
         title: read out in place of the figure.
     """
-    pieces = np.array_split(np.asarray(losses), min(_POINTS, len(losses)))
-    steps = np.cumsum([len(piece) for piece in pieces])
-    epoch_ends = [round(record["epoch"] * len(losses) / len(history)) for record in history]
     with matplotlib.rc_context(SETTINGS):
         figure, axes = new_axes(7.2, 3.9)
-        drawn: dict[str, Any] = {"color": STYLES[style].light}
-        axes.plot(steps, [piece.mean() for piece in pieces], linewidth=1.2, ls=(0, (4, 3)), label="training", **drawn)
-        valid = [record["valid_loss"] for record in history]
-        axes.plot(epoch_ends, valid, marker=STYLES[style].marker, linewidth=2, label="validation", **drawn)
+        draw_losses(axes, losses, history, style)
         for name, value in baselines.items():  # the curve falls from the left: a label stands where it does not pass
             side = "right" if value == max(baselines.values()) else "left"
             at = (0.01 if side == "left" else 1, value)

@@ -11,12 +11,15 @@ from recurra.diagnose.findings import Report
 from recurra.diagnose.language_findings import LanguageReport
 from recurra.diagnose.language_sections import LANGUAGE_SECTIONS
 from recurra.diagnose.sections import SECTIONS
+from recurra.diagnose.translate_findings import TranslateReport
+from recurra.diagnose.translate_sections import TRANSLATE_SECTIONS
 
-__all__ = ["LANGUAGE_MARK", "MARK", "render", "render_language"]
+__all__ = ["LANGUAGE_MARK", "MARK", "TRANSLATE_MARK", "render", "render_language", "render_translate"]
 
-_DEMO, _LANGUAGE_DEMO = "recurra demo", "recurra demo language-model"
+_DEMO, _LANGUAGE_DEMO, _TRANSLATE_DEMO = "recurra demo", "recurra demo language-model", "recurra demo translate"
 MARK = f'<meta name="generator" content="{_DEMO}">'  # what tells that a page was made by the demo
 LANGUAGE_MARK = f'<meta name="generator" content="{_LANGUAGE_DEMO}">'
+TRANSLATE_MARK = f'<meta name="generator" content="{_TRANSLATE_DEMO}">'
 
 
 def render(report: Report) -> str:
@@ -29,6 +32,12 @@ def render_language(report: LanguageReport) -> str:
     """Make the page of the demo of language modelling."""
     parts = {name: text for section in LANGUAGE_SECTIONS for name, text in section(report).items()}
     return _page("language.html", parts, _LANGUAGE_DEMO, "Learning to write documentation")
+
+
+def render_translate(report: TranslateReport) -> str:
+    """Make the page of the demo of translation."""
+    parts = {name: text for section in TRANSLATE_SECTIONS for name, text in section(report).items()}
+    return _page("translate.html", parts, _TRANSLATE_DEMO, "What a fixed vector forgets")
 
 
 def _page(name: str, parts: Mapping[str, str], generator: str, heading: str) -> str:

@@ -13,7 +13,7 @@ from recurra.data.pair_splits import pairs_in_memory
 from recurra.errors import DataError, SettingsError
 from recurra.estimators.base import IN_MEMORY, Estimator
 from recurra.tasks.translate import Translate
-from recurra.tasks.translations import Translation, make_search
+from recurra.tasks.translations import Translation
 from recurra.train import Callback, train
 from recurra.translation_scores import translation_scores
 
@@ -209,7 +209,13 @@ class Translator(Estimator):
             DataError: X is no list of texts.
         """
         check_is_fitted(self, "task_")
-        search = make_search(self.task_.known.max_ratio, beam, n_best, length_penalty, coverage_penalty, max_ratio)
+        search = self.task_.search(
+            beam=beam,
+            n_best=n_best,
+            length_penalty=length_penalty,
+            coverage_penalty=coverage_penalty,
+            max_ratio=max_ratio,
+        )
         texts = [text or "" for text in texts_in_memory(X, "X")]
         found: list[list[Translation]] = self.task_.translate(texts, search, replace_unknown=replace_unknown)
         return found

@@ -174,6 +174,10 @@ class Translate(Task):
         self.network.train(training)
         return found
 
+    def search(self, **options: Any) -> Search:
+        """How to search, by the options of `recurra predict` that say so; errors as :func:`make_search`."""
+        return make_search(self.known.max_ratio, len(self.target_vocabulary), **options)
+
     def translate(
         self, texts: Sequence[str], options: Search, seed: int = 0, replace_unknown: bool = False
     ) -> list[list[Translation]]:
@@ -182,7 +186,7 @@ class Translate(Task):
         Args:
             texts: to translate; an empty one is a source of no symbols.
             options: how to search.
-            seed: of what is drawn, where a sampler is among the options.
+            seed: of what is drawn for the first text, where a sampler is among the options; the next has the next.
             replace_unknown: whether an unknown symbol is written as the source symbol that is attended to most.
 
         Raises:
@@ -221,7 +225,7 @@ class Translate(Task):
         sources = list(examples.sources())
         first, references = by_source(sources, list(examples.targets()))
         different = [sources[number] for number in first]
-        answers = [best for best, *_ in self.translate(different, make_search(self.known.max_ratio, **options))]
+        answers = [best for best, *_ in self.translate(different, self.search(**options))]
         encoded = examples.encoded.sources
         theirs = baseline_answers(baseline, sources, encoded.ids, encoded.starts)
         logs = self.log_probabilities(examples)
@@ -276,12 +280,14 @@ class Translate(Task):
         with_alignment, replace, seed = (told.pop(name, None) for name in ("attention", "replace_unknown", "seed"))
         if with_alignment and self.config.model.attention == "none":
             raise SettingsError(f"option 'attention' ({with_alignment}) would have no effect: the model has none")
-        search = make_search(self.known.max_ratio, **told)
-        if seed is not None and search.sampler is None:
+        search = self.search(**told)
+        if seed is not None and (search.sampler is None or search.sampler.temperature == 0):
             raise SettingsError(f"option 'seed' ({seed}) would have no effect: nothing is drawn; --temperature draws")
         reading = {name: value for name, value in options.items() if name in self.reading}
+        answered = 0
         for texts in source_chunks(inputs, self.known.columns[0], **reading):
-            found = self.translate(texts, search, seed or 0, bool(replace))
+            found = self.translate(texts, search, (seed or 0) + answered, bool(replace))
+            answered += len(texts)
             yield "".join(json_line(text, each, bool(with_alignment)) for text, each in zip(texts, found, strict=True))
 
     def sequences(self, source: str | None, **reading: Any) -> list[tuple[list[int], list[int]]]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from recurra.character_profile import Profile
+from recurra.hypotheses import MOST_RATIO
 from recurra.tasks.translate_examples import PairExamples
 
 __all__ = ["TranslateFacts", "learn_facts"]
@@ -43,7 +44,7 @@ def learn_facts(train: PairExamples) -> TranslateFacts:
     return TranslateFacts(
         columns=(train.pairs.sources.columns.text, train.pairs.targets.columns.text),
         pairs=len(train),
-        max_ratio=math.ceil(10 * _SPARE * max(1.0, float(ratios.max(initial=0.0)))) / 10,
+        max_ratio=min(MOST_RATIO, math.ceil(10 * _SPARE * max(1.0, float(ratios.max(initial=0.0)))) / 10),
         source_profile=asdict(Profile.of(train.sources())),
         target_profile=asdict(Profile.of(train.targets())),
     )

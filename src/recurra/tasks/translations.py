@@ -137,7 +137,7 @@ def translate(
         writer: of the target side.
         config: how texts become symbols.
         options: how to search.
-        seed: of what is drawn, where a sampler is among the options; each text's draws are its own.
+        seed: of what is drawn, where a sampler is among the options, for the first text; each later one has the next.
     """
     sources = source_ids(texts, vocabulary, config.model.copying, config.vocabulary.max_length)
     nothing = Translation("", 0.0, 0.0, [], [], np.zeros((0, 0), np.float32), capped=False)
@@ -169,7 +169,8 @@ def _searched(
             extra = max(len(sources.unknown[index]) for index in chosen)
         with torch.inference_mode():
             encoding = network.encode(read.values, read.lengths, copies, extra)
-        seeds = None if options.sampler is None else [seed + index for index in chosen]
+        draws = options.sampler is not None and options.sampler.temperature > 0
+        seeds = [seed + index for index in chosen] if draws else None
         yield chosen, search(_EncodedSentences(network, encoding), read.lengths.to(device), options, seeds)
 
 
@@ -224,6 +225,7 @@ def _told(found: Translation, with_alignment: bool) -> dict[str, Any]:
 
 def make_search(
     longest_ratio: float,
+    symbols: int,
     beam: int | None = None,
     n_best: int | None = None,
     length_penalty: float | None = None,
@@ -237,7 +239,8 @@ def make_search(
 
     Args:
         longest_ratio: the `max_ratio` that is taken when none is given.
-        beam: 5 when None, or as many as `n_best`.
+        symbols: V, of the target side.
+        beam: when None 5, or as many as there are symbols, or as `n_best`.
         n_best: 1 when None.
         length_penalty: as of :class:`recurra.search.Search`, whose default is taken when None; so are the others.
         coverage_penalty: likewise.
@@ -254,6 +257,6 @@ def make_search(
     ranking = {"n_best": n_best, "length_penalty": length_penalty, "coverage_penalty": coverage_penalty}
     told: dict[str, Any] = {name: value for name, value in ranking.items() if value is not None}
     if beam is None:
-        beam = 1 if given else max(_BEAM, n_best or 1)
+        beam = 1 if given else max(min(_BEAM, symbols), n_best or 1)
     ratio = longest_ratio if max_ratio is None else max_ratio
     return Search(beam, max_ratio=ratio, sampler=Sampler(**given) if given else None, **told)
