@@ -204,7 +204,8 @@ def phonemes(folder: Path, told: Told, place: Path) -> list[str]:
         "## CMUdict, letters to phonemes",
         f"{counts(parts)}, all pronunciations of a word on one side, divided at random. {dropped:,} words with other "
         "signs than letters and ' are left out. A word is beside the closest of its pronunciations. recurra's "
-        f"defaults, seeds: {told.seeds}; {mean_and_range(spent, '{:.0f}')} s, reading and validation included.",
+        f"defaults{'' if told.epochs is None else f', but {told.epochs} epochs'}, seeds: {told.seeds}; "
+        f"{mean_and_range(spent, '{:.0f}')} s, reading and validation included.",
         markdown_table(["", *PHONEME_COLUMNS, "words / s"], rows),
     ]
 
