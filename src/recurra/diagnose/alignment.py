@@ -54,10 +54,10 @@ def with_pictures(lines: Iterator[str], folder: Path) -> Iterator[str]:
     Raises:
         OutputError: the folder or a picture cannot be written.
     """
-    with failures_named(folder):
-        folder.mkdir(parents=True, exist_ok=True)
     number = 0
     for text in lines:
+        with failures_named(folder):
+            folder.mkdir(parents=True, exist_ok=True)
         for line in text.removesuffix("\n").split("\n"):  # others that end a line may stand in a text
             number += 1
             _write_picture(json.loads(line)["alignment"], folder / f"{number}.svg")

@@ -23,6 +23,7 @@ from recurra.batch import (
 )
 from recurra.character_profile import Profile, swapped
 from recurra.config import TranslateConfig
+from recurra.data import Texts
 from recurra.data.pair_splits import PairSplits, load_pair_splits
 from recurra.data.pairs import load_pairs
 from recurra.errors import SettingsError
@@ -191,7 +192,9 @@ class Translate(Task):
 
         Raises:
             SettingsError: an option without effect on this model.
+            DataError: a text holds half of a surrogate pair.
         """
+        Texts.from_lists(texts)
         if replace_unknown and self.config.model.attention == "none":
             raise SettingsError("option 'replace_unknown' would have no effect: the model has no attention")
         writer = Writer(self.target_vocabulary, self.config.target_tokens, replace_unknown)
