@@ -1,206 +1,292 @@
-"""The demo of translation: its lists, whose answers are read back by rules of their own, its models and its page."""
+"""The demo of translation on few lists: its files, its models, its page, and what it will not overwrite."""
 
 from __future__ import annotations
 
+import dataclasses
 import io
+import logging
 import re
-from datetime import date, timedelta
+from importlib.resources import files
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rich.console import Console
 
+from recurra import demo
 from recurra.checkpoint import read_model
+from recurra.data.pairs import load_pairs
 from recurra.demo import print_translate_summary, run_translate_demo
-from recurra.demo.numbers import (
-    LONGEST_TESTED,
-    LONGEST_TRAINED,
-    PairCounts,
-    make_lists,
-    old_style,
-    ordinal,
-    spoken_day,
-    spoken_number,
-    spoken_year,
-)
-from recurra.diagnose.translate_findings import TranslateReport
-from recurra.errors import OutputError, SettingsError
-from recurra.train import Callback, EpochRecord
+from recurra.demo.numbers import PairCounts, make_lists
+from recurra.diagnose.report import render_translate
+from recurra.diagnose.translate_findings import ATTENTION, FIXED, Answers, TranslateReport, comparison_sentences
+from recurra.diagnose.translate_sections import _marked
+from recurra.errors import OutputError
+from recurra.train import Callback
+from recurra.translation_baselines import COPY, NEAREST
 
-COUNTS = PairCounts(train=200, valid=20, test=40)
-TINY = {"hidden_size": 8, "embedding_size": 8, "epochs": 1}
-ONES = dict(zip(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"], range(10)))
-TEENS = "ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
-TENS = dict(zip(["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], range(20, 100, 10)))
-VALUES = {**ONES, **dict(zip(TEENS.split(), range(10, 20))), **TENS, "oh": 0}
-MONTHS = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-]
-ORDINALS = {"first": 1, "second": 2, "third": 3, "fifth": 5, "eighth": 8, "ninth": 9, "twelfth": 12, "twentieth": 20}
-ORDINALS |= {"thirtieth": 30}
-
-
-def read_number(words: str) -> int:
-    """A number of up to four digits, by adding and multiplying from left to right."""
-    total = part = 0
-    for word in words.replace("-", " ").split():
-        if word == "thousand":
-            total, part = 1000 * part, 0
-        elif word == "hundred":
-            part *= 100
-        elif word != "and":
-            part += VALUES[word]
-    return total + part
-
-
-def read_ordinal(words: str) -> int:
-    *tens, last = words.split("-")
-    own = ORDINALS.get(last) or VALUES[last.removesuffix("th")]
-    return own + (TENS[tens[0]] if tens else 0)
-
-
-def read_item(words: str) -> str:
-    """A day or a number in figures, by rules that are not those that made it; not a year."""
-    month = next((number for number, name in enumerate(MONTHS, 1) if name in words), None)
-    if month is not None:
-        rest = re.sub(rf"\b(the|of|{MONTHS[month - 1]})\b", "", words).strip()
-        digits = re.sub(r"\D", "", rest)
-        return f"{month:02}-{int(digits) if digits else read_ordinal(rest):02}"
-    if "-and-" in words:
-        ones, tens = words.split("-and-")
-        return str(TENS[tens] + ONES[ones])
-    return str(read_number(words))
-
-
-@pytest.mark.parametrize("joined", [True, False])
-def test_all_numbers_are_read_back(joined: bool) -> None:
-    spoken = [spoken_number(number, joined) for number in range(10_000)]
-    assert [read_number(words) for words in spoken] == list(range(10_000))
-    assert len(set(spoken)) == 10_000
-
-
-def test_years_old_numbers_and_ordinals() -> None:
-    for year in (*range(1100, 2000), *range(2010, 2100)):
-        words = spoken_year(year)
-        first, *rest = words.split(" ", 1)
-        assert 100 * VALUES[first] + (read_number(rest[0].replace("oh ", "")) if rest[0] != "hundred" else 0) == year
-    for number in (each for each in range(21, 100) if each % 10):
-        ones, tens = old_style(number).split("-and-")
-        assert ONES[ones] + TENS[tens] == number
-    for number in range(1, 32):
-        assert read_ordinal(ordinal(number)) == number
-
-
-def test_each_day_of_a_leap_year_in_each_style() -> None:
-    for number in range(366):
-        day = date(2000, 1, 1) + timedelta(number)
-        for style in range(4):
-            assert read_item(spoken_day(day, style)) == f"{day.month:02}-{day.day:02}"
-    assert [spoken_day(date(2000, 5, day), 3) for day in (1, 2, 3, 11, 12, 13, 21)] == [
-        f"May {text}" for text in ("1st", "2nd", "3rd", "11th", "12th", "13th", "21st")
-    ]
-
-
-@pytest.mark.parametrize(
-    ("make", "wrong", "message"),
-    [
-        (spoken_number, 10_000, "number: expected 0 to 9999, got 10000"),
-        (spoken_number, -1, "number: expected 0 to 9999, got -1"),
-        (spoken_year, 2005, "year: expected 1100 to 1999 or 2010 to 2099, got 2005"),
-        (old_style, 30, "number: expected 21 to 99 and no multiple of ten, got 30"),
-        (ordinal, 0, "number: expected 1 to 99, got 0"),
-    ],
-)
-def test_what_cannot_be_said(make, wrong: int, message: str) -> None:
-    with pytest.raises(SettingsError) as caught:
-        make(wrong)
-    assert str(caught.value) == message
-
-
-def test_lists_differ_are_as_long_as_said_and_a_function_of_the_seed() -> None:
-    lists = make_lists(3, COUNTS)
-    assert lists == make_lists(3, COUNTS) != make_lists(4, COUNTS)
-    assert {part: len(pairs) for part, pairs in lists.items()} == COUNTS._asdict()
-    figures = [pair.figures for pairs in lists.values() for pair in pairs]
-    assert len(set(figures)) == len(figures)
-    lengths = {part: {len(pair.figures.split()) for pair in pairs} for part, pairs in lists.items()}
-    assert lengths["train"] == lengths["valid"] == set(range(1, LONGEST_TRAINED + 1))
-    assert lengths["test"] == set(range(1, LONGEST_TESTED + 1))
-    for pair in lists["train"]:
-        items, answers = pair.words.split(", "), pair.figures.split()
-        assert len(items) == len(answers)
-        for words, answer in zip(items, answers):
-            if any(month in words for month in MONTHS) or "-and-" in words:
-                assert read_item(words) == answer
+COUNTS = PairCounts(train=120, valid=20, test=40)
+SETTINGS = {"epochs": 2, "hidden_size": 12, "embedding_size": 12, "batch_size": 20}
+SECTIONS = ["task", "bottleneck", "scores", "alignments", "answers", "curve", "made"]
+EVIL = '</pre><script>alert("x")</script> & a $lead'
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> TranslateReport:
     """A demo that was run twice into the same folder, the second time over the first."""
     out = tmp_path_factory.mktemp("demo") / "out"
-    run_translate_demo(out, 1, counts=COUNTS, **TINY)
-    return run_translate_demo(out, 1, counts=COUNTS, **TINY)
+    run_translate_demo(out, 1, counts=COUNTS, **{**SETTINGS, "epochs": 1})
+    return run_translate_demo(out, 1, counts=COUNTS, **SETTINGS)
 
 
-def test_the_folder_has_lists_models_and_a_page(made: TranslateReport) -> None:
-    expected = {"train.tsv", "valid.tsv", "test.tsv", "report.html", "attention", "fixed-vector"}
-    assert {path.name for path in made.out.iterdir()} == expected
-    lines = (made.out / "test.tsv").read_text(encoding="utf-8").splitlines()
-    assert [tuple(line.split("\t")) for line in lines[1:]] == make_lists(1, COUNTS)["test"]
-    kinds = {name: read_model(made.out / name).task.config.model.attention for name in ("attention", "fixed-vector")}
-    assert kinds == {"attention": "additive", "fixed-vector": "none"}
+@pytest.fixture(scope="module")
+def page(made: TranslateReport) -> str:
+    return (made.out / "report.html").read_text(encoding="utf-8")
 
 
-def test_shares_are_counted_from_the_answers(made: TranslateReport) -> None:
-    for answers in made.answers.values():
-        right = [one == other for one, other in zip(answers.texts, answers.right, strict=True)]
-        everywhere = made.items > 0
-        assert answers.exact(everywhere)["value"] == pytest.approx(sum(right) / len(right))
+def with_right(made: TranslateReport, of_attention: np.ndarray, of_fixed: np.ndarray) -> TranslateReport:
+    """The same findings with other answers, right where told."""
+    answers = dict(made.answers)
+    for name, right in ((ATTENTION, of_attention), (FIXED, of_fixed)):
+        truth = answers[name].right
+        answers[name] = Answers([text if good else "-" for text, good in zip(truth, right)], truth)
+    return dataclasses.replace(made, answers=answers)
 
 
-def test_the_page_is_whole_and_needs_nothing_else(made: TranslateReport) -> None:
-    page = (made.out / "report.html").read_text(encoding="utf-8")
-    assert "<h1>What a fixed vector forgets</h1>" in page
-    assert page.count("<svg") >= 4
-    assert not re.search(r"\$\{?[a-z_]+", page.split("</style>", 1)[1])
-    assert not re.search(r'(?:src|href)="https?://', page)
+def test_the_lists_are_written_for_training_to_go_on(made):
+    lists = make_lists(1, COUNTS)
+    assert {path.name for path in made.out.iterdir()} == {
+        *(ATTENTION, FIXED, "train.tsv", "valid.tsv", "test.tsv", "report.html")
+    }
+    for part, pairs in lists.items():
+        read = load_pairs(str(made.out / f"{part}.tsv"))
+        found = [[text for chunk in side.chunks(1000) for text in chunk.texts] for side in (read.sources, read.targets)]
+        assert found == [[pair.words for pair in pairs], [pair.figures for pair in pairs]]
+        assert made.sizes[part] == len(pairs)
 
 
-def test_the_summary_says_scores_and_what_to_try(made: TranslateReport) -> None:
-    console = Console(file=io.StringIO(), width=100)
+def test_the_models_differ_in_the_attention_alone(made):
+    saved = {name: read_model(made.out / name) for name in (ATTENTION, FIXED)}
+    ours, theirs = (each.task.config for each in saved.values())
+    assert (ours.model.attention, theirs.model.attention) == ("additive", "none")
+    assert theirs.model_copy(update={"model": ours.model}) == ours
+    assert theirs.model.model_copy(update={"attention": "additive"}) == ours.model
+    for name, run in made.runs.items():
+        assert run.metrics == saved[name].metrics
+        assert len(run.losses) == 2 * saved_steps()
+        assert len(run.history) == 2
+
+
+def saved_steps() -> int:
+    return -(-COUNTS.train // SETTINGS["batch_size"])
+
+
+def test_the_answers_are_those_of_the_saved_models_and_of_their_scores(made):
+    everything = np.ones(len(made.sources), bool)
+    for name, run in made.runs.items():
+        scores = run.metrics["test"]["model"]
+        assert made.answers[name].is_right().mean() == scores["exact"]["value"]
+        assert made.answers[name].item_error(everything) == scores["token_error"]
+    baselines = made.runs[FIXED].metrics["test"]["baselines"]
+    assert list(made.answers) == [ATTENTION, FIXED, COPY, NEAREST]
+    for name in (COPY, NEAREST):
+        assert made.answers[name].item_error(everything) == baselines[name]["token_error"]
+    assert made.symbols.tolist() == [len(re.findall(r"\w+|[-,]", source)) for source in made.sources]
+    assert made.items.tolist() == [1 + source.count(",") for source in made.sources]
+
+
+def test_lists_longer_than_those_of_training_are_told_apart(made):
+    assert set(made.ranges()) == {"1 to 5", "6 to 10"}
+    assert (made.as_trained ^ made.longer).all()
+    assert set(made.items[made.as_trained]) == {1, 2, 3, 4, 5}
+    read = load_pairs(str(made.out / "train.tsv"))
+    lengths = [len(text.split()) for chunk in read.targets.chunks(1000) for text in chunk.texts]
+    assert max(lengths) == made.longest == 5
+    assert [made.items[number] for number, _ in made.looked_at] == [3, 5, 7]
+    assert any(made.longer[number] for number in made.side_by_side)
+
+
+def test_the_same_seed_gives_the_same_answers(made, tmp_path):
+    again = run_translate_demo(tmp_path / "out", 1, counts=COUNTS, **SETTINGS)
+    assert again.answers == made.answers
+
+
+def test_the_page_is_whole_and_has_each_section(page, read_page):
+    reader = read_page(page)
+    assert [attributes["id"] for tag, attributes in reader.seen if tag == "section"] == SECTIONS
+    assert sum(tag == "svg" for tag, _ in reader.seen) == 2 + 3
+    ids = [attributes["id"] for _, attributes in reader.seen if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    assert '<meta name="generator" content="recurra demo translate">' in page
+    templates = [
+        (files("recurra.diagnose") / name).read_text(encoding="utf-8") for name in ("page.html", "translate.html")
+    ]
+    asked = {name for template in templates for name in re.findall(r"\$\{?([a-z_]+)", template)}
+    assert len(asked) > 20
+    assert "$" not in page
+
+
+def test_the_page_loads_nothing(page, read_page):
+    reader = read_page(page)
+    assert not {tag for tag, _ in reader.seen} & {"script", "link", "img", "iframe", "object", "embed"}
+    for _, attributes in reader.seen:
+        assert not any(name.startswith("on") for name in attributes)
+        for name in ("src", "href", "xlink:href"):
+            assert attributes.get(name, "#").startswith("#")
+
+
+def test_all_text_of_the_models_and_of_the_data_is_escaped(made, read_page):
+    number, found = made.looked_at[0]
+    sources = [EVIL if place in (number, made.side_by_side[0]) else text for place, text in enumerate(made.sources)]
+    harmful = dataclasses.replace(
+        made,
+        sources=sources,
+        answers={name: Answers([EVIL] * len(sources), [EVIL] * len(sources)) for name in made.answers},
+        looked_at=[
+            (
+                number,
+                found._replace(text="no", tokens=[EVIL], source_tokens=[EVIL], alignment=np.ones((1, 1), np.float32)),
+            )
+        ],
+        facts={EVIL: EVIL},
+        out=Path(EVIL),
+    )
+    page = render_translate(harmful)
+    assert "<script" not in page
+    assert read_page(page).text.count('<script>alert("x")</script>') >= 6
+
+
+def test_the_page_has_the_scores(made, page):
+    for name in made.answers:
+        for among in made.ranges().values():
+            exact, error = made.answers[name].exact(among), made.answers[name].item_error(among)
+            for found in (exact, error):
+                shares = [f"{100 * found[key]:.1f}" for key in ("value", "low", "high")]
+                assert f"<td>{shares[0]}<small>{shares[1]} to {shares[2]}</small></td>" in page
+    assert len(re.findall(r'<td class="heat"', page)) == 2 * 10
+    for number, found in made.looked_at:
+        assert found.text == made.answers[ATTENTION].texts[number]
+        np.testing.assert_allclose(found.alignment.sum(1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("text", "right", "marked", "said"),
+    [
+        ("42 7 106", "42 7 106", [], "right"),
+        ("42 9 106", "42 7 106", ["9"], "1 wrong or missing"),
+        ("42 106", "42 7 106", ["&#9251;"], "1 wrong or missing"),
+        ("42 7 8 106", "42 7 106", ["8"], "1 wrong or missing"),
+        ("", "42 7", ["&#9251;", "&#9251;"], "2 wrong or missing"),
+        ("7 42", "42", ["7"], "1 wrong or missing"),
+    ],
+)
+def test_mistakes_are_marked(text, right, marked, said):
+    shown = _marked(text, right)
+    assert re.findall(r"<mark[^>]*>(.*?)</mark>", shown) == marked
+    assert f">{said}</small>" in shown
+
+
+def test_the_comparison_is_said_as_far_as_the_interval_allows(made):
+    every, none = np.ones(len(made.sources), bool), np.zeros(len(made.sources), bool)
+    within, beyond, lengths = comparison_sentences(with_right(made, made.as_trained, none))
+    assert within.startswith("On lists as long as those of training (1 to 5 items) 100.0 % of the answers are right")
+    assert "0.0 % without it; attention gains 100.0 points (95 % interval 100.0 to 100.0)." in within
+    assert beyond.startswith("On longer lists (6 to 10 items) 0.0 % of the answers are right with attention, 0.0 %")
+    assert beyond.endswith("; the two are right on the same lists.")
+    assert lengths == (
+        "With attention lists of 6 are the shortest of which fewer than half are right; without it lists of 1 are the "
+        "shortest of which fewer than half are right."
+    )
+    assert "attention loses 100.0 points" in comparison_sentences(with_right(made, none, every))[0]
+    one = none.copy()
+    one[0] = True
+    assert "the two cannot be told apart: +5.0 points" in comparison_sentences(with_right(made, one, none))[0]
+    said = comparison_sentences(with_right(made, every, every))
+    assert said[2].startswith("With attention at least half of the lists of each length are right; without it at least")
+
+
+def test_the_summary_has_the_scores_and_commands_that_work(made, cli, tmp_path):
+    console = Console(file=io.StringIO(), width=120)
     print_translate_summary(made, console)
-    said = console.file.getvalue()
-    for part in ("with attention", "fixed vector", "nearest source", "report.html", "recurra predict", "recurra check"):
-        assert part in said
+    printed = console.file.getvalue()
+    for expected in ("with attention", "fixed vector", COPY, NEAREST, "1 to 5 items", *comparison_sentences(made)):
+        assert expected in printed
+    assert str(made.out / "report.html") in printed
+    commands = re.findall(r"^  recurra (.*)$", printed, re.MULTILINE)
+    assert len(commands) == 5
+    for command in commands[:3]:
+        words = [part.strip('"') for part in re.findall(r'"[^"]*"|\S+', command)]
+        assert cli(*words).exit_code == 0
+    assert (made.out / "pictures" / "1.svg").exists()
+    again = run_translate_demo(made.out, 1, counts=COUNTS, **SETTINGS)  # what the command made is left alone
+    assert again.answers == made.answers
+    assert (made.out / "pictures" / "1.svg").exists()
 
 
-def test_nothing_foreign_is_overwritten(tmp_path: Path) -> None:
-    (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(OutputError, match=r"it holds notes\.txt, not made by the demo"):
-        run_translate_demo(tmp_path, counts=COUNTS, **TINY)
-    other = tmp_path / "other"
-    other.mkdir()
-    (other / "train.tsv").write_text("a\tb\n")
-    with pytest.raises(OutputError, match=r"train\.tsv: in use: not made by the demo"):
-        run_translate_demo(other, counts=COUNTS, **TINY)
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("thesis.txt", "x"),
+        ("attention/thesis.txt", "x"),
+        ("train.tsv", "source\ttarget\n"),
+        ("report.html", '<meta name="generator" content="recurra demo">'),
+    ],
+)
+def test_what_the_demo_has_not_made_is_left_alone(tmp_path, name, content):
+    place = tmp_path / "out" / name
+    place.parent.mkdir(parents=True)
+    place.write_text(content, encoding="utf-8")
+    with pytest.raises(OutputError, match="not made by the demo; choose another --out"):
+        run_translate_demo(tmp_path / "out", counts=COUNTS, **SETTINGS)
+    assert [path for path in (tmp_path / "out").rglob("*") if path.is_file()] == [place]
+    assert place.read_text(encoding="utf-8") == content
 
 
-def test_stopping_leaves_no_page(tmp_path: Path) -> None:
-    class Stop(Callback):
-        def on_epoch(self, record: EpochRecord) -> None:
-            raise KeyboardInterrupt
+class Stop(Callback):
+    def on_epoch(self, record):
+        raise KeyboardInterrupt
 
+
+def test_ctrl_c_leaves_no_report_and_another_run_works(tmp_path, made):
+    out = tmp_path / "out"
+    settings = {**SETTINGS, "epochs": 1}
+    run_translate_demo(out, counts=COUNTS, **settings)
     with pytest.raises(KeyboardInterrupt):
-        run_translate_demo(tmp_path / "out", callbacks=[Stop()], counts=COUNTS, **TINY)
-    assert not (tmp_path / "out" / "report.html").exists()
+        run_translate_demo(out, 0, [Stop()], COUNTS, **settings)
+    assert not (out / "report.html").exists()
+    run_translate_demo(out, counts=COUNTS, **settings)
+    assert (out / "report.html").exists()
+
+
+def test_the_command(cli, monkeypatch, tmp_path, made):
+    asked = []
+
+    def quick(out, seed, callbacks):
+        asked.append((out, seed, len(callbacks)))
+        return made
+
+    monkeypatch.setattr(demo, "run_translate_demo", quick)
+    result = cli("demo", "translate", "--out", tmp_path / "x", "--seed", 3)
+    assert result.exit_code == 0
+    assert "recurra predict" in result.output
+    assert cli("demo", "translate").exit_code == 0
+    assert asked == [(tmp_path / "x", 3, 1), (Path("recurra-demo-translate"), 0, 1)]
+
+    def stopped(out, seed, callbacks):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(demo, "run_translate_demo", stopped)
+    result = cli("demo", "translate", "--out", tmp_path / "x")
+    assert result.exit_code == 130
+    assert "no report was written" in result.output
+
+
+@pytest.mark.slow
+def test_attention_keeps_the_lists_that_a_fixed_vector_loses(tmp_path):
+    logging.getLogger("recurra").setLevel(logging.WARNING)
+    report = run_translate_demo(tmp_path / "out")
+    ours, theirs = (report.answers[name] for name in (ATTENTION, FIXED))
+    assert ours.exact(report.of_length(5))["low"] > 0.8
+    assert theirs.exact(report.of_length(1))["low"] > 0.5
+    assert theirs.exact(report.of_length(5))["high"] < 0.2
+    assert ours.exact(report.of_length(6))["low"] > theirs.exact(report.of_length(6))["high"]

@@ -86,7 +86,7 @@ def _length_row(report: TranslateReport, length: int) -> str:
         for found in right
     ]
     cells += [f'<td title="95 % interval {_range(found)}">{100 * found["value"]:.0f}</td>' for found in errors]
-    name = f"{length}" if length <= report.longest else f"{length}<small>longer</small>"
+    name = f"{length}" if length <= report.longest else f'{length} <small class="inline">longer</small>'
     return (
         f"<tr><td>{name}</td><td>{report.symbols[among].mean():.0f}</td><td>{among.sum():,}</td>{''.join(cells)}</tr>"
     )
@@ -166,8 +166,8 @@ def curve(report: TranslateReport) -> Parts:
     """The losses over the steps of training."""
     steps = len(report.runs[ATTENTION].losses)
     kept = "; ".join(
-        f"{run.name}, epoch {run.metrics['best_epoch']}, "
-        f"{run.history[run.metrics['best_epoch'] - 1]['valid_loss']:.3f} nats a symbol on the validation lists"
+        f"{run.name}, epoch {(best := run.metrics['best_epoch'])}, {run.history[best - 1]['valid_loss']:.3f} nats a "
+        "symbol on the validation lists"
         for run in report.runs.values()
     )
     title = "Losses of both models over the steps of training, in training and validation"
