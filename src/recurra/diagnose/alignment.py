@@ -24,6 +24,7 @@ __all__ = ["alignment_figure", "with_pictures"]
 
 _CELL = 0.28  # inches
 _WIDEST = 40.0  # inches
+_LETTER, _LEAST_ROOM = 0.11, 1.5  # inches
 _LABELLED = 140  # symbols of a side that can still be read beside each other
 _SEEN = 0.004  # of a weight that can be told from none
 _SIGNS = {code: chr(0x2400 + code) for code in range(32)}
@@ -76,7 +77,7 @@ def _drawn(source: Sequence[str], target: Sequence[str], weights: ArrayLike) -> 
     """One cell for each pair of symbols, the larger its weight the darker."""
     shares = np.asarray(weights, dtype=float).reshape(len(target), len(source))
     width, height = (min(_WIDEST, _CELL * max(1, len(side))) for side in (source, target))
-    figure, axes = new_axes(width + 1.6, height + 1.4)
+    figure, axes = new_axes(width + _room(target), height + _room(source))
     cells, colours = [], []
     for (row, column), share in np.ndenumerate(shares):
         if share > _SEEN:
@@ -93,6 +94,11 @@ def _drawn(source: Sequence[str], target: Sequence[str], weights: ArrayLike) -> 
     for spine in axes.spines.values():
         spine.set_visible(False)
     return figure
+
+
+def _room(side: Sequence[str]) -> float:
+    """Inches beside the cells for the symbols of a side."""
+    return max(_LEAST_ROOM, 0.4 + _LETTER * max(map(len, side), default=0))
 
 
 @contextlib.contextmanager

@@ -101,7 +101,7 @@ def to_svg(figure: Figure, title: str) -> str:
     drawing = file.getvalue()
     drawing = drawing[drawing.index("<svg") :]
     drawing = re.sub(r"<metadata>.*?</metadata>", "", drawing, flags=re.DOTALL)
-    drawing = re.sub(r'<g id="[^"]*">', "<g>", drawing)
+    drawing = re.sub(r'<g id="[^"]*"(/?)>', r"<g\1>", drawing)
     drawing = re.sub(r"font: ([\d.]+px)[^;\"]*", r"font-size: \1", drawing)
     for drawn, named in _PAGE_COLOURS.items():
         drawing = drawing.replace(drawn, named)
