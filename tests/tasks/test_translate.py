@@ -390,9 +390,9 @@ def test_targets_that_can_only_be_copied_have_a_probability_and_others_are_unkno
 
 
 def test_a_source_of_several_pairs_is_one_with_several_references() -> None:
-    pairs = (["a b", "b c", "a c", "d e", "e f", "f a"] * 2, ["x y", "y z", "x z", "v w", "w x", "x v"] * 2)
+    pairs = (["d e", "a b", "b c", "a c", "e f", "f a"] * 2, ["v w", "x y", "y z", "x z", "w x", "x v"] * 2)
     config = make_run_config("translate", data="memory", **SMALL)
-    held = (["a b", "a c", "a b", "q"], ["x y", "z", "y", "x y"])
+    held = (["a b", "a c", "a b", "q"], ["x y", "z", "y", "v w"])
     task = Translate.from_splits(config, pairs_in_memory(*pairs, held, 0.1, 0))
     assert task.data is not None
     scores = task.evaluate(task.data.valid, task.fit_baseline(), beam=1)
