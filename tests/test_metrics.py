@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 from sklearn import metrics as sk
 
+from recurra.errors import ShapeError
 from recurra.metrics import (
     classification_scores,
     classification_tables,
@@ -13,6 +15,7 @@ from recurra.metrics import (
     gain_line,
     interval,
     paired_difference,
+    share_interval,
 )
 from recurra.tables import ScoreTable
 
@@ -192,3 +195,20 @@ def test_tables_of_the_scores_by_hand():
     rows = [("no", "2", "1"), ("yes", "0", "1")]
     assert confusion == ScoreTable("confusion: rows true, columns predicted", ("", "no", "yes"), rows)
     assert classification_tables(scores, "t.csv", full=False) == [summary]
+
+
+@pytest.mark.parametrize(("right", "total"), [(0, 1), (0, 100), (1, 100), (37, 80), (99, 100), (5, 5)])
+def test_the_interval_of_a_share_is_that_of_wilson(right, total):
+    found = share_interval(right, total)
+    wanted = binomtest(right, total).proportion_ci(method="wilson")
+    assert found["value"] == right / total
+    assert (found["low"], found["high"]) == pytest.approx((wanted.low, wanted.high), abs=1e-6)
+    assert found["low"] <= found["value"] <= found["high"]
+
+
+@pytest.mark.parametrize(("right", "total"), [(0, 0), (3, 2), (-1, 2)])
+def test_a_share_of_more_than_there_are(right, total):
+    with pytest.raises(
+        ShapeError, match=f"right: expected 0 to {total} of at least one answer, got {right} of {total}"
+    ):
+        share_interval(right, total)

@@ -5,16 +5,17 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from rapidfuzz.distance import Levenshtein
 
 from recurra.config import TranslateConfig
-from recurra.metrics import paired_difference, share_interval
+from recurra.metrics import paired_difference, share_and_error, share_interval
 from recurra.tasks.translations import Translation
-from recurra.translation_scores import translation_scores
 
 __all__ = [
     "ATTENTION",
@@ -74,10 +75,15 @@ class Answers:
 
     def item_error(self, among: NDArray[np.bool_]) -> dict[str, float]:
         """The edits, in items, from answers to the true ones over the items of these, with its 95 % interval."""
-        chosen = np.flatnonzero(among).tolist()
-        texts, right = [self.texts[number] for number in chosen], [[self.right[number]] for number in chosen]
-        found: dict[str, float] = translation_scores(texts, right)["token_error"]
-        return found
+        value, error = share_and_error(self._edits[0][among], self._edits[1][among])
+        return {"value": value, "low": max(0.0, value - 1.96 * error), "high": value + 1.96 * error}
+
+    @cached_property
+    def _edits(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Of each answer the edits, and the items of the true one, [n]."""
+        pairs = [(text.split(), right.split()) for text, right in zip(self.texts, self.right, strict=True)]
+        edits = [Levenshtein.distance(items, right) for items, right in pairs]
+        return np.array(edits), np.array([len(right) for _, right in pairs])
 
 
 @dataclass(frozen=True)

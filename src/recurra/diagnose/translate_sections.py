@@ -86,7 +86,7 @@ def _length_row(report: TranslateReport, length: int) -> str:
         for found in right
     ]
     cells += [f'<td title="95 % interval {_range(found)}">{100 * found["value"]:.0f}</td>' for found in errors]
-    name = f"{length}" if length <= report.longest else f'{length} <small class="inline">longer</small>'
+    name = f"{length}" if length <= report.longest else f'{length}&nbsp;<small class="inline">longer</small>'
     return (
         f"<tr><td>{name}</td><td>{report.symbols[among].mean():.0f}</td><td>{among.sum():,}</td>{''.join(cells)}</tr>"
     )
