@@ -13,7 +13,7 @@ from recurra.kernels.cells import State
 from recurra.nn.sampling import Sampler
 from recurra.tasks.language_model import ModelLanguage
 from recurra.vocabulary import END, PADDING, UNKNOWN, Vocabulary
-from recurra.writing import TextStream
+from recurra.writing import TextStream, symbol_text
 
 __all__ = ["Next", "generate", "most_likely"]
 
@@ -90,9 +90,7 @@ def _written(task: ModelLanguage, id_: int) -> str:
     r"""A symbol by itself; bytes that make no whole character, or a line feed that ends no line, as ``\xe2``."""
     if id_ == END:
         return "\n"
-    if task.config.vocabulary.tokens == "bpe":
-        return task.vocabulary.byte_pair(id_).decode("utf-8", "backslashreplace").replace("\n", r"\x0a")
-    return task.vocabulary.symbols()[id_]
+    return symbol_text(task.vocabulary, task.config.vocabulary.tokens, id_).replace("\n", r"\x0a")
 
 
 def _prompt_ids(vocabulary: Vocabulary, prompt: str) -> list[int]:

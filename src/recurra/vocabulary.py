@@ -189,6 +189,10 @@ class Vocabulary:
         """Return the bytes of a symbol that is a byte pair; they may be a part of a character."""
         return bytes(_BYTES[character] for character in self._symbols[id_])
 
+    def symbol(self, id_: int) -> str:
+        """Return the symbol of an id."""
+        return self._symbols[id_]
+
     def symbols(self) -> list[str]:
         """Return the symbols in the order of their ids."""
         return list(self._symbols)

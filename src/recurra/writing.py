@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from recurra.vocabulary import END, Vocabulary
 
-__all__ = ["TextStream", "written"]
+__all__ = ["TextStream", "symbol_text", "written"]
 
 _NO_SPACE_BEFORE = re.compile(r"^[.,;:!?%)\]}’…]")  # noqa: RUF001  of a mark that closes
 _NO_SPACE_AFTER = re.compile(r"[(\[{‘$#]$")  # noqa: RUF001  of a mark that opens
@@ -31,6 +31,19 @@ def written(vocabulary: Vocabulary, tokens: str, ids: Iterable[int]) -> str:
     return "".join([*map(stream.write, ids), stream.end()])
 
 
+def symbol_text(vocabulary: Vocabulary, tokens: str, id_: int) -> str:
+    r"""A symbol by itself, but for the end of a line; bytes that make no whole character as ``\xe2``.
+
+    Args:
+        vocabulary: that the id is of.
+        tokens: what its symbols are, as the option of that name.
+        id_: of the symbol.
+    """
+    if tokens == "bpe":
+        return vocabulary.byte_pair(id_).decode("utf-8", "backslashreplace")
+    return vocabulary.symbol(id_)
+
+
 class TextStream:
     """Symbols as running text, piece by piece.
 
@@ -42,7 +55,6 @@ class TextStream:
 
     def __init__(self, vocabulary: Vocabulary, tokens: str, before: str = "") -> None:
         self._vocabulary = vocabulary
-        self._symbols = vocabulary.symbols()
         self._tokens = tokens
         self._last = before[-1:]
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -53,7 +65,7 @@ class TextStream:
             return self._add(self.end() + "\n")
         if self._tokens == "bpe":
             return self._add(self._decoder.decode(self._vocabulary.byte_pair(id_)))
-        return self.write_symbol(self._symbols[id_])
+        return self.write_symbol(self._vocabulary.symbol(id_))
 
     def write_symbol(self, symbol: str) -> str:
         """The text that a symbol adds which the vocabulary need not have; not for byte pairs."""

@@ -22,7 +22,7 @@ from recurra.nn.sampling import Sampler
 from recurra.nn.translation import TranslationNetwork
 from recurra.search import Hypothesis, Search, search
 from recurra.vocabulary import UNKNOWN, Vocabulary
-from recurra.writing import TextStream
+from recurra.writing import TextStream, symbol_text
 
 __all__ = ["Translation", "Writer", "json_line", "make_search", "source_chunks", "translate"]
 
@@ -85,25 +85,19 @@ class Writer(NamedTuple):
                 other = copied[id_ - len(self.vocabulary)]
             elif id_ == UNKNOWN and self.replace_unknown and alignment is not None and source_tokens:
                 other = source_tokens[int(alignment[number].argmax())]
-            tokens.append(self._token(id_) if other is None else other)
+            tokens.append(symbol_text(self.vocabulary, self.tokens, id_) if other is None else other)
             pieces.append(stream.write(id_) if other is None else stream.write_symbol(other))
         text = "".join([*pieces, stream.end()]).replace("\n", " ").strip()
         return Translation(text, found.score, found.log_probability, tokens, source_tokens, alignment, found.capped)
-
-    def _token(self, id_: int) -> str:
-        if self.tokens == "bpe":
-            return self.vocabulary.byte_pair(id_).decode("utf-8", "backslashreplace")
-        return self.vocabulary.symbols()[id_]
 
 
 class _EncodedSentences:
     """What :func:`recurra.search.search` asks: a network that has read some sentences."""
 
-    def __init__(self, network: TranslationNetwork, encoding: Encoding, hypotheses: int = 1) -> None:
-        self.network, self.encoding, self.hypotheses = network, encoding, hypotheses
+    def __init__(self, network: TranslationNetwork, encoding: Encoding) -> None:
+        self.network, self.encoding = network, encoding
 
     def start(self, hypotheses: int) -> DecoderState:
-        self.hypotheses = hypotheses
         return self.network.start(self.encoding, hypotheses)
 
     def step(self, ids: Tensor, state: DecoderState) -> tuple[Tensor, Tensor | None, DecoderState]:
@@ -113,8 +107,9 @@ class _EncodedSentences:
         return state.reorder(parents)
 
     def keep(self, state: DecoderState, sentences: Tensor) -> tuple[_EncodedSentences, DecoderState]:
-        kept = _EncodedSentences(self.network, self.encoding.keep(sentences), self.hypotheses)
-        return kept, state.keep(sentences, self.hypotheses)
+        hypotheses = state.hidden[0].shape[1] // self.encoding.state[0].shape[1]
+        kept = _EncodedSentences(self.network, self.encoding.keep(sentences))
+        return kept, state.keep(sentences, hypotheses)
 
 
 def translate(
