@@ -16,7 +16,7 @@ ROOT = Path(recurra.__file__).parent
 # package is one name: what its files import from one another is its own affair.
 LEVELS = [
     "errors",
-    "config  files  kernels  baselines  character_profile  ngram  rouge  spans  string_tensors  tables",
+    "config  files  kernels  baselines  character_profile  ngram  perplexity  rouge  spans  string_tensors  tables",
     "metrics  language_scores  tagging_baselines  vocabulary",
     "batch  tagging_scores  translation_baselines  translation_scores  writing",
     "nn  data  tagging_tables  translation_tables",

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from recurra.ngram import KneserNey, unigram_log_probabilities
+from recurra.perplexity import perplexity
 from recurra.tables import ScoreTable
 
 __all__ = ["KNESER_NEY", "UNIGRAM", "NGrams", "Text", "language_scores", "language_tables"]
@@ -116,7 +117,7 @@ def _scores(found: NDArray[np.float64], text: Text) -> dict[str, Any]:
     nats = _per_symbol(-found, text)
     return {
         "nats": nats["value"],
-        "perplexity": {name: math.exp(min(value, 700.0)) for name, value in nats.items()},
+        "perplexity": {name: perplexity(value) for name, value in nats.items()},
         "bits_per_character": float(-found.sum() / math.log(2) / max(1, text.characters)),
     }
 

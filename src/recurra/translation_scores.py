@@ -7,7 +7,6 @@ evaluation", EMNLP 2004), and what the model and a baseline did with a source is
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -20,6 +19,7 @@ from sacrebleu.metrics.chrf import CHRF
 
 from recurra.errors import DataError, ShapeError
 from recurra.metrics import resampled_sums, share_and_error
+from recurra.perplexity import perplexity
 from recurra.rouge import rouge
 
 __all__ = ["Likelihood", "by_source", "full_scores", "translation_scores"]
@@ -240,7 +240,7 @@ def _perplexity(likelihood: Likelihood) -> dict[str, Any]:
     """Nats per symbol and perplexity, with the normal interval of a ratio of sums over pairs."""
     nats, error = share_and_error(-np.asarray(likelihood.log_probabilities, np.float64), likelihood.symbols)
     bounds = {"value": nats, "low": nats - 1.96 * error, "high": nats + 1.96 * error}
-    return {"nats": nats, "perplexity": {name: math.exp(min(value, 700.0)) for name, value in bounds.items()}}
+    return {"nats": nats, "perplexity": {name: perplexity(value) for name, value in bounds.items()}}
 
 
 def _by_length(table: Sums, lengths: NDArray[np.integer[Any]]) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from recurra.data.divide import PARTS, refuse_full_shares, refuse_same_source
 from recurra.data.hub import HubTable, is_hub
 from recurra.data.memory import texts_in_memory
 from recurra.data.pair_columns import PairColumns, find_pair_columns
-from recurra.data.pairs import Hashes, PairRows, Pairs, open_pairs, read_pairs, same_everywhere
+from recurra.data.pairs import Hashes, PairRows, Pairs, open_pairs, read_pairs, same_everywhere, warn_of_one_text
 from recurra.data.plain import MemoryTable
 from recurra.data.splits import HeldOut, hub_training, open_other, reading_of_training, refuse_idle_shares
 from recurra.data.table import Table
@@ -167,8 +167,7 @@ def _note_given(given: PairRows, trained: Hashes) -> None:
             f"{common:,}",
             f"{len(given):,}",
         )
-    for column, text in same_everywhere(given).items():
-        _log.warning("%s: column '%s' holds the same text in each row: %r", given.table.name, column, text)
+    warn_of_one_text(given)
 
 
 def divide_pairs(rows: PairRows, shares: Mapping[str, float], generator: np.random.Generator) -> NDArray[np.uint8]:

@@ -21,7 +21,16 @@ from recurra.data.table import KNOWN_SUFFIXES, Table, is_delimited, require_file
 from recurra.data.text import Part, Texts, open_one
 from recurra.errors import DataError, SettingsError
 
-__all__ = ["PairRows", "Pairs", "load_pairs", "load_sources", "open_pairs", "read_pairs", "same_everywhere"]
+__all__ = [
+    "PairRows",
+    "Pairs",
+    "load_pairs",
+    "load_sources",
+    "open_pairs",
+    "read_pairs",
+    "same_everywhere",
+    "warn_of_one_text",
+]
 
 _log = logging.getLogger("recurra")
 Hashes = NDArray[np.uint64]
@@ -94,8 +103,7 @@ def load_pairs(
     table = open_pairs(source, target, delimiter, header, preferred)
     known = _known(table, preferred, source_column, target_column)
     rows = read_pairs(table, find_pair_columns(table, *known))
-    for column, text in same_everywhere(rows).items():
-        _log.warning("%s: column '%s' holds the same text in each row: %r", table.name, column, text)
+    warn_of_one_text(rows)
     return rows.pairs()
 
 
@@ -247,6 +255,12 @@ class _EmptySides:
             f"{self._table.name}: expected a text on each side of each pair; {self._total:,} {plural} an empty side, "
             f"or one of white space alone:\n{places}\nfill them in, or take these rows out{both}"
         )
+
+
+def warn_of_one_text(rows: PairRows) -> None:
+    """Warn of a column that holds one text in all of several rows, which says little of a model."""
+    for column, text in same_everywhere(rows).items():
+        _log.warning("%s: column '%s' holds the same text in each row: %r", rows.table.name, column, text)
 
 
 def same_everywhere(rows: PairRows) -> dict[str, str]:

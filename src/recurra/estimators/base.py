@@ -12,8 +12,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from recurra.card import model_card
 from recurra.checkpoint import SavedModel, is_replaceable, read_history, read_model, write_model
-from recurra.config import OF_SGD
-from recurra.errors import OutputError
+from recurra.config import OF_SGD, make_run_config
+from recurra.errors import OutputError, SettingsError
 from recurra.evaluate import evaluate_run
 from recurra.files import failures_named, replace_folder
 from recurra.train import Progress
@@ -91,6 +91,19 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         self.task_, self._baseline, self._interrupted = saved.task, saved.baseline, False
         self._metrics = saved.metrics
         self.history_ = read_history(saved.path)
+
+    def _run_config(self, task: str, validation_data: object) -> Any:
+        """The configuration of a run of a task on data in memory.
+
+        Raises:
+            SettingsError: an option is out of range or without effect, as is a share beside validation data.
+        """
+        config = make_run_config(task, data=IN_MEMORY, **self._options())
+        if validation_data is not None and "valid_share" in config.data.model_fields_set:
+            raise SettingsError(
+                f"option 'valid_share' ({config.data.valid_share}) would have no effect: validation_data is given"
+            )
+        return config
 
     def _options(self) -> dict[str, Any]:
         """The constructor's arguments that differ from their defaults, and those for which SGD would have others."""

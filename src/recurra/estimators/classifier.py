@@ -11,11 +11,10 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from recurra.checkpoint import SavedModel
-from recurra.config import CellName, PoolingName, make_run_config
+from recurra.config import CellName, PoolingName
 from recurra.data import Texts
 from recurra.data.memory import splits_in_memory, texts_in_memory
-from recurra.errors import SettingsError
-from recurra.estimators.base import IN_MEMORY, Estimator
+from recurra.estimators.base import Estimator
 from recurra.start import read_start
 from recurra.tasks.classify import Classify
 from recurra.train import Callback, train
@@ -154,11 +153,7 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
             SettingsError: an option is out of range or without effect, or `init_from` is no language model.
             ModelDirectoryError: `init_from` is no model directory, or a damaged one.
         """
-        config = make_run_config("classify", data=IN_MEMORY, **self._options())
-        if validation_data is not None and "valid_share" in config.data.model_fields_set:
-            raise SettingsError(
-                f"option 'valid_share' ({self.valid_share}) would have no effect: validation_data is given"
-            )
+        config = self._run_config("classify", validation_data)
         self.classes_, splits = splits_in_memory(X, y, validation_data, self.valid_share, self.seed)
         start = None if self.init_from is None else read_start(self.init_from)
         task = Classify.from_splits(config, splits, start)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 from sklearn.utils.validation import check_is_fitted
 
-from recurra.config import make_run_config
 from recurra.data import Texts
 from recurra.data.corpus import corpus_in_memory
 from recurra.data.memory import texts_in_memory
-from recurra.errors import DataError, SettingsError
-from recurra.estimators.base import IN_MEMORY, Estimator
+from recurra.errors import DataError
+from recurra.estimators.base import Estimator
 from recurra.generate import generate, most_likely
 from recurra.nn.sampling import Sampler
+from recurra.perplexity import perplexity
 from recurra.tasks.language_model import ModelLanguage
 from recurra.train import Callback, train
 
@@ -151,11 +150,7 @@ class LanguageModel(Estimator):
             DataError: the text is too short, or has no two different symbols.
             SettingsError: an option is out of range or without effect.
         """
-        config = make_run_config("language-model", data=IN_MEMORY, **self._options())
-        if validation_data is not None and "valid_share" in config.data.model_fields_set:
-            raise SettingsError(
-                f"option 'valid_share' ({self.valid_share}) would have no effect: validation_data is given"
-            )
+        config = self._run_config("language-model", validation_data)
         validation = None if validation_data is None else texts_in_memory(validation_data, "validation_data")
         corpus = corpus_in_memory(texts_in_memory(X, "X"), validation, self.valid_share)
         task = ModelLanguage.from_corpus(config, corpus)
@@ -203,4 +198,4 @@ class LanguageModel(Estimator):
 
     def perplexity(self, X: Sequence[str]) -> float:  # noqa: N803
         """The perplexity of some lines, read one after the other."""
-        return math.exp(min(-self.score(X), 700.0))
+        return perplexity(-self.score(X))

@@ -7,11 +7,10 @@ from typing import Any, Literal
 
 from sklearn.utils.validation import check_is_fitted
 
-from recurra.config import CellName, make_run_config
+from recurra.config import CellName
 from recurra.data import TaggedSentences
 from recurra.data.tag_splits import in_one_form, tag_splits_in_memory
-from recurra.errors import SettingsError
-from recurra.estimators.base import IN_MEMORY, Estimator
+from recurra.estimators.base import Estimator
 from recurra.tasks.tag import Tag
 from recurra.train import Callback, train
 
@@ -149,11 +148,7 @@ class Tagger(Estimator):
                 tag, or there are too few sentences.
             SettingsError: an option is out of range or without effect.
         """
-        config = make_run_config("tag", data=IN_MEMORY, **self._options())
-        if validation_data is not None and "valid_share" in config.data.model_fields_set:
-            raise SettingsError(
-                f"option 'valid_share' ({self.valid_share}) would have no effect: validation_data is given"
-            )
+        config = self._run_config("tag", validation_data)
         task = Tag.from_splits(config, tag_splits_in_memory(X, y, validation_data, self.valid_share, self.seed))
         self._keep(task, train(task, callbacks=callbacks))
         return self

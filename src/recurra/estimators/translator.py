@@ -7,11 +7,11 @@ from typing import Any, Literal
 
 from sklearn.utils.validation import check_is_fitted
 
-from recurra.config import AttentionName, RecurrentCell, make_run_config
+from recurra.config import AttentionName, RecurrentCell
 from recurra.data.memory import texts_in_memory
 from recurra.data.pair_splits import pairs_in_memory
-from recurra.errors import DataError, SettingsError
-from recurra.estimators.base import IN_MEMORY, Estimator
+from recurra.errors import DataError
+from recurra.estimators.base import Estimator
 from recurra.tasks.translate import Translate
 from recurra.tasks.translations import Translation
 from recurra.train import Callback, train
@@ -169,11 +169,7 @@ class Translator(Estimator):
             DataError: texts and translations do not fit together, one is empty, or there are too few.
             SettingsError: an option is out of range or without effect.
         """
-        config = make_run_config("translate", data=IN_MEMORY, **self._options())
-        if validation_data is not None and "valid_share" in config.data.model_fields_set:
-            raise SettingsError(
-                f"option 'valid_share' ({self.valid_share}) would have no effect: validation_data is given"
-            )
+        config = self._run_config("translate", validation_data)
         task = Translate.from_splits(config, pairs_in_memory(X, y, validation_data, self.valid_share, self.seed))
         self._keep(task, train(task, callbacks=callbacks))
         return self

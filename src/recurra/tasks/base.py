@@ -7,16 +7,29 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from recurra.config import ModelConfig, RunConfig, VocabularyConfig
 from recurra.errors import SettingsError
 from recurra.nn.stack import Recurrent
+from recurra.perplexity import perplexity
 from recurra.tables import ScoreTable
 from recurra.vocabulary import Vocabulary
 
-__all__ = ["AnyBatch", "Baseline", "Loss", "RecurrentCall", "Start", "Task", "Validation", "started_config"]
+__all__ = [
+    "AnyBatch",
+    "Baseline",
+    "Loss",
+    "RecurrentCall",
+    "Start",
+    "Task",
+    "Validation",
+    "as_perplexity",
+    "started_config",
+]
 
 
 class AnyBatch(Protocol):
@@ -43,6 +56,16 @@ class Validation(NamedTuple):
     loss: float
     score: float
     standard_error: float
+
+    @classmethod
+    def of_log_probabilities(cls, found: NDArray[np.float64]) -> Validation:
+        """That of a task scored by the log-probabilities of its symbols, in nats, [n]: their mean, and its negative."""
+        return cls(float(-found.mean()), float(found.mean()), float(found.std() / np.sqrt(len(found))))
+
+
+def as_perplexity(score: float) -> str:
+    """Show a mean log-probability in nats, the score of such a task, as perplexity."""
+    return f"{perplexity(-score):.2f}"
 
 
 class Loss(NamedTuple):

@@ -23,8 +23,9 @@ from recurra.errors import DataError
 from recurra.inputs import chunks_of_inputs
 from recurra.language_scores import NGrams, language_scores, language_tables
 from recurra.nn.language_model import LanguageModelNetwork
+from recurra.perplexity import perplexity
 from recurra.tables import ScoreTable
-from recurra.tasks.base import Loss, RecurrentCall, Start, Task, Validation
+from recurra.tasks.base import Loss, RecurrentCall, Start, Task, Validation, as_perplexity
 from recurra.tasks.running_text import score_and_learn, score_lines, score_text, side_by_side
 from recurra.tasks.tried import sequences_of_texts
 from recurra.vocabulary import END, Token, Vocabulary
@@ -155,13 +156,9 @@ class ModelLanguage(Task):
     def validate(self) -> Validation:
         """Mean negative log-probability in nats; the score is its negative, shown as perplexity."""
         assert self.data is not None
-        found = self.log_probabilities(self.data.valid.ids)
-        return Validation(float(-found.mean()), float(found.mean()), float(found.std() / np.sqrt(len(found))))
+        return Validation.of_log_probabilities(self.log_probabilities(self.data.valid.ids))
 
-    @staticmethod
-    def shown(score: float) -> str:
-        """A mean log-probability as perplexity."""
-        return f"{math.exp(min(-score, 700.0)):.2f}"
+    shown = staticmethod(as_perplexity)
 
     def log_probabilities(self, ids: NDArray[np.int32], dynamic: float | None = None) -> NDArray[np.float64]:
         """The log-probability in nats of each symbol of a text, given those before it, [n].
@@ -267,8 +264,8 @@ class ModelLanguage(Task):
                 for token, value in zip(line, values)
             ]
             total = math.fsum(values)
-            perplexity = math.exp(min(-total / len(values), 700.0))
-            answers.append({"text": text, "log_probability": total, "perplexity": perplexity, "tokens": of_tokens})
+            scores = {"log_probability": total, "perplexity": perplexity(-total / len(values))}
+            answers.append({"text": text, **scores, "tokens": of_tokens})
         return answers
 
     def sequences(self, source: str | None, **reading: Any) -> list[list[int]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, ClassVar
@@ -30,7 +29,7 @@ from recurra.errors import SettingsError
 from recurra.nn.translation import TranslationNetwork
 from recurra.search import Search
 from recurra.tables import ScoreTable
-from recurra.tasks.base import Loss, RecurrentCall, Start, Task, Validation
+from recurra.tasks.base import Loss, RecurrentCall, Start, Task, Validation, as_perplexity
 from recurra.tasks.translate_examples import (
     BothVocabularies,
     PairExamples,
@@ -153,13 +152,9 @@ class Translate(Task):
     def validate(self) -> Validation:
         """Mean negative log-probability of a target symbol in nats; the score is its negative, shown as perplexity."""
         assert self.data is not None
-        found = np.concatenate(self.log_probabilities(self.data.valid))
-        return Validation(float(-found.mean()), float(found.mean()), float(found.std() / np.sqrt(len(found))))
+        return Validation.of_log_probabilities(np.concatenate(self.log_probabilities(self.data.valid)))
 
-    @staticmethod
-    def shown(score: float) -> str:
-        """A mean log-probability as perplexity."""
-        return f"{math.exp(min(-score, 700.0)):.2f}"
+    shown = staticmethod(as_perplexity)
 
     def log_probabilities(self, examples: PairExamples) -> list[NDArray[np.float64]]:
         """For each pair the log-probability in nats of each symbol of its target, the end included."""
