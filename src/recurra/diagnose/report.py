@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 from string import Template
+from typing import TypeVar
 
 from recurra.diagnose.drawing import STYLES
 from recurra.diagnose.findings import Report
 from recurra.diagnose.language_findings import LanguageReport
 from recurra.diagnose.language_sections import LANGUAGE_SECTIONS
+from recurra.diagnose.pieces import Parts
 from recurra.diagnose.sections import SECTIONS
 from recurra.diagnose.translate_findings import TranslateReport
 from recurra.diagnose.translate_sections import TRANSLATE_SECTIONS
 
 __all__ = ["LANGUAGE_MARK", "MARK", "TRANSLATE_MARK", "render", "render_language", "render_translate"]
 
+_Report = TypeVar("_Report")
 _DEMO, _LANGUAGE_DEMO, _TRANSLATE_DEMO = "recurra demo", "recurra demo language-model", "recurra demo translate"
 MARK = f'<meta name="generator" content="{_DEMO}">'  # what tells that a page was made by the demo
 LANGUAGE_MARK = f'<meta name="generator" content="{_LANGUAGE_DEMO}">'
@@ -24,29 +27,31 @@ TRANSLATE_MARK = f'<meta name="generator" content="{_TRANSLATE_DEMO}">'
 
 def render(report: Report) -> str:
     """Make the page of the demo of classification."""
-    parts = {name: text for section in SECTIONS for name, text in section(report).items()}
-    return _page("classify.html", parts, _DEMO, "Reading reviews in order")
+    return _page("classify.html", _parts(SECTIONS, report), _DEMO, "Reading reviews in order")
 
 
 def render_language(report: LanguageReport) -> str:
     """Make the page of the demo of language modelling."""
-    parts = {name: text for section in LANGUAGE_SECTIONS for name, text in section(report).items()}
+    parts = _parts(LANGUAGE_SECTIONS, report)
     return _page("language.html", parts, _LANGUAGE_DEMO, "Learning to write documentation")
 
 
 def render_translate(report: TranslateReport) -> str:
     """Make the page of the demo of translation."""
-    parts = {name: text for section in TRANSLATE_SECTIONS for name, text in section(report).items()}
-    return _page("translate.html", parts, _TRANSLATE_DEMO, "What a fixed vector forgets")
+    return _page("translate.html", _parts(TRANSLATE_SECTIONS, report), _TRANSLATE_DEMO, "What a fixed vector forgets")
 
 
-def _page(name: str, parts: Mapping[str, str], generator: str, heading: str) -> str:
-    """Put the parts in their places in a template beside this file, and that into the frame that all pages share."""
+def _parts(sections: Sequence[Callable[[_Report], Parts]], report: _Report) -> Parts:
+    """What the sections of a report put in the places of the template and the frame, by the names of these."""
+    return {name: text for section in sections for name, text in section(report).items()}
+
+
+def _page(name: str, parts: Parts, generator: str, heading: str) -> str:
+    """Put the parts in their places in a template beside this file, and in the frame that all pages share."""
     folder = files("recurra.diagnose")
     frame, sections = (Template((folder / each).read_text(encoding="utf-8")) for each in ("page.html", name))
     light = " ".join(f"--{name}: {style.light};" for name, style in STYLES.items())
     dark = " ".join(f"--{name}: {style.dark};" for name, style in STYLES.items())
     title = f"{generator}: {heading[0].lower()}{heading[1:]}"
-    written = sections.substitute(parts)
     own = {"generator": generator, "title": title, "heading": heading, "light": light, "dark": dark}
-    return frame.substitute(**own, lead=parts["lead"], tiles=parts["tiles"], sections=written)
+    return frame.substitute({**parts, **own, "sections": sections.substitute(parts)})
