@@ -173,8 +173,8 @@ def draw(turns: Turns, title: str, place: Path) -> None:
         if points:
             axes.plot([p.seconds / 60 for p in points], [math.exp(p.nats) for p in points], marker="o", label=name)
     axes.set(xlabel="minutes of training", ylabel="valid perplexity", title=title, yscale="log")
-    for axis_part in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
-        axis_part(ScalarFormatter())  # 6, not 6 times ten to the zeroth
+    axes.yaxis.set_major_formatter(ScalarFormatter())  # 6, not 6 times ten to the zeroth
+    axes.yaxis.set_minor_formatter(ScalarFormatter())
     axes.legend()
     figure.savefig(place)
 
