@@ -15,13 +15,14 @@ __all__ = ["model_card"]
 def model_card(task: Task, metrics: Mapping[str, Any], interrupted: bool) -> str:
     """Write the card as Markdown."""
     trained_on, *more = task.card()
+    symbols = "".join(f", {len(known):,} symbols" for known in list(task.vocabularies.values())[:1])
     stopped = ", stopped by hand" if interrupted else ""
     lines = [
         f"# {task.title}: {task.config.model.cell}",
         "",
         trained_on,
-        f"{metrics['parameters']:,} parameters, {len(task.vocabulary):,} symbols; the best of "
-        f"{metrics['epochs']} epochs was number {metrics['best_epoch']}{stopped}.",
+        f"{metrics['parameters']:,} parameters{symbols}; the best of {metrics['epochs']} epochs was number "
+        f"{metrics['best_epoch']}{stopped}.",
     ]
     for paragraph in more:
         lines += ["", paragraph]

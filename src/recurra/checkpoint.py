@@ -1,7 +1,8 @@
 """The model directory: written whole or not at all, read, verified. No pickle: loading one runs no code.
 
     config.json            the settings, and what the task must know beside them
-    tokenizer.json         the vocabulary; a translator's of the target side, if it has its own: target_tokenizer.json
+    tokenizer.json         the vocabulary, if the model reads or writes symbols; a translator's of the target side, if
+                           it has its own: target_tokenizer.json
     model.safetensors      the weights of the best epoch
     baseline.safetensors   what the scores are shown beside
     metrics.json           scores and baselines, and the SHA-256 of the files above
@@ -38,10 +39,11 @@ from recurra.vocabulary import Vocabulary
 __all__ = ["FORMAT", "LastState", "SavedModel", "read_model", "write_model"]
 
 FORMAT = 1
-_HASHED = ("config.json", "tokenizer.json", "model.safetensors", "baseline.safetensors")
+_HASHED = ("config.json", "model.safetensors", "baseline.safetensors")
+_VOCABULARY = "tokenizer.json"  # how the name of each vocabulary's file ends
 _FILES = (*_HASHED, "metrics.json")
 _DAMAGE = (AttributeError, LookupError, OSError, RuntimeError, SafetensorError, SettingsError, TypeError, ValueError)
-_ALL_FILES = {*_FILES, "target_tokenizer.json", "history.jsonl", "README.md", "last.safetensors"}
+_ALL_FILES = {*_FILES, _VOCABULARY, f"target_{_VOCABULARY}", "history.jsonl", "README.md", "last.safetensors"}
 
 
 @dataclass(frozen=True)
@@ -165,7 +167,9 @@ def read_model(path: str | Path) -> SavedModel:
     try:
         settings = parse_run_config(config["settings"], source=str(folder / "config.json"))
         vocabularies = {
-            name: Vocabulary.from_json((folder / name).read_text(encoding="utf-8")) for name in settings.tokenizers
+            name: Vocabulary.from_json((folder / name).read_text(encoding="utf-8"))
+            for name in hashes
+            if name.endswith(_VOCABULARY)
         }
         task = TASKS[settings.task].restore(settings, vocabularies, config["facts"])
         task.network.load_state_dict(load_file(folder / "model.safetensors"))
@@ -207,8 +211,8 @@ def _require_whole(folder: Path) -> None:
     if not folder.is_dir():
         raise ModelDirectoryError(f"{folder}: expected a model directory, found a file")
     missing = [name for name in _FILES if not (folder / name).is_file()]
-    ours = "config.json" in missing or is_model_directory(folder)
-    if {"config.json", "tokenizer.json"} <= set(missing) or (missing and not ours):
+    ours = is_model_directory(folder) or (folder / "metrics.json").is_file()
+    if missing and not ours:
         found = ", ".join(sorted(entry.name for entry in folder.iterdir())[:5]) or "nothing"
         raise ModelDirectoryError(
             f"{folder}: not a recurra model directory: expected a config.json of recurra and other files, found {found}"

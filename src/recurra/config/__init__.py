@@ -5,13 +5,24 @@ fields, the estimators take the same names, and a model directory's `config.json
 """
 
 from recurra.config.classify import ClassifyConfig, ClassifyDataConfig, ClassifyModelConfig, PoolingName
+from recurra.config.forecast import (
+    FillName,
+    ForecastConfig,
+    ForecastDataConfig,
+    ForecastModelConfig,
+    OutputName,
+    ScalingName,
+)
 from recurra.config.language_model import LanguageModelConfig, LanguageModelDataConfig, LanguageModelNetworkConfig
 from recurra.config.run import CONFIGS, make_run_config, parse_run_config
 from recurra.config.sections import (
     OF_SGD,
     CellName,
     DataConfig,
+    FilesConfig,
     ModelConfig,
+    NetworkConfig,
+    RecurrentCell,
     RunConfig,
     SymbolsConfig,
     TrainConfig,
@@ -19,9 +30,14 @@ from recurra.config.sections import (
     section_model,
 )
 from recurra.config.tag import TagConfig, TagDataConfig, TagModelConfig
+from recurra.config.transcribe import (
+    FeaturesConfig,
+    TranscribeConfig,
+    TranscribeDataConfig,
+    TranscribeModelConfig,
+)
 from recurra.config.translate import (
     AttentionName,
-    RecurrentCell,
     TranslateConfig,
     TranslateDataConfig,
     TranslateModelConfig,
@@ -37,18 +53,30 @@ __all__ = [
     "ClassifyDataConfig",
     "ClassifyModelConfig",
     "DataConfig",
+    "FeaturesConfig",
+    "FilesConfig",
+    "FillName",
+    "ForecastConfig",
+    "ForecastDataConfig",
+    "ForecastModelConfig",
     "LanguageModelConfig",
     "LanguageModelDataConfig",
     "LanguageModelNetworkConfig",
     "ModelConfig",
+    "NetworkConfig",
+    "OutputName",
     "PoolingName",
     "RecurrentCell",
     "RunConfig",
+    "ScalingName",
     "SymbolsConfig",
     "TagConfig",
     "TagDataConfig",
     "TagModelConfig",
     "TrainConfig",
+    "TranscribeConfig",
+    "TranscribeDataConfig",
+    "TranscribeModelConfig",
     "TranslateConfig",
     "TranslateDataConfig",
     "TranslateModelConfig",

@@ -9,7 +9,7 @@ from pydantic import Field
 from recurra.config.sections import (
     INIT_FROM,
     SET_BY_INIT_FROM,
-    DataConfig,
+    FilesConfig,
     ModelConfig,
     NoEffect,
     RunConfig,
@@ -22,7 +22,7 @@ __all__ = ["ClassifyConfig", "ClassifyDataConfig", "ClassifyModelConfig", "Pooli
 PoolingName = Literal["final", "mean", "max", "attention"]
 
 
-class ClassifyDataConfig(DataConfig):
+class ClassifyDataConfig(FilesConfig):
     """Where the examples come from and how they are divided."""
 
     data: str = Field(description="File, folder with one sub-folder per class, or hf:owner/name[:config].")

@@ -6,12 +6,20 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from recurra.config.sections import DataConfig, ModelConfig, NoEffect, RunConfig, TrainConfig, VocabularyConfig
+from recurra.config.sections import (
+    FilesConfig,
+    ModelConfig,
+    NoEffect,
+    RecurrentCell,
+    RunConfig,
+    TrainConfig,
+    VocabularyConfig,
+)
 
 __all__ = ["LanguageModelConfig", "LanguageModelDataConfig", "LanguageModelNetworkConfig"]
 
 
-class LanguageModelDataConfig(DataConfig):
+class LanguageModelDataConfig(FilesConfig):
     """Where the text comes from and how it is divided."""
 
     data: str = Field(description="Text file, a file with a text column, or hf:owner/name[:config].")
@@ -30,7 +38,7 @@ class LanguageModelVocabularyConfig(VocabularyConfig):
 class LanguageModelNetworkConfig(ModelConfig):
     """The network."""
 
-    cell: Literal["lstm", "gru", "rnn", "rnn_relu"] = Field("lstm", description="Recurrent cell.")
+    cell: RecurrentCell = Field("lstm", description="Recurrent cell.")
     embedding_size: int = Field(256, ge=1, description="Size of a symbol's vector.")
     hidden_size: int = Field(256, ge=1, description="Size of the state.")
     num_layers: int = Field(2, ge=1, description="Stacked layers.")

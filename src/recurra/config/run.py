@@ -8,9 +8,11 @@ from typing import Any, Literal, overload
 from pydantic import ValidationError
 
 from recurra.config.classify import ClassifyConfig
+from recurra.config.forecast import ForecastConfig
 from recurra.config.language_model import LanguageModelConfig
 from recurra.config.sections import NO_EFFECT, RunConfig, section_model
 from recurra.config.tag import TagConfig
+from recurra.config.transcribe import TranscribeConfig
 from recurra.config.translate import TranslateConfig
 from recurra.errors import SettingsError, nearest
 
@@ -21,6 +23,8 @@ CONFIGS: dict[str, type[RunConfig]] = {
     "tag": TagConfig,
     "language-model": LanguageModelConfig,
     "translate": TranslateConfig,
+    "forecast": ForecastConfig,
+    "transcribe": TranscribeConfig,
 }
 
 
@@ -32,6 +36,10 @@ def make_run_config(task: Literal["tag"], **options: Any) -> TagConfig: ...
 def make_run_config(task: Literal["language-model"], **options: Any) -> LanguageModelConfig: ...
 @overload
 def make_run_config(task: Literal["translate"], **options: Any) -> TranslateConfig: ...
+@overload
+def make_run_config(task: Literal["forecast"], **options: Any) -> ForecastConfig: ...
+@overload
+def make_run_config(task: Literal["transcribe"], **options: Any) -> TranscribeConfig: ...
 @overload
 def make_run_config(task: str, **options: Any) -> RunConfig: ...
 def make_run_config(task: str, **options: Any) -> RunConfig:

@@ -14,9 +14,13 @@ __all__ = [
     "SET_BY_INIT_FROM",
     "CellName",
     "DataConfig",
+    "FilesConfig",
     "ModelConfig",
+    "NetworkConfig",
     "NoEffect",
+    "RecurrentCell",
     "RunConfig",
+    "Settings",
     "SymbolsConfig",
     "TrainConfig",
     "VocabularyConfig",
@@ -24,23 +28,31 @@ __all__ = [
 ]
 
 CellName = Literal["lstm", "gru", "rnn", "rnn_relu", "feedforward"]
+RecurrentCell = Literal["lstm", "gru", "rnn", "rnn_relu"]
 
 
-class _Settings(BaseModel):
+class Settings(BaseModel):
+    """A part of what a run is told: frozen, and no key is unknown."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class DataConfig(_Settings):
+class DataConfig(Settings):
     """Where the examples come from and how they are divided."""
 
     data: str = Field(description="File with the training examples.")
-    valid: str | None = Field(None, description="File with the validation examples.")
-    test: str | None = Field(None, description="File with the test examples.")
     valid_share: float = Field(0.1, gt=0, lt=1, description="Share of the examples held out for validation.")
     test_share: float = Field(0.1, ge=0, lt=1, description="Share held out for the test; 0 for none.")
 
 
-class SymbolsConfig(_Settings):
+class FilesConfig(DataConfig):
+    """The same, where validation and test may have files of their own."""
+
+    valid: str | None = Field(None, description="File with the validation examples.")
+    test: str | None = Field(None, description="File with the test examples.")
+
+
+class SymbolsConfig(Settings):
     """Which symbols are known."""
 
     lowercase: bool = Field(True, description="Whether upper and lower case are the same.")
@@ -56,20 +68,25 @@ class VocabularyConfig(SymbolsConfig):
     )
 
 
-class ModelConfig(_Settings):
+class NetworkConfig(Settings):
     """The network."""
 
     cell: CellName = Field("lstm", description="Recurrent cell, or 'feedforward' for none.")
-    embedding_size: int = Field(128, ge=1, description="Size of a token's vector.")
     hidden_size: int = Field(128, ge=1, description="Size of the state, for each direction.")
     num_layers: int = Field(1, ge=1, description="Stacked layers.")
     dropout: float = Field(0.5, ge=0, lt=1, description="Share of values dropped at embeddings, layers and output.")
 
 
+class ModelConfig(NetworkConfig):
+    """The network of a task whose sequences are symbols."""
+
+    embedding_size: int = Field(128, ge=1, description="Size of a token's vector.")
+
+
 OF_SGD = {"learning_rate": 10.0, "weight_decay": 0.0, "clip_norm": 0.25}
 
 
-class TrainConfig(_Settings):
+class TrainConfig(Settings):
     """How the network learns."""
 
     epochs: int | None = Field(
@@ -107,7 +124,7 @@ class TrainConfig(_Settings):
         return values
 
 
-class RunConfig(_Settings):
+class RunConfig(Settings):
     """All that a run was told; `config.json` of a model directory holds it.
 
     Attributes:
@@ -122,14 +139,8 @@ class RunConfig(_Settings):
 
     task: str
     data: DataConfig
-    vocabulary: SymbolsConfig = SymbolsConfig()
-    model: ModelConfig = ModelConfig()
+    model: NetworkConfig = NetworkConfig()
     train: TrainConfig = TrainConfig()
-
-    @property
-    def tokenizers(self) -> tuple[str, ...]:
-        """The files in which a model directory has the vocabularies of such a run."""
-        return ("tokenizer.json",)
 
 
 class NoEffect(NamedTuple):
@@ -147,11 +158,15 @@ def _ends_first(run: RunConfig) -> bool:
     return patience is not None and epochs is not None and patience >= epochs - 1
 
 
+def _has_file(run: RunConfig, part: str) -> bool:
+    return getattr(run.data, part, None) is not None
+
+
 NO_EFFECT = (
     NoEffect("train", "patience", _ends_first, "the run ends before it could stop it"),
     NoEffect("train", "nonmonotone", lambda run: run.train.optimizer != "nt-asgd", "only --optimizer nt-asgd averages"),
-    NoEffect("data", "valid_share", lambda run: run.data.valid is not None, "--valid gives the validation examples"),
-    NoEffect("data", "test_share", lambda run: run.data.test is not None, "--test gives the test examples"),
+    NoEffect("data", "valid_share", lambda run: _has_file(run, "valid"), "--valid gives the validation examples"),
+    NoEffect("data", "test_share", lambda run: _has_file(run, "test"), "--test gives the test examples"),
 )
 
 INIT_FROM = Field(

@@ -9,7 +9,7 @@ from pydantic import Field
 from recurra.config.sections import (
     INIT_FROM,
     SET_BY_INIT_FROM,
-    DataConfig,
+    FilesConfig,
     ModelConfig,
     NoEffect,
     RunConfig,
@@ -20,7 +20,7 @@ from recurra.config.sections import (
 __all__ = ["TagConfig", "TagDataConfig", "TagModelConfig"]
 
 
-class TagDataConfig(DataConfig):
+class TagDataConfig(FilesConfig):
     """Where the sentences come from and how they are divided."""
 
     data: str = Field(

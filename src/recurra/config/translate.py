@@ -6,11 +6,18 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from recurra.config.sections import DataConfig, ModelConfig, NoEffect, RunConfig, TrainConfig, VocabularyConfig
+from recurra.config.sections import (
+    FilesConfig,
+    ModelConfig,
+    NoEffect,
+    RecurrentCell,
+    RunConfig,
+    TrainConfig,
+    VocabularyConfig,
+)
 
 __all__ = [
     "AttentionName",
-    "RecurrentCell",
     "TranslateConfig",
     "TranslateDataConfig",
     "TranslateModelConfig",
@@ -18,10 +25,9 @@ __all__ = [
 ]
 
 AttentionName = Literal["none", "additive", "dot", "general", "multihead"]
-RecurrentCell = Literal["lstm", "gru", "rnn", "rnn_relu"]
 
 
-class TranslateDataConfig(DataConfig):
+class TranslateDataConfig(FilesConfig):
     """Where the pairs come from and how they are divided."""
 
     data: str = Field(

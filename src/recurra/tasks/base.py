@@ -128,7 +128,7 @@ class Task(ABC):
         evaluating: the options of `recurra evaluate` that say how it is scored.
         answering: the options of `recurra predict` that say how it answers.
         config: what the run was told.
-        vocabulary: symbols <-> ids.
+        vocabulary: symbols <-> ids, where its sequences are symbols.
         network: the model, trained or not.
     """
 
@@ -163,13 +163,16 @@ class Task(ABC):
 
         Args:
             config: the settings.
-            vocabularies: by the names of `config.tokenizers`.
+            vocabularies: as :attr:`vocabularies`.
             facts: of :meth:`facts`.
         """
 
     @property
     def vocabularies(self) -> dict[str, Vocabulary]:
-        """What a model directory holds as the files `config.tokenizers`."""
+        """What a model directory holds as files, whose names end in `tokenizer.json`; none, where there are no symbols.
+
+        The first is that of `vocabulary`.
+        """
         return {"tokenizer.json": self.vocabulary}
 
     @abstractmethod

@@ -1,8 +1,8 @@
-"""Examples -> batches. This is the only place that makes padding; the layers pack it away again at once."""
+"""Sequences of ids -> batches."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -19,19 +19,16 @@ __all__ = [
     "PairBatch",
     "Spelling",
     "TokenBatch",
-    "length_sorted",
     "make_batch",
     "make_pair_batch",
     "make_token_batch",
+    "pad_ids",
     "padded_further",
     "padding_noise",
     "random_sequences",
-    "shuffled_batches",
 ]
 
 _Ids = Sequence[int] | NDArray[np.int32] | NDArray[np.int64]
-
-_POOL = 50  # batches sorted by length together: enough that one holds like lengths, few enough to stay shuffled
 
 
 class Batch(NamedTuple):
@@ -138,7 +135,7 @@ def make_batch(sequences: Sequence[_Ids], labels: NDArray[np.int64] | None = Non
     >>> make_batch([[5, 6], [7]]).values.tolist()
     [[5, 6], [7, 0]]
     """
-    values, lengths = _pad(sequences)
+    values, lengths = pad_ids(sequences)
     return Batch(values, lengths, None if labels is None else torch.from_numpy(labels))
 
 
@@ -160,14 +157,14 @@ def make_token_batch(
     >>> batch.labels.tolist(), batch.characters.values.tolist(), batch.characters.of_token.tolist()
     ([[1, 0], [1, 0]], [[4, 0], [7, 8]], [[1, 0], [1, 0]])
     """
-    values, lengths = _pad(sequences)
+    values, lengths = pad_ids(sequences)
     parts = {"labels": labels, "words": None if spelling is None else spelling.words}
     for name, part in parts.items():
         found = lengths.tolist() if part is None else [len(ids) for ids in part]
         if found != lengths.tolist():
             raise ShapeError(f"{name}: expected as many as tokens, {lengths.tolist()}, got {found}")
     characters = None if spelling is None else _gather_characters(spelling)
-    return TokenBatch(values, lengths, None if labels is None else _pad(labels)[0], characters)
+    return TokenBatch(values, lengths, None if labels is None else pad_ids(labels)[0], characters)
 
 
 def make_pair_batch(
@@ -193,15 +190,15 @@ def make_pair_batch(
     >>> batch.targets.tolist(), batch.copies.tolist(), batch.extra
     ([[7, 2], [2, 0]], [[5, 9], [6, 0]], 1)
     """
-    values, source_lengths = _pad(sources)
-    wanted, lengths = _pad(targets)
+    values, source_lengths = pad_ids(sources)
+    wanted, lengths = pad_ids(targets)
     if len(wanted) != len(values):
         raise ShapeError(f"targets: expected {len(values)}, as many as sources, got {len(wanted)}")
     if not lengths.all():
         raise ShapeError(f"targets: expected the end behind each, got none in number {int(lengths.argmin())}")
     if copies is None:
         return PairBatch(values, source_lengths, wanted, lengths, None, 0, sampling)
-    copied, found = _pad(copies)
+    copied, found = pad_ids(copies)
     if found.tolist() != source_lengths.tolist():
         raise ShapeError(f"copies: expected as many as symbols, {source_lengths.tolist()}, got {found.tolist()}")
     extra = max(0, int(copied.max()) + 1 - target_size) if copied.numel() else 0
@@ -209,59 +206,20 @@ def make_pair_batch(
 
 
 def _gather_characters(spelling: Spelling) -> Characters:
-    words, lengths = _pad(spelling.words)
+    words, lengths = pad_ids(spelling.words)
     is_token = torch.arange(words.shape[1]) < lengths.unsqueeze(1)
     distinct, of_token = words[is_token].unique(return_inverse=True)
     words[is_token] = of_token  # from numbers in the whole spelling to numbers in this batch
-    return Characters(*_pad([spelling.characters[word] for word in distinct.tolist()]), words)
+    return Characters(*pad_ids([spelling.characters[word] for word in distinct.tolist()]), words)
 
 
-def _pad(sequences: Sequence[_Ids]) -> tuple[Tensor, Tensor]:
+def pad_ids(sequences: Sequence[_Ids]) -> tuple[Tensor, Tensor]:
     """Sequences as one tensor [B, T], padded at the end, and their lengths [B]."""
     lengths = np.array([len(ids) for ids in sequences], dtype=np.int64)
     values = np.full((len(sequences), lengths.max(initial=0)), PADDING, dtype=np.int64)
     if len(values):
         values[np.arange(values.shape[1]) < lengths[:, np.newaxis]] = np.concatenate(sequences)
     return torch.from_numpy(values), torch.from_numpy(lengths)
-
-
-def shuffled_batches(lengths: NDArray[np.int64], batch_size: int, seed: int, epoch: int) -> list[NDArray[np.int64]]:
-    """Divide examples into batches of like length, in an order drawn anew for each epoch.
-
-    Args:
-        lengths: of each example.
-        batch_size: examples in a batch; the last ones of a pool may be fewer.
-        seed: of the run; the same seed and epoch give the same batches.
-        epoch: number of the pass.
-    """
-    rng = np.random.default_rng([seed, epoch])
-    order = rng.permutation(len(lengths))
-    batches: list[NDArray[np.int64]] = []
-    for start in range(0, len(order), _POOL * batch_size):
-        pool = order[start : start + _POOL * batch_size]
-        batches += _cut(pool[np.argsort(lengths[pool], kind="stable")], batch_size)
-    return [batches[index] for index in rng.permutation(len(batches))]
-
-
-def length_sorted(lengths: NDArray[np.int64], batch_size: int, most: int | None = None) -> Iterator[NDArray[np.int64]]:
-    """Divide examples into batches of like length, the shortest first.
-
-    Args:
-        lengths: of each example.
-        batch_size: examples in a batch.
-        most: positions of a batch, padding included, where it has several examples; None for any number.
-
-    >>> [batch.tolist() for batch in length_sorted(np.array([2, 9, 1, 3]), 3, most=6)]
-    [[2, 0], [3], [1]]
-    """
-    for batch in _cut(np.argsort(lengths, kind="stable"), batch_size):
-        rest = batch
-        while most is not None and len(rest) > 1 and len(rest) * lengths[rest[-1]] > most:
-            fitting = np.flatnonzero(np.arange(1, len(rest) + 1) * lengths[rest] <= most)
-            count = int(fitting[-1]) + 1 if len(fitting) else 1
-            yield rest[:count]
-            rest = rest[count:]
-        yield rest
 
 
 def random_sequences(vocabulary_size: int, count: int) -> list[list[int]]:
@@ -293,7 +251,3 @@ def padded_further(batch: TokenBatch, steps: int, vocabulary_size: int) -> Token
         of_token = widened(characters.of_token, max(1, len(characters.lengths)))
         characters = Characters(spelt, characters.lengths, of_token)
     return TokenBatch(widened(batch.values, vocabulary_size), batch.lengths, None, characters)
-
-
-def _cut(order: NDArray[np.int64], batch_size: int) -> list[NDArray[np.int64]]:
-    return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
