@@ -76,7 +76,7 @@ class Covariates:
             calendar: whether hour, weekday, day and month are known ahead [default: where they differ].
 
         Raises:
-            SettingsError: a calendar is asked for where times are whole numbers.
+            SettingsError: a calendar is asked for where nothing of it differs: years, or times that are whole numbers.
         """
         named = calendar_names(series_set.frequency)
         if calendar and not named:

@@ -77,8 +77,7 @@ def _require_room(series_set: SeriesSet, bounds: Sequence[Bounds], least: tuple[
         raise DataError(
             f"{series_set.name}: to forecast {horizon:,} steps, expected of each series at least {_sizes(least)}; "
             f"found {len(short):,} of {len(bounds):,} series too short:\n{listed(short)}\n"
-            "choose a smaller --horizon, other --valid-steps and --test-steps (or shares; --test-steps 0 for no test), or take "
-            "these series out"
+            "choose a smaller --horizon, other --valid-steps and --test-steps (0 for no test), or leave these out"
         )
 
 

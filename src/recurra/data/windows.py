@@ -109,8 +109,9 @@ class Windows:
         ]
         if faults:
             raise DataError(
-                f"{series_set.name}: cannot forecast the next {horizon:,} steps:\n{listed(faults)}\nfill gaps with "
-                "--fill previous (or linear, zero); give rows of the steps to come, with the columns known ahead"
+                f"{series_set.name}: cannot forecast the next {horizon:,} steps:\n{listed(faults)}\n"
+                "fill gaps with --fill previous (or linear, zero); add rows of the steps to come that have all columns "
+                "known ahead"
             )
         ends = [len(series.target) for series in series_set.series]
         return cls(series_set, scaling, covariates, window, horizon, [(end, end + horizon) for end in ends])
@@ -202,17 +203,16 @@ def _unready(series: Series, window: int, horizon: int, with_ahead: bool) -> Ite
         yield "it has no values"
         return
     first = max(0, end - window)
-    for what, values in (("value", series.target), ("value known up to now", series.past)):
+    known = {"value": series.target, "value known up to now": series.past}
+    if with_ahead:
+        known["value known ahead"] = series.ahead
+        later = int(np.isfinite(series.ahead[end : end + horizon]).all(axis=1).sum())
+        if later < horizon:
+            yield f"the columns known ahead are given for {later:,} of the steps to come"
+    for what, values in known.items():
         gaps = int(np.isnan(values[first:end]).any(axis=1).sum())
         if gaps:
             yield f"{gaps:,} of its last {end - first:,} steps have a missing {what}"
-    if with_ahead:
-        known = np.isfinite(series.ahead[first : end + horizon]).all(axis=1)
-        later = int(known[end - first :].sum())
-        if later < horizon:
-            yield f"columns known ahead are known of {later:,} of the {horizon:,} steps to come"
-        if not known[: end - first].all():
-            yield "columns known ahead have missing values in its last steps"
 
 
 def _log_unseen(series_set: SeriesSet, scaling: Scaling) -> None:
