@@ -116,8 +116,9 @@ def mean_and_deviation(
     high = values.max(axis=0, where=known, initial=-np.inf)
     flat = low >= high
     # Sums of equal values round, and would make a constant column vary; squares of values near the ends of what
-    # floating point can hold would be infinite or zero.
-    peak = np.where(flat, 1.0, np.maximum(np.abs(low), np.abs(high)))
+    # floating point can hold would be infinite or zero. A power of two divides without rounding.
+    largest = np.where(flat, 1.0, np.maximum(np.abs(low), np.abs(high)))
+    peak = np.ldexp(1.0, np.frexp(largest)[1] - 1)
     shares = np.where(known, values, 0.0) / peak
     mean = shares.sum(axis=0) / counts
     deviation = np.sqrt((np.where(known, shares - mean, 0.0) ** 2).sum(axis=0) / counts)
