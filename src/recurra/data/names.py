@@ -11,6 +11,7 @@ __all__ = [
     "SPLIT_NAMES",
     "TAG_NAMES",
     "TEXT_NAMES",
+    "TIME_NAMES",
     "TOKEN_NAMES",
 ]
 
@@ -36,6 +37,10 @@ TAG_NAMES = (
 SENTENCE_NAMES = (
     *("sentence", "sentence_id", "sentence #", "sent_id", "sent", "sentence_idx", "sentence_number", "sentence_no"),
     *("id", "doc", "doc_id", "document"),
+)
+TIME_NAMES = (
+    *("ds", "timestamp", "datetime", "date_time", "date", "time", "period", "day", "week", "month", "quarter", "year"),
+    *("t", "step"),
 )
 PAIR_NAMES = (
     *(("source", "target"), ("src", "tgt"), ("src", "trg"), ("input", "output"), ("inputs", "targets")),
