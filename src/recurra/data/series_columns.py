@@ -114,9 +114,7 @@ def find_series_columns(
     return SeriesTableColumns(id_, time, label if labels != "no" else None, values)
 
 
-def _find_id(
-    table: Table, told: str | None, trained: tuple[SeriesOrigin, tuple[str, ...]] | None
-) -> str | None:
+def _find_id(table: Table, told: str | None, trained: tuple[SeriesOrigin, tuple[str, ...]] | None) -> str | None:
     if trained is not None and trained[0].id_column is None:
         if told is not None:
             raise SettingsError(

@@ -76,9 +76,7 @@ def load_labelled_series(
         MissingExtraError: a hub data set, and the `datasets` library is not installed.
     """
     if is_ts(source):
-        _refuse_of_tables(
-            source, id_column=id_column, label_column=label_column, delimiter=delimiter, header=header
-        )
+        _refuse_of_tables(source, id_column=id_column, label_column=label_column, delimiter=delimiter, header=header)
         series = read_ts(Path(source), _LABELLED[labels])
     else:
         table = open_one(source, delimiter, header)
@@ -114,8 +112,6 @@ def load_series_splits(config: ClassifyDataConfig, seed: int, training: Training
         dividing = split_column(table, config)
         exclude = () if dividing[0] is None else (dividing[0],)
         columns = find_series_columns(table, config.id_column, config.label_column, "required", exclude)
-        if columns.id is None and config.id_column is not None:
-            raise AssertionError("an id column that was told is used")
         series = read_series_table(table, columns, dividing)
     assert series.labels is not None
     given = _open_given(config, series, table, training)

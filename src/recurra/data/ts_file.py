@@ -102,7 +102,9 @@ class _Heading:
         name, *rest = line[1:].split()
         name = name.lower()
         if name == "timestamps" and self._truth(name, rest):
-            raise SeriesFault("expected @timeStamps false, found true: series with times cannot be read; drop the times")
+            raise SeriesFault(
+                "expected @timeStamps false, found true: series with times cannot be read; drop the times"
+            )
         if name == "targetlabel" and self._truth(name, rest):
             raise SeriesFault("expected @classLabel, found @targetLabel: its labels are numbers and no classes")
         if name == "classlabel":
