@@ -160,11 +160,9 @@ class SeriesSummaries:
         chosen, of_valid = (_drawn(len(part.values), seed) for part in (train, valid))
         features, held_out = (summaries([p.values[i] for i in n]) for p, n in ((train, chosen), (valid, of_valid)))
         mean, deviation = features.mean(0), features.std(0)
-        deviation = np.where(features.min(0) == features.max(0), np.float32(1), deviation)
-        standardised = ((part - mean) / deviation for part in (features, held_out))
-        of_train, of_held_out = standardised
-        labels, answers = train.labels[chosen], valid.labels[of_valid]
-        weights, bias = _regress(of_train, labels, of_held_out, answers, classes)
+        deviation[np.ptp(features, axis=0) == 0] = 1
+        known, unknown = ((part - mean) / deviation for part in (features, held_out))
+        weights, bias = _regress(known, train.labels[chosen], unknown, valid.labels[of_valid], classes)
         return cls(weights, bias, mean, deviation, len(features))
 
     def probabilities(self, sequences: NumberSequences) -> NDArray[np.float32]:

@@ -14,7 +14,7 @@ from typing import IO
 from recurra.data import load_texts
 from recurra.data.hub import is_hub
 from recurra.data.labelled_series import LabelledSeries
-from recurra.data.series_splits import Trained, load_labelled_series
+from recurra.data.labelled_series_splits import Trained, load_labelled_series
 from recurra.data.table import KNOWN_SUFFIXES
 from recurra.data.ts_file import SeriesFault, is_ts, parse_series
 from recurra.errors import DataError, SettingsError
@@ -80,7 +80,7 @@ def series_of_inputs(
     Args:
         inputs: the arguments.
         trained: how the training series were read, and their channels.
-        id_column: as for :func:`recurra.data.series_splits.load_labelled_series`.
+        id_column: as for :func:`recurra.data.labelled_series_splits.load_labelled_series`.
         label_column: the same; it is no value then.
         delimiter: the same.
         header: the same.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from recurra.data.divide import told_parts
 from recurra.data.faults import SHOWN, Faults, listed
 from recurra.data.labelled_series import LabelledSeries, SeriesOrigin
-from recurra.data.series_columns import SeriesTableColumns
+from recurra.data.labelled_series_columns import LabelledSeriesColumns
 from recurra.data.table import Table
 from recurra.data.text import MissingLabels, clean_label
 from recurra.errors import DataError
@@ -19,7 +19,7 @@ from recurra.errors import DataError
 __all__ = ["read_series_table"]
 
 
-def read_series_table(table: Table, columns: SeriesTableColumns, dividing: tuple[str | None, bool]) -> LabelledSeries:
+def read_series_table(table: Table, columns: LabelledSeriesColumns, dividing: tuple[str | None, bool]) -> LabelledSeries:
     """Read all series of a table.
 
     Args:
@@ -76,7 +76,7 @@ class _Cells:
         faults.raise_if_any(remedy)
 
 
-def _read(table: Table, columns: SeriesTableColumns, dividing: str | None) -> tuple[pl.DataFrame, NDArray[np.float64]]:
+def _read(table: Table, columns: LabelledSeriesColumns, dividing: str | None) -> tuple[pl.DataFrame, NDArray[np.float64]]:
     """The columns that are no values, and the values [n, columns]: NaN where one is empty, or says that it is NaN."""
     others = [name for name in (columns.id, columns.time, columns.label, dividing) if name is not None]
     faulty = _Cells(table, columns.values)
@@ -88,7 +88,7 @@ def _read(table: Table, columns: SeriesTableColumns, dividing: str | None) -> tu
         found = cast.fill_null(np.nan).to_numpy()
         no_number = (cast.select(pl.all().is_null()).to_numpy()) & (text.select(pl.all().is_not_null()).to_numpy())
         faulty.add(no_number | np.isinf(found), seen, text)
-        frames.append(chunk.select(dict.fromkeys(others)))
+        frames.append(chunk.select(list(dict.fromkeys(others))))
         numbers.append(found)
         seen += chunk.height
     faulty.raise_if_any("a finite number", "correct them, or take their rows or columns out")
@@ -102,7 +102,7 @@ def _of_rows(
     table: Table,
     frame: pl.DataFrame,
     numbers: NDArray[np.float64],
-    columns: SeriesTableColumns,
+    columns: LabelledSeriesColumns,
     dividing: tuple[str | None, bool],
 ) -> LabelledSeries:
     known = ~np.isnan(numbers)
@@ -125,7 +125,7 @@ def _of_steps(
     table: Table,
     frame: pl.DataFrame,
     numbers: NDArray[np.float64],
-    columns: SeriesTableColumns,
+    columns: LabelledSeriesColumns,
     dividing: tuple[str | None, bool],
 ) -> LabelledSeries:
     assert columns.id is not None
@@ -160,7 +160,7 @@ def _of_series(table: Table, frame: pl.DataFrame, id_column: str, columns: Itera
     return {column: firsts[column] for column in columns}
 
 
-def _steps_of_series(table: Table, frame: pl.DataFrame, columns: SeriesTableColumns) -> dict[str, NDArray[np.int64]]:
+def _steps_of_series(table: Table, frame: pl.DataFrame, columns: LabelledSeriesColumns) -> dict[str, NDArray[np.int64]]:
     """The rows of each series, in the order of its time; in that of the table, where there is none."""
     assert columns.id is not None
     numbered = frame.select(pl.col(columns.id), pl.int_range(pl.len()).alias("row" if columns.id != "row" else "step"))
@@ -168,9 +168,9 @@ def _steps_of_series(table: Table, frame: pl.DataFrame, columns: SeriesTableColu
     found = {name: np.array(rows, dtype=np.int64) for name, rows in groups.iter_rows()}
     if columns.time is None:
         return found
-    from recurra.data.time_stamps import parse_times
+    from recurra.data.time_reading import parse_times
 
-    times = parse_times(frame[columns.time], f"{table.name}, column '{columns.time}'")
+    times = parse_times(frame[columns.time], f"{table.name}, column '{columns.time}'", table.row_names)
     doubled: list[str] = []
     for name, rows in found.items():
         found[name] = rows[np.argsort(times[rows], kind="stable")]

@@ -16,7 +16,7 @@ from recurra.data.splits import Training, split_column
 from recurra.data.table import Table
 from recurra.errors import DataError, SettingsError
 
-__all__ = ["SeriesTableColumns", "find_series_columns", "holds_series"]
+__all__ = ["LabelledSeriesColumns", "find_labelled_columns", "holds_series"]
 
 _log = logging.getLogger("recurra")
 _ID_NAME, _TIME_NAME = "unique_id", "ds"
@@ -25,7 +25,7 @@ _LABEL_NAMES = tuple(name for name in LABEL_NAMES if name != "y")  # which is a 
 _LONGEST_LABEL = 5  # words
 
 
-class SeriesTableColumns(NamedTuple):
+class LabelledSeriesColumns(NamedTuple):
     """The columns that are used; with an id each row is a step of a series, without one it is a series."""
 
     id: str | None
@@ -65,14 +65,14 @@ def _can_be_text(values: pl.Series) -> bool:
     return named or many or (isinstance(words, int | float) and words > _LONGEST_LABEL)
 
 
-def find_series_columns(
+def find_labelled_columns(
     table: Table,
     id_column: str | None = None,
     label_column: str | None = None,
     labels: LabelNeed = "required",
     exclude: Sequence[str] = (),
     trained: tuple[SeriesOrigin, tuple[str, ...]] | None = None,
-) -> SeriesTableColumns:
+) -> LabelledSeriesColumns:
     """Return which columns hold what; what was found is logged with its reason.
 
     Args:
@@ -111,7 +111,7 @@ def find_series_columns(
     unused = [c for c in sample.columns if c not in used]
     if unused:
         _log.info("%s: columns %s are not used", table.name, unused)
-    return SeriesTableColumns(id_, time, label if labels != "no" else None, values)
+    return LabelledSeriesColumns(id_, time, label if labels != "no" else None, values)
 
 
 def _find_id(table: Table, told: str | None, trained: tuple[SeriesOrigin, tuple[str, ...]] | None) -> str | None:
@@ -195,7 +195,8 @@ def _like_a_label(values: pl.Series) -> bool:
 def _mostly_numbers(values: pl.Series) -> bool:
     """Whether at least half of a column's values are numbers, so that the others are faults; also where it has none."""
     held = values.drop_nulls()
-    return 2 * held.str.strip_chars().cast(pl.Float64, strict=False).is_not_null().sum() >= held.len()
+    numbers = held.str.strip_chars().cast(pl.Float64, strict=False)
+    return bool(2 * numbers.is_not_null().sum() >= held.len())
 
 
 def _values(

@@ -12,8 +12,8 @@ from recurra.config import ClassifyDataConfig
 from recurra.data import divide
 from recurra.data.columns import LabelNeed
 from recurra.data.labelled_series import LabelledSeries, SeriesOrigin
-from recurra.data.series_columns import find_series_columns
-from recurra.data.series_tables import read_series_table
+from recurra.data.labelled_series_columns import find_labelled_columns
+from recurra.data.labelled_series_tables import read_series_table
 from recurra.data.splits import (
     Training,
     divide_training,
@@ -80,7 +80,7 @@ def load_labelled_series(
         series = read_ts(Path(source), _LABELLED[labels])
     else:
         table = open_one(source, delimiter, header)
-        columns = find_series_columns(table, id_column, label_column, labels, (), trained)
+        columns = find_labelled_columns(table, id_column, label_column, labels, (), trained)
         series = read_series_table(table, columns, (None, False))
     if trained is not None:
         _require_channels(series, trained)
@@ -111,7 +111,7 @@ def load_series_splits(config: ClassifyDataConfig, seed: int, training: Training
         table = training.table
         dividing = split_column(table, config)
         exclude = () if dividing[0] is None else (dividing[0],)
-        columns = find_series_columns(table, config.id_column, config.label_column, "required", exclude)
+        columns = find_labelled_columns(table, config.id_column, config.label_column, "required", exclude)
         series = read_series_table(table, columns, dividing)
     assert series.labels is not None
     given = _open_given(config, series, table, training)
@@ -145,7 +145,7 @@ def _open_given(
         else:
             other = hub if source is None else _open_other(source, config, table)
             assert other is not None
-            columns = find_series_columns(other, config.id_column, config.label_column, "required", (), trained)
+            columns = find_labelled_columns(other, config.id_column, config.label_column, "required", (), trained)
             read = read_series_table(other, columns, (None, False))
         _require_channels(read, trained)
         given[part] = read
