@@ -1,4 +1,4 @@
-"""Texts to be answered as they come: in order, in bounded memory, and without waiting for more than there is."""
+"""Inputs to be answered as they come: in order, in bounded memory, and without waiting for more than there is."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ from typing import IO
 
 from recurra.data import load_texts
 from recurra.data.hub import is_hub
+from recurra.data.labelled_series import LabelledSeries
+from recurra.data.labelled_series_splits import Trained, load_labelled_series
 from recurra.data.table import KNOWN_SUFFIXES
+from recurra.data.ts_file import SeriesFault, is_ts, parse_series
 from recurra.errors import DataError, SettingsError
 
-__all__ = ["arriving_chunks", "chunks_of_inputs", "is_file", "lines_of_inputs", "standard_input"]
+__all__ = ["arriving_chunks", "chunks_of_inputs", "is_file", "lines_of_inputs", "series_of_inputs", "standard_input"]
 
 _CHUNK = 1024
 
@@ -45,9 +48,7 @@ def chunks_of_inputs(
     """
     given = list(inputs) or ["-"]
     if not any(map(is_file, given)):
-        for name, value in (("text_column", text_column), ("delimiter", delimiter), ("header", header)):
-            if value is not None:
-                raise SettingsError(f"option '{name}' ({value}) would have no effect: no file is read")
+        _refuse_of_files(text_column=text_column, delimiter=delimiter, header=header)
     for argument in given:
         if argument != "-" and is_file(argument):
             texts = load_texts(
@@ -63,8 +64,66 @@ def chunks_of_inputs(
             yield from lines_of_inputs([argument])
 
 
-def lines_of_inputs(inputs: Sequence[str]) -> Iterator[list[str]]:
+def series_of_inputs(
+    inputs: Sequence[str],
+    trained: Trained,
+    id_column: str | None = None,
+    label_column: str | None = None,
+    delimiter: str | None = None,
+    header: bool | None = None,
+) -> Iterator[LabelledSeries]:
+    """Yield the series of command-line arguments: files, series, or standard input when there are none (or "-").
+
+    An argument is a file when it exists or has the ending of a data file; anything else is a series, as is each line of
+    standard input: values with commas, channels with colons.
+
+    Args:
+        inputs: the arguments.
+        trained: how the training series were read, and their channels.
+        id_column: as for :func:`recurra.data.labelled_series_splits.load_labelled_series`.
+        label_column: the same; it is no value then.
+        delimiter: the same.
+        header: the same.
+
+    Raises:
+        DataError: a file is missing or malformed, or a line is no series.
+        SettingsError: an option about files was given, and there is none.
+    """
+    options = {"id_column": id_column, "label_column": label_column, "delimiter": delimiter, "header": header}
+    given = list(inputs) or ["-"]
+    files = [argument for argument in given if argument != "-" and (is_file(argument) or is_ts(argument))]
+    if not files:
+        _refuse_of_files(**options)
+    for argument in given:
+        if argument in files:
+            yield load_labelled_series(argument, trained, labels="no", **options)  # type: ignore[arg-type]
+            continue
+        name, seen = ("standard input" if argument == "-" else "argument"), 0
+        for lines in lines_of_inputs([argument], "series"):
+            values = []
+            for line in lines:
+                seen += 1
+                try:
+                    values.append(parse_series(line, len(trained.channels)))
+                except SeriesFault as fault:
+                    where = f"{name}, line {seen:,}" if argument == "-" else f"argument {argument!r}"
+                    raise DataError(f"{where}: {fault}") from None
+            numbers = [str(number) for number in range(seen - len(lines) + 1, seen + 1)]
+            yield LabelledSeries(name, values, None, numbers, trained.channels)
+
+
+def _refuse_of_files(**options: object) -> None:
+    for name, value in options.items():
+        if value is not None:
+            raise SettingsError(f"option '{name}' ({value}) would have no effect: no file is read")
+
+
+def lines_of_inputs(inputs: Sequence[str], kind: str = "text") -> Iterator[list[str]]:
     """Yield the texts of arguments that are no files: the lines of standard input for "-", and when there are none.
+
+    Args:
+        inputs: the arguments.
+        kind: what a line holds, for who types it.
 
     Raises:
         DataError: a line is not UTF-8.
@@ -74,7 +133,7 @@ def lines_of_inputs(inputs: Sequence[str]) -> Iterator[list[str]]:
             yield [argument]
             continue
         if sys.stdin.isatty():
-            print("one text a line; Ctrl-D ends", file=sys.stderr)  # noqa: T201
+            print(f"one {kind} a line; Ctrl-D ends", file=sys.stderr)  # noqa: T201
         yield from arriving_chunks(standard_input())
 
 

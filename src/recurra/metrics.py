@@ -70,13 +70,14 @@ def classification_scores(
     }
 
 
-def classification_tables(scores: Mapping[str, Any], title: str, full: bool) -> list[ScoreTable]:
+def classification_tables(scores: Mapping[str, Any], title: str, full: bool, kind: str = "texts") -> list[ScoreTable]:
     """Show the scores of a classifier and its baselines; with `full` the classes and the confusion matrix too.
 
     Args:
         scores: "model" and "baselines" as of :func:`classification_scores`.
         title: of what.
         full: whether with the details.
+        kind: what the examples are.
     """
     model = scores["model"]
     columns = ("", "accuracy %", "macro F1 %", "calibration\nerror %")
@@ -84,17 +85,17 @@ def classification_tables(scores: Mapping[str, Any], title: str, full: bool) -> 
         (name, interval(s["accuracy"]), interval(s["macro_f1"]), f"{100 * s['expected_calibration_error']:.1f}")
         for name, s in {"this model": model, **scores["baselines"]}.items()
     ]
-    tables = [ScoreTable(f"{title}: {model['examples']:,} texts", columns, rows)]
-    return [*tables, _class_table(model), _confusion_table(model)] if full else tables
+    tables = [ScoreTable(f"{title}: {model['examples']:,} {kind}", columns, rows)]
+    return [*tables, _class_table(model, kind), _confusion_table(model)] if full else tables
 
 
-def _class_table(model: Mapping[str, Any]) -> ScoreTable:
+def _class_table(model: Mapping[str, Any], kind: str) -> ScoreTable:
     shares = ("precision", "recall", "f1")
     rows = [
         (row["class"], *(f"{100 * row[share]:.1f}" for share in shares), f"{row['support']:,}")
         for row in model["per_class"]
     ]
-    return ScoreTable("by class", ("", "precision %", "recall %", "F1 %", "texts"), rows)
+    return ScoreTable("by class", ("", "precision %", "recall %", "F1 %", kind), rows)
 
 
 def _confusion_table(model: Mapping[str, Any]) -> ScoreTable:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from recurra.config import ClassifyModelConfig
 from recurra.errors import SettingsError
 from recurra.nn import GRU, LSTM, RNN
-from recurra.nn.encoder import SequenceEncoder, make_recurrent
+from recurra.nn.encoder import SequenceEncoder, VectorEncoder, make_recurrent
 from recurra.vocabulary import PADDING, UNKNOWN
 
 CELLS = ("lstm", "gru", "rnn", "rnn_relu")
@@ -182,3 +182,14 @@ def test_make_recurrent_of_one_layer_has_nothing_to_drop_between():
 def test_make_recurrent_knows_its_cells():
     with pytest.raises(SettingsError, match=r"cell: expected one of lstm, .*, got 'gur', did you mean 'gru'"):
         make_recurrent("gur", 5, 6)
+
+
+@pytest.mark.parametrize(("cell", "pooling"), KINDS)
+def test_vectors_are_encoded_as_those_of_symbols_are(cell, pooling):
+    symbols = make(cell, pooling, num_layers=2)
+    vectors = VectorEncoder(3, ClassifyModelConfig(cell=cell, pooling=pooling, num_layers=2, **SMALL))
+    vectors.load_state_dict({n: v for n, v in symbols.state_dict().items() if not n.startswith("embedding")})
+    values, lengths = torch.randint(1, 9, (len(LENGTHS), 8)), torch.tensor(LENGTHS)
+    found = vectors(symbols.embedding(values), lengths)
+    assert torch.equal(found, symbols(values, lengths))
+    assert vectors.output_size == symbols.output_size

@@ -4,7 +4,13 @@ Every option exists once, here: its name, type, default, limits and help text. T
 fields, the estimators take the same names, and a model directory's `config.json` is a :class:`RunConfig`.
 """
 
-from recurra.config.classify import ClassifyConfig, ClassifyDataConfig, ClassifyModelConfig, PoolingName
+from recurra.config.classify import (
+    OF_TEXTS,
+    ClassifyConfig,
+    ClassifyDataConfig,
+    ClassifyModelConfig,
+    PoolingName,
+)
 from recurra.config.forecast import (
     FillName,
     ForecastConfig,
@@ -47,6 +53,7 @@ from recurra.config.translate import (
 __all__ = [
     "CONFIGS",
     "OF_SGD",
+    "OF_TEXTS",
     "AttentionName",
     "CellName",
     "ClassifyConfig",

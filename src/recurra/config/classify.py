@@ -1,4 +1,4 @@
-"""What the training of a text classifier can be told."""
+"""What the training of a classifier of texts or of series of numbers can be told."""
 
 from __future__ import annotations
 
@@ -17,18 +17,28 @@ from recurra.config.sections import (
     VocabularyConfig,
 )
 
-__all__ = ["ClassifyConfig", "ClassifyDataConfig", "ClassifyModelConfig", "PoolingName"]
+__all__ = ["OF_TEXTS", "ClassifyConfig", "ClassifyDataConfig", "ClassifyModelConfig", "InputsName", "PoolingName"]
 
+InputsName = Literal["text", "series"]
 PoolingName = Literal["final", "mean", "max", "attention"]
 
 
 class ClassifyDataConfig(FilesConfig):
     """Where the examples come from and how they are divided."""
 
-    data: str = Field(description="File, folder with one sub-folder per class, or hf:owner/name[:config].")
+    data: str = Field(
+        description="File of texts, folder with one sub-folder per class, hf:owner/name[:config], or series of "
+        "numbers: a .ts file, or a table with a series in each row, or a step of a series."
+    )
+    inputs: InputsName | None = Field(
+        None, description="Whether 'text' or 'series' of numbers are classified (default: found, and said)."
+    )
     split_column: str | None = Field(None, description="Column that says train, valid or test for each row.")
     text_column: str | None = Field(None, description="Column with the text (default: found, and said).")
     label_column: str | None = Field(None, description="Column with the label (default: found, and said).")
+    id_column: str | None = Field(
+        None, description="Column that tells series apart, where a row is a step (default: unique_id, if there)."
+    )
     delimiter: str | None = Field(None, min_length=1, description="Field delimiter (default: by file name).")
     header: bool | None = Field(None, description="Whether the first row names the columns (default: found, and said).")
 
@@ -62,6 +72,22 @@ def _feedforward(run: ClassifyConfig) -> bool:
     return run.model.cell == "feedforward"
 
 
+# What is about symbols has no effect on series of numbers, which have none.
+OF_TEXTS = {
+    "data": ("text_column",),
+    "vocabulary": ("tokens", "lowercase", "vocabulary_size", "min_count", "max_length", "vectors"),
+    "model": ("embedding_size", "word_dropout", "init_from"),
+}
+
+
+def _series(run: ClassifyConfig) -> bool:
+    return run.data.inputs == "series"
+
+
+def _texts(run: ClassifyConfig) -> bool:
+    return run.data.inputs == "text" or run.data.text_column is not None
+
+
 def _own_splits(run: ClassifyConfig) -> bool:
     return run.data.split_column is not None
 
@@ -69,8 +95,14 @@ def _own_splits(run: ClassifyConfig) -> bool:
 class ClassifyConfig(RunConfig):
     """All that a run of `recurra train classify` was told."""
 
-    summary: ClassVar[str] = "Train a text classifier: one of several classes for each text."
+    summary: ClassVar[str] = "Train a classifier: one of several classes for each text, or series of numbers."
     no_effect: ClassVar[tuple[NoEffect, ...]] = (
+        *(
+            NoEffect(section, option, _series, "series of numbers have no symbols")
+            for section, options in OF_TEXTS.items()
+            for option in options
+        ),
+        NoEffect("data", "id_column", _texts, "the examples are texts, one a row"),
         NoEffect("model", "bidirectional", _feedforward, "a feedforward model has no direction"),
         NoEffect(
             "model",

@@ -18,7 +18,16 @@ from recurra.data.table import Table
 from recurra.data.text import MissingLabels, clean_label
 from recurra.errors import DataError, SettingsError
 
-__all__ = ["PARTS", "Rows", "read_rows", "refuse_full_shares", "refuse_same_source", "same_source", "split_off"]
+__all__ = [
+    "PARTS",
+    "Rows",
+    "read_rows",
+    "refuse_full_shares",
+    "refuse_same_source",
+    "same_source",
+    "split_off",
+    "told_parts",
+]
 
 _log = logging.getLogger("recurra")
 PARTS = {"train": 0, "valid": 1, "test": 2}
@@ -80,6 +89,23 @@ def read_rows(table: Table, columns: Columns, split_column: str | None, sure: bo
     rank[[index[label] for label in classes]] = np.arange(len(classes), dtype=np.int32)
     all_parts = np.concatenate(parts) if divided and parts else np.zeros(seen, np.uint8)
     return Rows(table.name, classes, rank[np.concatenate(codes)] if codes else np.zeros(0, np.int32), all_parts)
+
+
+def told_parts(table: Table, column: str, values: pl.Series, sure: bool) -> NDArray[np.uint8] | None:
+    """Return the parts that a column tells, as values of `PARTS`; None where a guessed one holds something else.
+
+    Args:
+        table: where it is from.
+        column: its name.
+        values: what it says of each example.
+        sure: whether it was named.
+
+    Raises:
+        DataError: a named one says something else than train, valid or test.
+    """
+    others: dict[str, int] = {}
+    parts = _parts(values, others)
+    return parts if _accept_split_column(table, column, others, sure) else None
 
 
 def _parts(values: pl.Series, others: dict[str, int]) -> NDArray[np.uint8]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -21,11 +21,17 @@ from recurra.errors import DataError, SettingsError
 __all__ = [
     "HeldOut",
     "Splits",
+    "Training",
+    "divide_training",
     "hub_training",
+    "labels_hidden",
     "load_splits",
     "open_other",
+    "open_training",
     "reading_of_training",
     "refuse_idle_shares",
+    "refuse_unseen",
+    "split_column",
 ]
 
 _log = logging.getLogger("recurra")
@@ -41,7 +47,14 @@ class Splits(NamedTuple):
     test: Texts | None
 
 
-def load_splits(config: ClassifyDataConfig, seed: int) -> Splits:
+class Training(NamedTuple):
+    """The table with the training examples, and the splits of its hub data set, if it is of one."""
+
+    table: Table
+    hub: dict[str, HubTable]
+
+
+def load_splits(config: ClassifyDataConfig, seed: int, training: Training | None = None) -> Splits:
     """Open the examples of a run: from files given, a split column, splits of the hub, or split off the training rows.
 
     Rows split off are drawn with the seed, from each class its share, at least one. All is read once, so that a fault
@@ -50,6 +63,7 @@ def load_splits(config: ClassifyDataConfig, seed: int) -> Splits:
     Args:
         config: what was told about the data.
         seed: seed of the division.
+        training: of :func:`open_training`, if it is open already.
 
     Raises:
         DataError: a source is missing or malformed, its classes cannot be learnt from or divided, or parts overlap.
@@ -58,20 +72,13 @@ def load_splits(config: ClassifyDataConfig, seed: int) -> Splits:
     """
     divide.refuse_full_shares(config.valid_share, config.test_share)
     divide.refuse_same_source(config.data, config.valid, config.test)
-    table, hub = _open_training(config)
-    split_column, sure = _split_column(table, config)
-    columns = find_columns(table, config.text_column, config.label_column, "required", (split_column or "",))
+    table, hub = open_training(config) if training is None else training
+    dividing, sure = split_column(table, config)
+    columns = find_columns(table, config.text_column, config.label_column, "required", (dividing or "",))
     assert columns.label is not None
     given = _open_given(config, table, hub, columns)
-    rows = divide.read_rows(table, columns, split_column, sure)
-    missing = [part for part in _HELD_OUT if part not in given and not rows.counts(part)]
-    if config.test_share == 0 and "test" in missing:
-        missing.remove("test")
-    _check_training(rows, columns.label)
-    refuse_idle_shares(config, missing)
-    if missing:
-        shares = {"valid": config.valid_share, "test": config.test_share}
-        divide.split_off(rows, {part: shares[part] for part in missing}, np.random.default_rng(seed))
+    rows = divide.read_rows(table, columns, dividing, sure)
+    divide_training(rows, columns.label, config, given, seed)
     whole = not np.any(rows.parts)
     parts = {
         part: Texts(
@@ -84,11 +91,43 @@ def load_splits(config: ClassifyDataConfig, seed: int) -> Splits:
         if part not in given and rows.counts(part)
     }
     splits = Splits(parts["train"], given.get("valid") or parts["valid"], given.get("test") or parts.get("test"))
-    _refuse_unseen(splits)
-    if missing:
-        drawn = " and ".join(f"{sum(rows.counts(part).values()):,} for {part}" for part in missing)
-        _log.info("%s: split off its rows, by class and seed: %s", table.name, drawn)
+    others = {texts.name: texts.label_counts() for texts in (splits.valid, splits.test) if texts is not None}
+    refuse_unseen(splits.train.name, splits.train.label_counts(), others)
     return splits
+
+
+def divide_training(
+    rows: divide.Rows,
+    label: str | None,
+    config: ClassifyDataConfig,
+    given: Collection[str],
+    seed: int,
+    kind: str = "rows",
+) -> None:
+    """Split validation and test examples off the training ones, where there are none yet.
+
+    Args:
+        rows: the examples; their `parts` are changed.
+        label: the name of the label column; None where the form of the file says which one it is.
+        config: with the shares.
+        given: the parts that have a source of their own.
+        seed: of what is drawn.
+        kind: what messages call the examples.
+
+    Raises:
+        DataError: no examples to train on, one class alone, or one that is too small to be divided.
+        SettingsError: a share was told of a part that has examples of its own.
+    """
+    missing = [part for part in _HELD_OUT if part not in given and not rows.counts(part)]
+    if config.test_share == 0 and "test" in missing:
+        missing.remove("test")
+    _check_training(rows, label, kind)
+    refuse_idle_shares(config, missing)
+    if missing:
+        shares = {"valid": config.valid_share, "test": config.test_share}
+        divide.split_off(rows, {part: shares[part] for part in missing}, np.random.default_rng(seed))
+        drawn = " and ".join(f"{sum(rows.counts(part).values()):,} for {part}" for part in missing)
+        _log.info("%s: split off its %s, by class and seed: %s", rows.name, kind, drawn)
 
 
 def refuse_idle_shares(config: ClassifyDataConfig | TranslateDataConfig, missing: Sequence[HeldOut]) -> None:
@@ -106,12 +145,13 @@ def refuse_idle_shares(config: ClassifyDataConfig | TranslateDataConfig, missing
             )
 
 
-def _open_training(config: ClassifyDataConfig) -> tuple[Table, dict[str, HubTable]]:
+def open_training(config: ClassifyDataConfig) -> Training:
+    """Open the training table; errors as :func:`recurra.data.table.read_table` and :func:`hub_training`."""
     if is_hub(config.data):
         hub = hub_training(config)
-        return hub["train"], hub
+        return Training(hub["train"], dict(hub))
     delimiter, header = reading_of_training(config)
-    return read_table(config.data, delimiter=delimiter, header=header), {}
+    return Training(read_table(config.data, delimiter=delimiter, header=header), {})
 
 
 def hub_training(config: ClassifyDataConfig | TranslateDataConfig) -> dict[str, HubTable]:
@@ -142,8 +182,12 @@ def _others_delimited(config: ClassifyDataConfig | TranslateDataConfig) -> bool:
     return any(is_delimited(other, config.delimiter) for other in (config.valid, config.test) if other is not None)
 
 
-def _split_column(table: Table, config: ClassifyDataConfig) -> tuple[str | None, bool]:
-    """Return the column that divides the rows, if any, and whether it was named rather than guessed."""
+def split_column(table: Table, config: ClassifyDataConfig) -> tuple[str | None, bool]:
+    """Return the column that divides the rows, if any, and whether it was named rather than guessed.
+
+    Raises:
+        DataError: one was named that is not there.
+    """
     if config.split_column is not None:
         require_column(table, config.split_column, "--split-column")
         return config.split_column, True
@@ -166,7 +210,7 @@ def _open_given(
     for part, source in (("valid", config.valid), ("test", config.test)):
         if source is not None:
             other = open_other(source, config, table)
-        elif part in hub and not _labels_hidden(hub[part], columns):
+        elif part in hub and not labels_hidden(hub[part], columns.label):
             other = hub[part]
         else:
             continue
@@ -184,40 +228,49 @@ def open_other(source: str, config: ClassifyDataConfig | TranslateDataConfig, ta
     return open_one(source, config.delimiter if delimited else None, header if delimited else None)
 
 
-def _labels_hidden(table: HubTable, columns: Columns) -> bool:
+def labels_hidden(table: HubTable, label: str | None) -> bool:
     """Return whether a hub split keeps its labels secret, as those of competitions do."""
-    if columns.label not in table.columns:
+    if label not in table.columns:
         return False
-    hidden = all(frame[columns.label].null_count() == frame.height for frame in table.chunks([columns.label]))
+    hidden = all(frame[label].null_count() == frame.height for frame in table.chunks([label]))
     if hidden:
         _log.info("%s: not used, as none of its labels is known", table.name)
     return hidden
 
 
-def _check_training(rows: divide.Rows, label: str) -> None:
+def _check_training(rows: divide.Rows, label: str | None, kind: str) -> None:
     counts = rows.counts("train")
     if not counts:
-        raise DataError(f"{rows.name}: expected rows to train on, found none; mark some as train, or give more")
+        raise DataError(f"{rows.name}: expected {kind} to train on, found none; mark some as train, or give more")
     if len(counts) == 1:
         only, count = next(iter(counts.items()))
+        column, other = ("", "") if label is None else (f" in column '{label}'", ", or name another --label-column")
         raise DataError(
-            f"{rows.name}: expected at least two classes in column '{label}' of the training rows, "
-            f"found one: '{only}' ({count:,} rows); add rows of another class, or name another --label-column"
+            f"{rows.name}: expected at least two classes{column} of the training {kind}, "
+            f"found one: '{only}' ({count:,} {kind}); add {kind} of another class{other}"
         )
 
 
-def _refuse_unseen(splits: Splits) -> None:
-    known = splits.train.label_counts()
+def refuse_unseen(name: str, known: Mapping[str, int], others: Mapping[str, Mapping[str, int]]) -> None:
+    """Require that the other parts have no class that the training examples have not.
+
+    Args:
+        name: what messages call the training examples.
+        known: how many of these each class has.
+        others: the same of the other parts, by what messages call them.
+
+    Raises:
+        DataError: they have; all such classes are listed.
+    """
     unseen = [
-        f"'{label}': {count:,} in {texts.name}"
-        for texts in (splits.valid, splits.test)
-        if texts is not None
-        for label, count in texts.label_counts().items()
+        f"'{label}': {count:,} in {other}"
+        for other, counts in others.items()
+        for label, count in counts.items()
         if label not in known
     ]
     if unseen:
         raise DataError(
-            f"{splits.train.name}: classes that are never seen in training (its classes: {_some(list(known))}):\n"
+            f"{name}: classes that are never seen in training (its classes: {_some(list(known))}):\n"
             f"{listed(unseen)}\nadd examples of them to the training data, correct the labels, or take them out"
         )
 

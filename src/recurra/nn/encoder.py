@@ -1,4 +1,4 @@
-"""Symbols in, one vector for each sequence out: embedding, recurrence, pooling."""
+"""Symbols or vectors in, one vector for each sequence out: embedding, recurrence, pooling."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SequenceEncoder",
+    "VectorEncoder",
     "drop_symbols",
     "make_embedding",
     "make_recurrent",
@@ -125,36 +126,35 @@ def start_from(weights: Mapping[str, Tensor], embedding: nn.Embedding, recurrent
             parameter[..., : given.shape[-1]] = given
 
 
-class SequenceEncoder(nn.Module):
-    """Encode sequences of ids as one vector each.
+class VectorEncoder(nn.Module):
+    """Encode sequences of vectors as one vector each: recurrence and pooling, with dropout behind both.
 
-    The ids are packed first, so that nothing behind them ever sees padding. With the cell ``"feedforward"`` the
-    embeddings are pooled as they are and go through `num_layers` rectified layers: a bag of embeddings.
-
-    In training a share of the symbols is read as unknown, see :func:`drop_symbols`.
+    The vectors are packed first, so that nothing behind them ever sees padding. With the cell ``"feedforward"`` they
+    are pooled as they are and go through `num_layers` rectified layers: a bag of vectors.
 
     Args:
-        vocabulary_size: V.
+        input_size: I, the size of a vector.
         config: sizes, cell, depth, directions, dropout and pooling.
     """
 
-    def __init__(self, vocabulary_size: int, config: ClassifyModelConfig) -> None:
+    def __init__(self, input_size: int, config: ClassifyModelConfig) -> None:
         super().__init__()
-        self.embedding = make_embedding(vocabulary_size, config.embedding_size)
+        self._add_layers(input_size, config)
+
+    def _add_layers(self, input_size: int, config: ClassifyModelConfig) -> None:
         self.dropout = nn.Dropout(config.dropout)
-        self.word_dropout = config.word_dropout
         self.recurrent: Recurrent | None = None
         self.feedforward: nn.Module | None = None
         if config.cell == "feedforward":
-            self.pooling = Pooling(config.pooling, config.embedding_size)
-            sizes = [config.embedding_size, *[config.hidden_size] * config.num_layers]
+            self.pooling = Pooling(config.pooling, input_size)
+            sizes = [input_size, *[config.hidden_size] * config.num_layers]
             layers = [(nn.Linear(i, o), nn.ReLU(), nn.Dropout(config.dropout)) for i, o in pairwise(sizes)]
             self.feedforward = nn.Sequential(*(part for layer in layers for part in layer))
             self.output_size = config.hidden_size
         else:
             self.recurrent = make_recurrent(
                 config.cell,
-                config.embedding_size,
+                input_size,
                 config.hidden_size,
                 num_layers=config.num_layers,
                 dropout=config.dropout,
@@ -162,6 +162,48 @@ class SequenceEncoder(nn.Module):
             )
             self.output_size = self.recurrent.num_directions * self.recurrent.output_size
             self.pooling = Pooling(config.pooling, self.output_size)
+
+    def forward(self, values: Tensor, lengths: Tensor) -> Tensor:
+        """Encode a batch.
+
+        Args:
+            values: vectors, [B, T, I], padded with anything.
+            lengths: [B], zero allowed.
+
+        Returns:
+            [B, F] with F = `output_size`.
+        """
+        layout = Layout.from_lengths(lengths)
+        return self.encode_vectors(layout.pack(values, batch_first=True), layout)
+
+    def encode_vectors(self, vectors: Tensor, layout: Layout) -> Tensor:
+        """Encode packed vectors [N, I] as [B, F]; what is before them can be taken apart with it."""
+        if self.feedforward is None:
+            return layout.unsort(self._encode_recurrent(vectors, layout), 0)
+        return layout.unsort(cast(Tensor, self.feedforward(self.pooling(vectors, layout))), 0)
+
+    def _encode_recurrent(self, vectors: Tensor, layout: Layout) -> Tensor:
+        assert self.recurrent is not None
+        outputs, state = self.recurrent.forward_packed(vectors, layout)
+        last = state[0][-self.recurrent.num_directions :]
+        return cast(Tensor, self.dropout(self.pooling(outputs, layout, last)))
+
+
+class SequenceEncoder(VectorEncoder):
+    """Encode sequences of ids as one vector each: an embedding, and what a :class:`VectorEncoder` makes of it.
+
+    In training a share of the symbols is read as unknown, see :func:`drop_symbols`, and embeddings are dropped too.
+
+    Args:
+        vocabulary_size: V.
+        config: sizes, cell, depth, directions, dropout and pooling.
+    """
+
+    def __init__(self, vocabulary_size: int, config: ClassifyModelConfig) -> None:
+        nn.Module.__init__(self)  # and not the encoder's: the embedding is the first that is drawn
+        self.embedding = make_embedding(vocabulary_size, config.embedding_size)
+        self.word_dropout = config.word_dropout
+        self._add_layers(config.embedding_size, config)
 
     def forward(self, values: Tensor, lengths: Tensor) -> Tensor:
         """Encode a batch.
@@ -177,20 +219,7 @@ class SequenceEncoder(nn.Module):
         ids = layout.pack(values, batch_first=True)
         if self.training and self.word_dropout:
             ids = drop_symbols(ids, self.word_dropout)
-        return self.encode_vectors(self.embedding(ids), layout)
-
-    def encode_vectors(self, vectors: Tensor, layout: Layout) -> Tensor:
-        """Encode packed embeddings [N, E] as [B, F]; what is before the embedding can be taken apart with it."""
-        vectors = self.dropout(vectors)
-        if self.feedforward is None:
-            return layout.unsort(self._encode_recurrent(vectors, layout), 0)
-        return layout.unsort(cast(Tensor, self.feedforward(self.pooling(vectors, layout))), 0)
-
-    def _encode_recurrent(self, vectors: Tensor, layout: Layout) -> Tensor:
-        assert self.recurrent is not None
-        outputs, state = self.recurrent.forward_packed(vectors, layout)
-        last = state[0][-self.recurrent.num_directions :]
-        return cast(Tensor, self.dropout(self.pooling(outputs, layout, last)))
+        return self.encode_vectors(self.dropout(self.embedding(ids)), layout)
 
     def load_vectors(self, ids: Tensor, values: Tensor) -> None:
         """Set the embeddings of some symbols: ids [K], values [K, E]."""
