@@ -72,25 +72,19 @@ def test_the_summary() -> None:
     assert summary.title == "test.csv: 1,530 recordings, 20,000 words"
     assert summary.columns == ("", "word\nerror %", "character\nerror %", "sentence\nerror %")
     assert summary.rows == [
-        ("this model", "10.0 (9.0 to 11.0)", "5.0 (4.5 to 5.5)", "80.0 (72.0 to 88.0)"),
-        ("most frequent transcript", "120.0 (108.0 to 132.0)", "60.0 (54.0 to 66.0)", "80.0 (72.0 to 88.0)"),
+        ("this model", "10.0 (9.0 to 11.0)", "5.0 (4.5 to 5.5)", "80.0"),
+        ("most frequent transcript", "120.0 (108.0 to 132.0)", "60.0 (54.0 to 66.0)", "80.0"),
     ]
 
 
 def test_in_full() -> None:
     _, kinds, errors, recordings = transcription_tables(SCORES, "test.csv", full=True)
-    assert kinds.columns == ("", "substitutions", "deletions", "insertions")
-    assert kinds.rows[0] == ("this model", "1,234", "5", "0")
+    assert kinds.columns == ("", "substitutions", "deletions", "insertions", "sentence error %")
+    assert kinds.rows[0] == ("this model", "1,234", "5", "0", "80.0 (72.0 to 88.0)")
     assert errors.columns == ("said", "heard", "times", "% of\nerrors", "first in")
     assert errors.rows == [
         ("the", "a", "1,500", "50.0", "1"),
-        (
-            "(nothing)",
-            "acknowledgementsa…",
-            "1",
-            "0.1",
-            "…lstk/fash/an251-fash-b.wav"[:1] + "tk/fash/an251-fash-b.wav"[-23:],
-        ),
+        ("(nothing)", "acknowledgementsa…", "1", "0.1", "…k/fash/an251-fash-b.wav"),
     ]
     assert recordings.rows[:2] == [
         ("a.wav", "[the] cat [sat] on [***] the mat"),

@@ -51,15 +51,25 @@ def transcription_remarks(scores: Scores) -> list[str]:
 
 
 def _summary(title: str, named: Mapping[str, Scores]) -> ScoreTable:
-    measures = ("word_error", "character_error", "sentence_error")
-    rows = [(name, *(interval(found[measure]) for measure in measures)) for name, found in named.items()]
+    rows = [
+        (
+            name,
+            interval(found["word_error"]),
+            interval(found["character_error"]),
+            _percent(found["sentence_error"]["value"]),
+        )
+        for name, found in named.items()
+    ]
     return ScoreTable(title, ("", "word\nerror %", "character\nerror %", "sentence\nerror %"), rows)
 
 
 def _kinds(named: Mapping[str, Scores]) -> ScoreTable:
     kinds = ("substitutions", "deletions", "insertions")
-    rows = [(name, *(f"{found[kind]:,}" for kind in kinds)) for name, found in named.items()]
-    return ScoreTable("errors of words", ("", *kinds), rows)
+    rows = [
+        (name, *(f"{found[kind]:,}" for kind in kinds), interval(found["sentence_error"]))
+        for name, found in named.items()
+    ]
+    return ScoreTable("errors of words, and sentences with any", ("", *kinds, "sentence error %"), rows)
 
 
 def _errors(errors: list[dict[str, Any]]) -> ScoreTable:
@@ -86,7 +96,7 @@ def _worst(recordings: list[dict[str, Any]]) -> list[ScoreTable]:
         for said, heard in _lines(recording["alignment"]):
             rows += [(labels[0], said), (labels[1], heard)]
             labels = ["", ""]
-    title = "most errors in a recording, [marked], what was said above what was heard"
+    title = "most errors in a recording: said above heard, [errors]"
     return [ScoreTable(title, ("recording", "alignment"), rows)] if rows else []
 
 
