@@ -18,7 +18,7 @@ LEVELS = [
     "errors",
     "config  files  kernels  baselines  character_profile  ngram  perplexity  rouge  spans  string_tensors  tables",
     "metrics  language_scores  tagging_baselines  vocabulary",
-    "batch  ctc_paths  forecast_baselines  forecast_scores  tagging_scores  transcription_scores  "
+    "arpa  batch  ctc_paths  forecast_baselines  forecast_scores  tagging_scores  transcription_scores  "
     "translation_baselines  translation_scores  writing",
     "nn  data  forecast_tables  tagging_tables  transcription_tables  translation_tables",
     "inputs  hypotheses  ctc_search",
