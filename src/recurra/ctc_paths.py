@@ -45,7 +45,8 @@ def checked_frames(log_probabilities: NDArray[np.floating[Any]]) -> NDArray[np.f
     if frames.ndim != 2 or frames.shape[1] < 2:
         raise ShapeError(f"log_probabilities: expected [T, V] of the blank and some symbols, got {frames.shape}")
     frames = frames.astype(np.float64)
-    sums = np.logaddexp.reduce(frames, axis=1)
+    with np.errstate(invalid="ignore"):  # NaN is found below
+        sums = np.logaddexp.reduce(frames, axis=1)
     wrong = np.flatnonzero(~(np.abs(sums) < _SUM_OFF_BY))  # NaN compares as false
     if len(wrong):
         raise DataError(

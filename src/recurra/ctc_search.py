@@ -190,7 +190,7 @@ class BeamStream:
         Raises:
             ShapeError: they are not [t, V], or V is not what it was, or not the language model's.
             DataError: they are no log-probabilities.
-            RecurraError: no text has a probability, with the language model.
+            RecurraError: with the language model no text has a probability, or its scores are not numbers.
         """
         frames = checked_frames(log_probabilities)
         expected = self._symbols if self._scorer is None else self._beam.nexts.shape[1]
@@ -255,7 +255,11 @@ class BeamStream:
         return beam._replace(prefixes=prefixes, parents=parents, last=last, nexts=nexts, states=states)
 
     def _nexts(self, scorer: Scorer, states: list[Any]) -> NDArray[np.float64]:
-        return self._weight * scorer.scores(states) + self._bonus
+        nexts = self._weight * scorer.scores(states) + self._bonus
+        nexts[:, BLANK] = 0  # a blank is no symbol of a text
+        if np.isnan(nexts).any():
+            raise RecurraError("the scores of the language model are not numbers; did its training end?")
+        return nexts
 
 
 def _both(beam: _Beam) -> NDArray[np.float64]:
