@@ -12,6 +12,7 @@ from recurra.config import ForecastModelConfig
 from recurra.errors import SettingsError
 from recurra.kernels.cells import State
 from recurra.kernels.layout import Layout
+from recurra.nn.distributions import check_levels
 from recurra.nn.encoder import make_recurrent
 from recurra.nn.forecasting import (
     DirectForecaster,
@@ -98,7 +99,6 @@ class AutoregressiveForecaster(Forecaster):
             raise SettingsError(f"draws: expected at least 1, got {draws}")
         generator = torch.Generator(batch.past.device).manual_seed(seed)
         affine = self.affine(batch)
-        of_draws = affine  # [B, 1, C], for values [B, draws, C]
         outputs, state = self._warm_up(batch, affine)
         values: list[Tensor] = []
         outputs = outputs.repeat_interleave(draws, 0)
@@ -106,10 +106,10 @@ class AutoregressiveForecaster(Forecaster):
         layout = Layout.full(1, len(outputs))
         for step in range(self.horizon):
             if step:
-                data = self._read_step(of_draws.invert(values[-1]), batch, step)
+                data = self._read_step(affine.invert(values[-1]), batch, step)
                 outputs, state = self.recurrent.forward_packed(data, layout, state)
             raw = self._raw(outputs).unflatten(0, (-1, draws))
-            values.append(self.output.sample(raw, of_draws, generator))
+            values.append(self.output.sample(raw, affine, generator))
         return torch.stack(values, 2)
 
     def recurrent_inputs(self, batch: WindowBatch) -> tuple[Tensor, Tensor]:
@@ -179,8 +179,7 @@ def _append(past: Tensor, after: Tensor, lengths: Tensor) -> Tensor:
 
 def _quantiles_of(paths: Tensor, levels: Sequence[float]) -> Tensor:
     """Empirical quantiles of draws [B, draws, H, C]: [B, H, C, Q], between draws by linear interpolation."""
-    if not all(0 < level < 1 for level in levels):
-        raise SettingsError(f"levels: expected numbers between 0 and 1, got {list(levels)}")
+    check_levels(levels)
     ordered = paths.movedim(1, -1).sort(-1).values
     places = torch.tensor(levels, dtype=torch.float64, device=paths.device) * (paths.shape[1] - 1)
     below = places.floor().long()

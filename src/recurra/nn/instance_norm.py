@@ -16,11 +16,11 @@ class InstanceNorm(nn.Module):
     .. math:: z = e^g (x - m) / s + b, \qquad
         m = \frac{1}{n} \sum_t x_t, \quad s^2 = \frac{1 + \sum_t (x_t - m)^2}{1 + n}
 
-    over the n valid steps of the window, with g and b learnt for each variable, zeros at the start (Kim, Kim, Tae, Park,
-    Choi, Choo, "Reversible instance normalization for accurate time-series forecasting against distribution shift",
-    ICLR 2022). Theirs adds a tiny constant to the variance; the 1 here is a step more whose squared deviation is that
-    of the training part, so that a window of one step, or one where nothing happens, does not say that nothing ever
-    will. Counts are divided by 1 + m, with nothing learnt: they have to stay counts (Salinas et al., 2020).
+    over the n valid steps of the window, with g and b learnt for each variable, zeros at the start (Kim et al.,
+    "Reversible instance normalization for accurate time-series forecasting against distribution shift", ICLR 2022).
+    Theirs adds a tiny constant to the variance; the 1 here is one step more, whose squared deviation is that of the
+    training part, so that a window of one step, or one where nothing happens, does not say that nothing ever will.
+    Counts are divided by 1 + m, with nothing learnt: they have to stay counts (Salinas et al., 2020).
 
     Args:
         variables: C.
