@@ -208,7 +208,7 @@ def align(values: Tensor, lengths: Tensor, ends: Tensor, size: int) -> Tensor:
 
 def start_small(layer: nn.Linear) -> nn.Linear:
     """Draw the weights of a head small and its biases 0: what it says at the start is next to nothing."""
-    nn.init.normal_(layer.weight, std=0.1 / math.sqrt(layer.in_features))
+    nn.init.normal_(layer.weight, std=0.03 / math.sqrt(layer.in_features))
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)
     return layer
