@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from recurra.errors import DataError, ShapeError
 
-__all__ = ["COLUMNS", "HAVE_MASE", "MEASURES", "MODEL", "OF_INTERVALS", "Numbers", "Outcomes", "Sums", "summed_parts"]
+__all__ = ["COLUMNS", "HAVE_MASE", "MEASURES", "MODEL", "OF_INTERVALS", "Numbers", "Outcomes", "Sums", "level_place", "summed_parts"]
 
 MODEL = ""  # stands among the names of baselines, none of which is empty
 
@@ -69,6 +69,18 @@ def summed_parts(outcomes: Outcomes, levels: Sequence[float]) -> Iterator[dict[s
         if part.quantiles is not None:
             _add_quantiles(tables[MODEL], part.truth, part.quantiles, levels)
         yield tables
+
+
+def level_place(level: float, levels: Sequence[float]) -> int:
+    """Where a level stands among others.
+
+    Raises:
+        ShapeError: it is not among them.
+    """
+    places = np.flatnonzero(np.isclose(levels, level, rtol=0, atol=1e-9))
+    if not len(places):
+        raise ShapeError(f"levels: expected {level:g} among them, got {[*levels]}")
+    return int(places[0])
 
 
 def _ratio(above: int, below: int = _VALUES) -> Callable[[Sums], Sums]:
@@ -149,17 +161,10 @@ def _of_points(part: Outcomes, mean: Numbers) -> Sums:
 def _add_quantiles(table: Sums, truth: Numbers, quantiles: Numbers, levels: Sequence[float]) -> None:
     pinball = np.zeros_like(truth)
     for level in _CRPS:
-        error = truth - quantiles[..., _place(level, levels)]
+        error = truth - quantiles[..., level_place(level, levels)]
         pinball += np.maximum(level * error, (level - 1) * error)
     table[..., _PINBALL] = 2 / len(_CRPS) * pinball.sum(2)
     for name, bounds in _BOUNDS.items():
-        low, high = (quantiles[..., _place(level, levels)].astype(np.float64) for level in bounds)
+        low, high = (quantiles[..., level_place(level, levels)].astype(np.float64) for level in bounds)
         table[..., _INSIDE[name]] = ((low <= truth) & (truth <= high)).sum(2)
         table[..., _WIDTH[name]] = (high - low).sum(2)
-
-
-def _place(level: float, levels: Sequence[float]) -> int:
-    places = np.flatnonzero(np.isclose(levels, level, rtol=0, atol=1e-9))
-    if not len(places):
-        raise ShapeError(f"levels: expected {level:g} among them, got {[*levels]}")
-    return int(places[0])

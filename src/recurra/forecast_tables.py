@@ -60,10 +60,7 @@ def forecast_remarks(scores: Scores) -> list[str]:
 
 def _details(named: Mapping[str, Scores]) -> list[ScoreTable]:
     errors = {"RMSE": "rmse", "MASE": "mase", "MAE (scaled)": "mae_scaled", "MSE (scaled)": "mse_scaled"}
-    columns = {
-        shown: lambda found, name=name: _with_interval(found.get(name))  # type: ignore[misc]
-        for shown, name in errors.items()
-    }
+    columns = {shown: lambda found, name=name: _with_interval(found.get(name)) for shown, name in errors.items()}
     tables = [_table("with their intervals", columns, named)]
     model = named["this model"]
     if "coverage_80" not in model:
@@ -81,8 +78,8 @@ def _by_step(scores: Scores) -> ScoreTable:
     columns = {"MAE": model["mae"], "CRPS": model["crps"]}
     shown = {name: [_plain(value) for value in values] for name, values in columns.items()}
     if "coverage_80" in model:
-        shown["in 80 % %"] = [f"{100 * value:.1f}" for value in model["coverage_80"]]
-        shown["in 95 % %"] = [f"{100 * value:.1f}" for value in model["coverage_95"]]
+        shown["80 %\nholds %"] = [f"{100 * value:.1f}" for value in model["coverage_80"]]
+        shown["95 %\nholds %"] = [f"{100 * value:.1f}" for value in model["coverage_95"]]
     if "gain" in scores:
         over = scores["gain"]["over"]
         shown[f"MAE of the\n{over}"] = [_plain(value) for value in scores["baselines"][over]["by_step"]["mae"]]
@@ -101,8 +98,8 @@ def _gain(gain: Scores) -> str:
     if gain["value"] is None:
         return f"over the {gain['over']}: nothing to gain, it has no error"
     if "low" in gain:
-        return gain_line(gain, gain["over"], "% less scaled MAE")
-    return f"over the {gain['over']}: {100 * gain['value']:+.1f} % less scaled MAE"
+        return gain_line(gain, gain["over"], "% gained in scaled MAE")
+    return f"over the {gain['over']}: {100 * gain['value']:+.1f} % gained in scaled MAE"
 
 
 def _resampled(scores: Scores) -> str:
@@ -134,7 +131,7 @@ def _plain(value: float) -> str:
 
 
 def _share(score: Scores) -> str:
-    return interval(score) if "low" in score else _percent(score)  # type: ignore[arg-type]
+    return interval(score) if "low" in score else _percent(score)
 
 
 def _percent(score: Scores) -> str:
