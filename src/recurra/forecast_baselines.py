@@ -126,7 +126,7 @@ def drift(past: Numbers, horizon: int) -> Array:
     oldest = _oldest_step(past)
     first = np.take_along_axis(past, oldest, axis=1).astype(np.float64)
     slope = (last - first) / np.maximum(1, past.shape[1] - 1 - oldest)
-    found: Array = last + np.arange(1, horizon + 1)[:, np.newaxis] * slope
+    found: Array = last + slope * np.arange(1, horizon + 1)[:, np.newaxis]
     return found
 
 
@@ -195,10 +195,11 @@ class LinearOnWindow:
         Raises:
             ShapeError: a past of fewer steps, or whose last step is not known.
         """
+        _last(past)  # refuses what no baseline can go on from
         steps = len(self.weights)
         if past.shape[1] < steps:
             raise ShapeError(f"past: expected {steps} steps, NaN where there are fewer, got {past.shape[1]}")
-        return np.swapaxes(_rows(past[:, -steps:]) @ self.weights + self.bias, 1, 2)
+        return np.swapaxes(np.swapaxes(_filled(past[:, -steps:]), 1, 2) @ self.weights + self.bias, 1, 2)
 
     def tensors(self) -> dict[str, Tensor]:
         """All of it, as it lies in a model directory."""
@@ -225,7 +226,7 @@ class LinearOnWindow:
 def baseline_forecasts(linear: LinearOnWindow, past: Numbers, season: int) -> dict[str, Array]:
     """What each baseline forecasts, [n, H, C], by its name.
 
-    Without seasons (of one step), or where no past reaches a season back, there is no seasonal naive forecast.
+    Where a season is one step, or longer than all pasts, there is no seasonal naive forecast.
 
     Args:
         linear: the fitted map, whose horizon is that of all.
@@ -244,31 +245,30 @@ def baseline_forecasts(linear: LinearOnWindow, past: Numbers, season: int) -> di
 class _Moments:
     """Sums over rows x [T] and y [H]: of each, of the products within x and of x with y, and of the squares of y."""
 
-    rows: int
-    x: Array
-    y: Array
-    xx: Array
-    xy: Array
-    yy: float
+    rows: int = 0
+    x: Array | float = 0.0
+    y: Array | float = 0.0
+    xx: Array | float = 0.0
+    xy: Array | float = 0.0
+    yy: float = 0.0
 
     @classmethod
     def of(cls, pairs: Pairs, what: str) -> _Moments:
-        found: _Moments | None = None
+        found = cls()
         for past, targets in pairs:
             if past.shape[::2] != targets.shape[::2]:
                 raise ShapeError(f"expected as many windows and variables of {past.shape} as of {targets.shape}")
-            x, y = (_rows(part).reshape(-1, part.shape[1]) for part in (past, targets))
-            if found is None:
-                steps, horizon = x.shape[1], y.shape[1]
-                zeros = np.zeros(steps), np.zeros(horizon), np.zeros((steps, steps)), np.zeros((steps, horizon))
-                found = cls(0, *zeros, 0.0)
+            both = _filled(past), targets.astype(np.float64)
+            x, y = (np.swapaxes(part, 1, 2).reshape(-1, part.shape[1]) for part in both)
+            if not (np.isfinite(x).all() and np.isfinite(y).all()):
+                raise DataError(f"expected windows of {what} without missing values, found NaN or infinity")
             found.rows += len(x)
             found.x += x.sum(0)
             found.y += y.sum(0)
             found.xx += x.T @ x
             found.xy += x.T @ y
             found.yy += float(np.square(y).sum())
-        if found is None or not found.rows:
+        if not found.rows:
             raise DataError(f"expected windows of {what} to fit a linear map on, found none")
         return found
 
@@ -280,11 +280,10 @@ class _Moments:
         return float(self.yy + linear + constant)
 
 
-def _rows(past: Numbers) -> Array:
-    """[n, T, C] -> [n, C, T], what is not known being the oldest value that is."""
+def _filled(past: Numbers) -> Array:
+    """[n, T, C], what is not known being the oldest value that is."""
     values = np.asarray(past, np.float64)
-    oldest = np.take_along_axis(values, _oldest_step(values), axis=1)
-    return np.swapaxes(np.where(np.isnan(values), oldest, values), 1, 2)
+    return np.where(np.isnan(values), np.take_along_axis(values, _oldest_step(values), axis=1), values)
 
 
 def _oldest_step(past: Numbers) -> NDArray[np.intp]:
@@ -294,7 +293,7 @@ def _oldest_step(past: Numbers) -> NDArray[np.intp]:
 
 
 def _last(past: Numbers) -> Array:
-    last = past[:, -1:].astype(np.float64)
+    last: Array = past[:, -1:].astype(np.float64)
     if np.isnan(last).any():
         window = int(np.flatnonzero(np.isnan(last).any((1, 2)))[0])
         raise ShapeError(f"past, window {window}: expected a last step that is known, found NaN")

@@ -10,7 +10,18 @@ from numpy.typing import NDArray
 
 from recurra.errors import DataError, ShapeError
 
-__all__ = ["COLUMNS", "HAVE_MASE", "MEASURES", "MODEL", "OF_INTERVALS", "Numbers", "Outcomes", "Sums", "level_place", "summed_parts"]
+__all__ = [
+    "COLUMNS",
+    "HAVE_MASE",
+    "MEASURES",
+    "MODEL",
+    "OF_INTERVALS",
+    "Numbers",
+    "Outcomes",
+    "Sums",
+    "level_place",
+    "summed_parts",
+]
 
 MODEL = ""  # stands among the names of baselines, none of which is empty
 
