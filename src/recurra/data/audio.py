@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from recurra.data.table import require_file
 from recurra.errors import DataError
 
-__all__ = ["AUDIO_SUFFIXES", "Audio", "AudioInfo", "probe_audio", "read_audio"]
+__all__ = ["AUDIO_SUFFIXES", "Audio", "AudioInfo", "probe_audio", "read_audio", "resample"]
 
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".sph", ".aiff", ".aif", ".au")
 # What libsndfile notes of a header that promises more bytes than there are; it reads the rest without a word.
@@ -46,7 +46,7 @@ class AudioInfo(NamedTuple):
 def read_audio(path: str | Path, sample_rate: int | None = None) -> Audio:
     """Read a file of any form that libsndfile knows: WAV, FLAC, OGG and others, of any kind of sample.
 
-    Channels are averaged. Another rate is changed by the band-limited interpolation of the soxr library.
+    Channels are averaged.
 
     Args:
         path: the file.
@@ -64,9 +64,15 @@ def read_audio(path: str | Path, sample_rate: int | None = None) -> Audio:
     if not np.isfinite(samples).all():
         at = int(np.argmin(np.isfinite(samples)))
         raise DataError(f"{path}: expected finite samples, found {samples[at]} at {at / rate:.3f} s; {_REMEDY}")
-    if sample_rate is None or sample_rate == rate:
-        return Audio(np.ascontiguousarray(samples), rate)
-    return Audio(soxr.resample(samples, rate, sample_rate), sample_rate)
+    audio = Audio(np.ascontiguousarray(samples), rate)
+    return audio if sample_rate is None else resample(audio, sample_rate)
+
+
+def resample(audio: Audio, sample_rate: int) -> Audio:
+    """Bring samples to another rate, by the band-limited interpolation of the soxr library."""
+    if audio.sample_rate == sample_rate:
+        return audio
+    return Audio(soxr.resample(audio.samples, audio.sample_rate, sample_rate), sample_rate)
 
 
 def probe_audio(path: str | Path) -> AudioInfo:
