@@ -21,10 +21,12 @@ __all__ = ["AUDIO_SUFFIXES", "Audio", "AudioInfo", "probe_audio", "read_audio", 
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".sph", ".aiff", ".aif", ".au")
 # What libsndfile notes of a header that promises more bytes than there are; it reads the rest without a word.
 _CUT = re.compile(r"^\s*(?:data|Data Size|SSND|riff|Riff size)\s*: (\d+) \(should be (\d+)\)", re.MULTILINE)
-_NO_END = "lacks an end-of-stream bit"
 _UNKNOWN_SIZE = 0x7FFF0000  # programs that write to a pipe promise this many bytes or more, as they cannot go back
 _SPHERE_COUNT = re.compile(rb"^sample_count -i (\d+)$", re.MULTILINE)
 _SPHERE_HEADER = 1024
+_OGG_PAGE = b"OggS\0"  # how a page begins (RFC 3533): what follows is its kind, of which 4 is the last
+_OGG_HEADER = 27
+_LONGEST_OGG_PAGE = 65_307
 _REMEDY = "copy or record it again, or take it out"
 
 
@@ -107,13 +109,25 @@ def _refuse_cut(path: Path, file: Any) -> None:
     for promised, found in ((int(one), int(other)) for one, other in _CUT.findall(notes)):
         if found < promised < _UNKNOWN_SIZE:
             raise DataError(_cut(path, f"{promised:,} bytes", f"{found:,}"))
-    if _NO_END in notes:
-        raise DataError(_cut(path, "a last page", "none"))
+    if file.format == "OGG" and not _ends_as_ogg(path):
+        raise DataError(_cut(path, "a whole last page", "none"))
     if file.format == "NIST":
         with path.open("rb") as head:
             count = _SPHERE_COUNT.search(head.read(_SPHERE_HEADER))
         if count is not None and file.frames < int(count[1]):
             raise DataError(_cut(path, f"{int(count[1]):,} samples", f"{file.frames:,}"))
+
+
+def _ends_as_ogg(path: Path) -> bool:
+    """Return whether the last page in a file says that it is the last of its stream, and is there to its end."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 2 * _LONGEST_OGG_PAGE))
+        tail = file.read()
+    page = tail[max(0, tail.rfind(_OGG_PAGE)) :]
+    if len(page) <= _OGG_HEADER or not page[5] & 4:
+        return False
+    segments = page[_OGG_HEADER : _OGG_HEADER + page[26]]
+    return len(page) >= _OGG_HEADER + len(segments) + sum(segments)
 
 
 def _cut(path: str | Path, expected: str, found: str) -> str:

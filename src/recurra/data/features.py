@@ -21,7 +21,7 @@ __all__ = ["FEATURE_SUFFIXES", "FeatureStats", "LogMel", "LogMelStream", "read_f
 FEATURE_SUFFIXES = (".npy", ".npz")
 _FLOOR = 1e-10  # a power near that of the rounding of 16-bit samples, 2 ** -30 / 12
 _BLOCK = 256  # frames at a time: their spectra stay in the cache
-_FINEST = 16  # times as long as a frame that a spectrum may be, its frame filled up with zeros
+_FINEST = 4  # times as long as a frame that a spectrum may be, its frame filled up with zeros
 _HTK = 2595.0, 700.0
 _ARRAY = "features"
 
@@ -136,12 +136,9 @@ def read_features(path: str | Path) -> NDArray[np.float32]:
     """
     require_file(Path(path))
     try:
-        loaded: Any = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            array = loaded
-        else:
-            with loaded:
-                array = loaded[_name_of_features(path, loaded.files)]
+        with open(path, "rb") as file:  # numpy leaves a damaged archive open
+            loaded: Any = np.load(file, allow_pickle=False)
+            array = loaded if isinstance(loaded, np.ndarray) else loaded[_name_of_features(path, loaded.files)]
     except DataError:
         raise
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:

@@ -84,12 +84,15 @@ def load_recording_splits(config: TranscribeDataConfig, seed: int) -> RecordingS
         shares: dict[str, float] = {part: getattr(config, f"{part}_share") for part in missing}
         train = of_row == PARTS["train"]
         of_row[train] = divide_recordings(whole.part(train, whole.name), shares, np.random.default_rng(seed))
-    for part, number in PARTS.items():
-        if part not in given and (of_row == number).any():
-            given[part] = whole.part(of_row == number, f"{whole.name} ({part})") if of_row.any() else whole
-    _refuse_overlap(given)
-    _refuse_one_text(given["train"])
-    return RecordingSplits(given["train"], given["valid"], given.get("test"))
+    own = {
+        part: whole.part(of_row == number, f"{whole.name} ({part})") if of_row.any() else whole
+        for part, number in PARTS.items()
+        if part not in given and (of_row == number).any()
+    }
+    splits = RecordingSplits(own["train"], given.get("valid") or own["valid"], given.get("test") or own.get("test"))
+    _refuse_overlap(splits.parts())
+    _refuse_one_text(splits.train)
+    return splits
 
 
 def reading_like_training(
