@@ -244,7 +244,9 @@ def test_a_run_of_each_task_is_what_its_file_says(task, config):
 def test_a_file_of_no_known_task(values):
     with pytest.raises(SettingsError) as caught:
         parse_run_config(values, source="config.json")
-    expected = "config.json: 'task': expected one of classify, tag, language-model, translate, forecast, transcribe, found "
+    expected = (
+        "config.json: 'task': expected one of classify, tag, language-model, translate, forecast, transcribe, found "
+    )
     assert str(caught.value) == f"{expected}{values.get('task')!r}"
 
 

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from numpy.typing import ArrayLike, NDArray
 
 from recurra.data.series import Series, SeriesSet
 from recurra.data.time_stamps import Frequency
 
 Write = Callable[[str, "str | bytes"], Path]
+Record = Callable[..., Path]
 
 
 @pytest.fixture
@@ -27,6 +29,20 @@ def write(tmp_path: Path) -> Write:
         return path
 
     return _write
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> Record:
+    """Write noise of some seconds below the test's own folder and return its path."""
+
+    def _record(name: str, seconds: float = 0.1, sample_rate: int = 8000, seed: int = 0, channels: int = 1) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shape = (round(seconds * sample_rate), channels)
+        soundfile.write(path, np.random.default_rng(seed).normal(0, 0.1, shape), sample_rate)
+        return path
+
+    return _record
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from recurra.batch import Window, WindowBatch
 from recurra.data.covariates import Covariates
 from recurra.data.faults import listed
 from recurra.data.series import Series, SeriesSet
-from recurra.data.window_rows import covariate_rows, target_rows
 from recurra.data.series_scaling import Scaling
+from recurra.data.window_rows import covariate_rows, target_rows
 from recurra.errors import DataError
 
 __all__ = ["Windows"]

@@ -16,9 +16,9 @@ from recurra.batch import Batch, make_batch, padding_noise
 from recurra.config import ClassifyConfig
 from recurra.data import Splits, Texts, load_splits, load_texts
 from recurra.data.encoded import Encoded, encode
-from recurra.data.reading_notes import say_what_was_read
 from recurra.data.labelled_series_columns import holds_series
 from recurra.data.labelled_series_splits import load_series_splits
+from recurra.data.reading_notes import say_what_was_read
 from recurra.data.splits import open_training
 from recurra.data.ts_file import is_ts
 from recurra.errors import DataError, SettingsError
