@@ -8,18 +8,20 @@ the model and a baseline did with a recording is drawn together.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
+from torch import Tensor
 
 from recurra.errors import DataError, ShapeError
 from recurra.metrics import interval_bounds, resampled_sums
+from recurra.string_tensors import from_strings, to_strings
 
-__all__ = ["Edit", "align_words", "full_scores", "most_frequent", "transcription_scores"]
+__all__ = ["Edit", "MostFrequent", "align_words", "full_scores", "most_frequent", "transcription_scores"]
 
 _MOST_ERRORS = 10
 _MOST_RECORDINGS = 10
@@ -62,6 +64,21 @@ def align_words(reference: str, hypothesis: str) -> list[Edit]:
         words, others = said[part.src_start : part.src_end], heard[part.dest_start : part.dest_end]
         edits += [Edit(_KINDS[part.tag], *pair) for pair in zip_longest(words, others, fillvalue="")]
     return edits
+
+
+class MostFrequent(NamedTuple):
+    """The most frequent transcript, as a model directory keeps it."""
+
+    text: str
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Its bytes, for `baseline.safetensors`."""
+        return from_strings("transcript", [self.text])
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Tensor]) -> MostFrequent:
+        """Make it again from what :meth:`tensors` gave."""
+        return cls(*to_strings("transcript", tensors))
 
 
 def most_frequent(texts: Sequence[str]) -> str:

@@ -31,6 +31,7 @@ def _evaluate(
 
         saved = read_model(model)
         told = saved.task.chosen((*saved.task.reading, *saved.task.evaluating), **options)
+        _read_language_model(told)
         reading = {name: value for name, value in told.items() if name in saved.task.reading}
         scoring = {name: value for name, value in told.items() if name not in reading}
         examples = saved.task.load_labelled(data, **reading)
@@ -61,6 +62,7 @@ def _predict(
 
         task = read_model(model).task
         told = task.chosen((*task.reading, *task.answering), **options)
+        _read_language_model(told)
         if "plots" in told:
             from recurra.diagnose.forecast_plot import forecast_pictures
 
@@ -100,3 +102,11 @@ def _check(
             broken += [] if finding.holds else [finding.name]
         if broken:
             raise CheckFailed(f"{model}: does not hold: {', '.join(broken)}")
+
+
+def _read_language_model(told: dict[str, Any]) -> None:
+    """Put what reads the language model that has a say in place of its name."""
+    if "language_model" in told:
+        from recurra.fusion import make_scorer
+
+        told["language_model"] = partial(make_scorer, told["language_model"])

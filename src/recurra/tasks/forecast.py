@@ -2,41 +2,43 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from recurra.batch import WindowBatch, make_window_batch, shuffled_batches
+from recurra.batch import Window, WindowBatch, make_window_batch, shuffled_batches
 from recurra.config import ForecastConfig
 from recurra.data.series import SeriesSet, load_series
 from recurra.data.series_parts import divide
 from recurra.data.windows import Windows
-from recurra.errors import DataError, SettingsError
-from recurra.forecast_baselines import LinearOnWindow
+from recurra.errors import SettingsError
+from recurra.forecast_baselines import LinearOnWindow, drawn_windows
 from recurra.forecast_scores import full_scores
 from recurra.forecast_tables import forecast_remarks, forecast_tables
-from recurra.nn.autoregressive import AutoregressiveForecaster
+from recurra.nn.autoregressive import AutoregressiveForecaster, make_forecaster
 from recurra.nn.forecasting import DirectForecaster
-from recurra.nn.make_forecaster import make_forecaster
 from recurra.nn.outputs import LEVELS
 from recurra.tables import ScoreTable
 from recurra.tasks.base import Loss, RecurrentCall, Start, Task, Validation
 from recurra.tasks.forecast_facts import ForecastFacts, learn_facts, resolved_config
-from recurra.tasks.forecast_lines import forecast_lines
+from recurra.tasks.forecast_lines import Forecasts, forecast_lines, series_forecasts
+from recurra.tasks.forecast_outcomes import linear_pairs, outcomes
 from recurra.tasks.tried import own_data
 from recurra.vocabulary import Vocabulary
 
-__all__ = ["Forecast", "ForecastData", "ForecastExamples", "Forecasts"]
+__all__ = ["Forecast", "ForecastData", "ForecastExamples"]
 
 _VALIDATED = 4_000  # windows at most that choose the best epoch
 _SCORED = 12_000_000  # values at most that are forecast for a score; 21 levels of each are a gigabyte
 _TRIED = 64
+_AT_ONCE = 256
 _DRAWS = 200
 
 
@@ -55,13 +57,6 @@ class ForecastData:
     train: Windows
     valid: Windows
     held_out: dict[str, ForecastExamples]
-
-
-class Forecasts(NamedTuple):
-    """Forecasts of n windows in the units of the series: [n, H, C], and [n, H, C, Q] at the levels `LEVELS`."""
-
-    mean: NDArray[np.float32]
-    quantiles: NDArray[np.float32]
 
 
 class Forecast(Task):
@@ -106,14 +101,8 @@ class Forecast(Task):
         held_out = {"valid": ForecastExamples(series, [(each.train, each.valid) for each in bounds])}
         if any(each.end > each.valid for each in bounds):
             held_out["test"] = ForecastExamples(series, [(each.valid, each.end) for each in bounds])
-        train = task.windows(series, [(0, each.train) for each in bounds])
-        task.data = ForecastData(train, task.windows(*_parts(held_out["valid"]), most=_VALIDATED), held_out)
-        for part, windows in (("training", train), ("validation", task.data.valid)):
-            if not len(windows):
-                raise DataError(
-                    f"{series.name}: expected a {part} window without a gap, found none of a past and {known.horizon} "
-                    "steps to come; give a shorter --horizon, or fill the gaps with --fill"
-                )
+        train = task.windows(ForecastExamples(series, [(0, each.train) for each in bounds]))
+        task.data = ForecastData(train, task.windows(held_out["valid"], most=_VALIDATED), held_out)
         return task
 
     @classmethod
@@ -132,21 +121,25 @@ class Forecast(Task):
         """The columns, the frequency, and all that scales numbers."""
         return self.known.to_json()
 
-    def windows(self, series: SeriesSet, ranges: Sequence[tuple[int, int]], stride: int = 1, most: int = 0) -> Windows:
-        """The windows whose targets lie in a range of each series.
+    def windows(self, examples: ForecastExamples, stride: int = 1, most: int = 0) -> Windows:
+        """The windows whose targets lie within what is to be forecast.
 
         Args:
-            series: which.
-            ranges: of steps, for each.
+            examples: series, and a range of steps of each.
             stride: steps from one origin to the next.
             most: how many windows at most; the stride grows until there are no more. 0 for any number.
+
+        Raises:
+            DataError: there is none, or none without a gap.
         """
         model, known = self.config.model, self.known
         assert model.window is not None
         if most:
-            origins = sum(max(0, stop - start - self.horizon + 1) for start, stop in ranges)
+            origins = sum(max(0, stop - start - self.horizon + 1) for start, stop in examples.ranges)
             stride = max(stride, math.ceil(origins / most))
-        return Windows(series, known.scaling, known.covariates, model.window, self.horizon, list(ranges), stride=stride)
+        return Windows(
+            examples.series, known.scaling, known.covariates, model.window, self.horizon, examples.ranges, stride
+        )
 
     @property
     def horizon(self) -> int:
@@ -214,18 +207,19 @@ class Forecast(Task):
                         f"option '{name}' ({value}) would have no effect: a direct forecaster draws nothing"
                     )
         shape = (len(windows), self.horizon, self.known.sizes.variables)
-        mean, quantiles = np.empty(shape, np.float32), np.empty((*shape, len(LEVELS)), np.float32)
+        mean, quantiles = np.empty(shape), np.empty((*shape, len(LEVELS)), np.float32)
         with self._evaluating():
-            for number, chosen in enumerate(self._blocks(len(windows))):
-                if options:
-                    options["seed"] = (seed or 0) + number
+            for chosen in self._blocks(len(windows)):
                 found = self.network.forecast(windows.batch(chosen).to(self._device), LEVELS, **options)
                 mean[chosen] = found.mean.cpu().numpy()
                 quantiles[chosen] = found.quantiles.cpu().numpy()
-        shift, scale = windows.scales
-        mean = mean * scale[:, np.newaxis] + shift[:, np.newaxis]
-        quantiles = quantiles * scale[:, np.newaxis, :, np.newaxis] + shift[:, np.newaxis, :, np.newaxis]
-        return Forecasts(mean.astype(np.float32), quantiles.astype(np.float32))
+        shift, scale = windows.shift[windows.series_index], windows.scale[windows.series_index]
+        mean = shift[:, np.newaxis] + scale[:, np.newaxis] * mean
+        if self.config.model.output == "point":
+            return Forecasts(mean, None)
+        quantiles *= scale[:, np.newaxis, :, np.newaxis]
+        quantiles += shift[:, np.newaxis, :, np.newaxis]
+        return Forecasts(mean, quantiles)
 
     def held_out(self) -> dict[str, ForecastExamples]:
         """The validation and, where there is one, the test part."""
@@ -235,7 +229,9 @@ class Forecast(Task):
     def fit_baseline(self) -> LinearOnWindow:
         """Fit the linear map on the training windows."""
         assert self.data is not None
-        return LinearOnWindow.fit(self.data.train, self.data.valid, self.config.train.seed)
+        train, valid = self.data.train, self.data.valid
+        drawn = drawn_windows(len(train), self.known.sizes.variables, self.config.train.seed)
+        return LinearOnWindow.fit(linear_pairs(train, drawn), linear_pairs(valid, np.arange(len(valid))))
 
     def restore_baseline(self, tensors: Mapping[str, Tensor]) -> LinearOnWindow:
         """Make the linear map again."""
@@ -249,16 +245,12 @@ class Forecast(Task):
             baseline: fitted on the training windows.
             options: those of `evaluating`.
         """
-        values = self.horizon * self.known.sizes.variables
         stride = options.pop("stride", None)
-        most = 0 if stride else max(1, _SCORED // values)
-        windows = self.windows(examples.series, examples.ranges, stride or 1, most)
-        if not len(windows):
-            raise DataError(
-                f"{examples.series.name}: expected a past and {self.horizon} steps after it without a gap, to compare "
-                "forecasts with; found none in any series"
-            )
-        return full_scores(windows, self.forecasts(windows, **options), baseline, self.known, self.config)
+        most = 0 if stride else max(1, _SCORED // (self.horizon * self.known.sizes.variables))
+        windows = self.windows(examples, stride or 1, most)
+        parts = outcomes(windows, self.forecasts(windows, **options), baseline, self.known, self.config)
+        scores = full_scores(parts, LEVELS, windows.series_index, windows.origins)
+        return {**scores, "left_out": windows.left_out}
 
     def tables(self, scores: Mapping[str, Any], title: str, full: bool) -> list[ScoreTable]:
         """The model beside its baselines and, with `full`, the scores by step of the horizon."""
@@ -295,9 +287,14 @@ class Forecast(Task):
             raise SettingsError("predict: a forecaster reads files: name one with the series up to now")
         reading = {name: value for name, value in options.items() if name in self.reading}
         drawing = {name: options[name] for name in ("draws", "seed") if name in options}
+        draw = options.get("plots")
         for source in inputs:
             series = self._load(source, **reading)
-            yield from forecast_lines(series, self.next(series, **drawing))
+            found = list(series_forecasts(series, self.next(series, **drawing)))
+            for each in found:
+                yield forecast_lines(each)
+            if draw is not None:
+                draw(found)
 
     def next(self, series: SeriesSet, **options: Any) -> Forecasts:
         """Forecast what comes after the end of each series; the options are those of :meth:`forecasts`."""
@@ -310,14 +307,13 @@ class Forecast(Task):
         """Windows as lists: of a source, of the training data's file, or else random ones."""
         found = source or own_data(self.config, "numbers")
         if found is None:
-            return _random_windows(self)
-        examples = self.load_labelled(found, **reading)
-        windows = self.windows(*_parts(examples), most=_TRIED)
+            return self._random_windows()
+        windows = self.windows(self.load_labelled(found, **reading), most=_TRIED)
         return [[part.tolist() for part in windows.window(number)[:4]] for number in range(len(windows))]
 
     def responses(self, sequences: Sequence[list[Any]], padding: int = 0) -> list[Tensor]:
-        """What the network forecasts of each window, in scaled units: the quantiles of one step, or of all."""
-        batch = make_window_batch([self._window(parts) for parts in sequences])
+        """The quantiles that the network forecasts for each window, in scaled units, [H, C, Q]."""
+        batch = self._batch(sequences)
         chance = torch.Generator().manual_seed(0)
 
         def widened(values: Tensor) -> Tensor:
@@ -325,10 +321,55 @@ class Forecast(Task):
 
         batch = batch._replace(past=widened(batch.past), covariates=widened(batch.covariates))
         with torch.inference_mode():
-            return list(self.network.first_steps(batch))
+            return list(self.network.forecast(batch, LEVELS).quantiles)
 
     def recurrent_call(self, sequences: Sequence[list[Any]]) -> RecurrentCall:
         """The recurrent layers, and what they read of the windows."""
-        batch = make_window_batch([self._window(parts) for parts in sequences])
         with torch.no_grad():
-            return RecurrentCall(self.network.recurrent, *self.network.recurrent_inputs(batch))
+            return RecurrentCall(self.network.recurrent, *self.network.recurrent_inputs(self._batch(sequences)))
+
+    def _batch(self, sequences: Sequence[list[Any]]) -> WindowBatch:
+        """Windows of lists, with a future of zeros, which no forecast looks at."""
+        sizes = self.known.sizes
+        columns = (sizes.variables, sizes.covariates, sizes.ahead)
+        targets = np.zeros((self.horizon, sizes.variables), np.float32)
+        windows = []
+        for *rows, static in sequences:
+            parts = [np.array(part, np.float32).reshape(-1, size) for part, size in zip(rows, columns, strict=True)]
+            past, covariates, ahead = parts
+            covariates = covariates if sizes.covariates else np.zeros((len(past), 0), np.float32)
+            ahead = ahead if sizes.ahead else np.zeros((self.horizon, 0), np.float32)
+            windows.append(Window(past, covariates, ahead, np.array(static, np.float32), targets))
+        return make_window_batch(windows)
+
+    def _random_windows(self) -> list[list[Any]]:
+        chance, sizes = np.random.default_rng(0), self.known.sizes
+        assert self.config.model.window is not None
+        found = []
+        for steps in chance.integers(1, self.config.model.window + 1, _TRIED).tolist():
+            shapes = ((steps, sizes.variables), (steps, sizes.covariates), (self.horizon, sizes.ahead), (sizes.static,))
+            found.append([chance.standard_normal(shape).round(4).tolist() for shape in shapes])
+        return found
+
+    def _load(self, source: str, delimiter: str | None = None) -> SeriesSet:
+        """Read series as those of training were."""
+        data = self.config.data if delimiter is None else self.config.data.model_copy(update={"delimiter": delimiter})
+        return load_series(data, self.known.columns, self.known.frequency, source)
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.network.parameters()).device
+
+    @staticmethod
+    def _blocks(windows: int) -> list[NDArray[np.int64]]:
+        """Consecutive windows, so many as are forecast at a time."""
+        return np.array_split(np.arange(windows), math.ceil(windows / _AT_ONCE))
+
+    @contextlib.contextmanager
+    def _evaluating(self) -> Iterator[None]:
+        """Neither dropout nor gradients."""
+        training = self.network.training
+        self.network.eval()
+        with torch.inference_mode():
+            yield
+        self.network.train(training)

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from recurra.config import ForecastConfig
 from recurra.data.covariates import Covariates
-from recurra.data.series import Series, SeriesColumns, SeriesSet
+from recurra.data.series import Series, SeriesSet
+from recurra.data.series_columns import SeriesColumns
 from recurra.data.series_parts import Bounds
 from recurra.data.series_scaling import Scaling
 from recurra.data.time_stamps import Frequency
 from recurra.errors import SettingsError
-from recurra.forecast_baselines import seasonal_error
+from recurra.forecast_scores import seasonal_error
 from recurra.nn.forecasting import WindowSizes
 
 __all__ = ["ForecastFacts", "learn_facts", "resolved_config"]
@@ -36,7 +37,8 @@ class ForecastFacts:
         frequency: from one step to the next.
         scaling: of what the network reads and writes.
         standard: mean and deviation of each series' training part, for scores on scaled values.
-        seasonal_errors: by series, the mean absolute error of the seasonal naive method in the training part, [C].
+        seasonal_errors: by series, the mean absolute error of the seasonal naive method in the training part, [C];
+            None where there is none.
         covariates: how the other columns become numbers.
         sizes: of a window's parts.
         series: how many there are.
@@ -47,7 +49,7 @@ class ForecastFacts:
     frequency: Frequency
     scaling: Scaling
     standard: Scaling
-    seasonal_errors: dict[str, list[float]]
+    seasonal_errors: dict[str, list[float | None]]
     covariates: Covariates
     sizes: WindowSizes
     series: int
@@ -70,7 +72,7 @@ class ForecastFacts:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> ForecastFacts:
         """Make it again."""
-        columns = {name: tuple(v) if isinstance(v, list) else v for name, v in values["columns"].items()}
+        columns: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in values["columns"].items()}
         return cls(
             SeriesColumns(**columns),
             Frequency.parse(values["frequency"]),
@@ -86,7 +88,7 @@ class ForecastFacts:
     def seasonal_errors_of(self, series: Series, season: int) -> NDArray[np.float64]:
         """The seasonal naive method's error on a series, [C]: in training or, if it was not there, in all of it."""
         known = self.seasonal_errors.get(series.id)
-        return seasonal_error(series.target, season) if known is None else np.array(known)
+        return seasonal_error(series.target, season) if known is None else np.array(known, np.float64)
 
 
 def resolved_config(config: ForecastConfig, series: SeriesSet) -> ForecastConfig:
@@ -131,28 +133,27 @@ def resolved_config(config: ForecastConfig, series: SeriesSet) -> ForecastConfig
     )
 
 
-def learn_facts(
-    config: ForecastConfig, series: SeriesSet, columns: SeriesColumns, bounds: Sequence[Bounds]
-) -> ForecastFacts:
+def learn_facts(config: ForecastConfig, series: SeriesSet, bounds: Sequence[Bounds]) -> ForecastFacts:
     """Learn all that is to be known of the training parts of some series.
 
     Args:
         config: with numbers for all.
         series: whole.
-        columns: which column is what.
         bounds: of the parts of each series.
     """
     assert config.model.scaling is not None
-    assert config.data.season is not None
+    season = config.data.season
+    assert season is not None
     covariates = Covariates.fit(series, bounds, calendar=bool(config.model.calendar))
     errors = {
-        each.id: seasonal_error(each.target[: bound.train], config.data.season).tolist()
+        each.id: [None if np.isnan(e) else float(e) for e in seasonal_error(each.target[: bound.train], season)]
         for each, bound in zip(series.series, bounds, strict=True)
     }
-    ahead, static = covariates.sizes.ahead, covariates.sizes.static
-    sizes = WindowSizes(series.series[0].target.shape[1], covariates.sizes.past + ahead, ahead, static)
+    ahead = covariates.ahead_size
+    variables = series.series[0].target.shape[1]
+    sizes = WindowSizes(variables, covariates.past_size + ahead, ahead, covariates.static_size)
     return ForecastFacts(
-        columns,
+        series.columns,
         series.frequency,
         Scaling.fit(series, bounds, config.model.scaling),
         Scaling.fit(series, bounds, "standard"),

@@ -36,6 +36,7 @@ class Listener:
         self._rate = log_mel.sample_rate
         self._state: Any = network.start_stream()
         self._greedy = GreedyStream()
+        self._ids: list[int] = []
         self._said: list[NDArray[np.float32]] = []
         self._samples = 0
         self._busy = 0.0
@@ -58,7 +59,7 @@ class Listener:
         with torch.inference_mode():
             found, self._state = self._network.step_stream(frames, self._state)
         self._take(found.numpy())
-        text = self._decoding.text(self._greedy.ids)
+        text = self._decoding.text(self._ids)
         self._busy += time.perf_counter() - started
         return text
 
@@ -74,4 +75,4 @@ class Listener:
 
     def _take(self, log_probabilities: NDArray[np.float32]) -> None:
         self._said.append(log_probabilities)
-        self._greedy.push(self._decoding.without_unknown(log_probabilities))
+        self._ids = self._greedy.push(self._decoding.without_unknown(log_probabilities))

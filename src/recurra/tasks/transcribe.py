@@ -15,11 +15,12 @@ from torch import Tensor, nn
 from recurra.batch import FrameBatch, TranscriptBatch, length_sorted, make_frame_batch, shuffled_batches
 from recurra.config import TranscribeConfig
 from recurra.ctc_search import best_path
-from recurra.data.encoded_recordings import EncodedRecordings, hear
+from recurra.data.encoded_recordings import EncodedRecordings, find_sample_rate, hear, make_log_mel
 from recurra.data.features import FeatureStats, LogMel
-from recurra.data.recording_splits import RecordingSplits, load_recording_splits
-from recurra.data.recordings import load_recordings
-from recurra.errors import SettingsError
+from recurra.data.recording_columns import RecordingColumns
+from recurra.data.recording_splits import RecordingSplits, load_recording_splits, reading_like_training
+from recurra.data.recordings import Recordings, load_recordings
+from recurra.errors import DataError
 from recurra.metrics import share_and_error
 from recurra.nn.transcription import TranscriptionNetwork
 from recurra.tables import ScoreTable
@@ -27,7 +28,7 @@ from recurra.tasks.base import Loss, RecurrentCall, Start, Task, Validation
 from recurra.tasks.transcribed import answers
 from recurra.tasks.transcripts import Decoding, make_decoding
 from recurra.tasks.tried import own_data
-from recurra.transcription_scores import MostFrequent, full_scores
+from recurra.transcription_scores import MostFrequent, full_scores, most_frequent
 from recurra.transcription_tables import transcription_remarks, transcription_tables
 from recurra.vocabulary import Vocabulary
 
@@ -52,20 +53,32 @@ class TranscribeFacts:
     """What was learnt of the training recordings.
 
     Attributes:
-        columns: the names of the path and the text column of the training data.
-        sample_rate: in Hz, of what the network hears; None where the data are features already.
-        size: F, numbers of a frame.
-        stats: the mean and the deviation of each.
+        columns: the names of the path and the text column of the manifest; None without one.
+        stats: mean and deviation of each of the F numbers of a frame.
         recordings: how many there are.
-        seconds: how long they are together.
+        frames: how many they have together.
     """
 
-    columns: tuple[str, str]
-    sample_rate: int | None
-    size: int
+    columns: RecordingColumns | None
     stats: FeatureStats
     recordings: int
-    seconds: float
+    frames: int
+
+    @property
+    def size(self) -> int:
+        """F, the numbers of a frame."""
+        return len(self.stats.mean)
+
+    def to_json(self) -> dict[str, Any]:
+        """As `config.json` holds it."""
+        columns = None if self.columns is None else list(self.columns)
+        return {**vars(self), "columns": columns, "stats": self.stats.to_json()}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> TranscribeFacts:
+        """Make it again."""
+        columns = None if values["columns"] is None else RecordingColumns(*values["columns"])
+        return cls(columns, FeatureStats.from_json(values["stats"]), values["recordings"], values["frames"])
 
 
 class Transcribe(Task):
@@ -100,44 +113,58 @@ class Transcribe(Task):
         self.known = known
         self.data = data
         torch.manual_seed(config.train.seed)
-        self.network = TranscriptionNetwork(known.size, len(vocabulary), config.model)
+        self.network = TranscriptionNetwork(
+            known.size,
+            len(vocabulary),
+            config.model,
+            time_masks=config.train.time_masks,
+            frequency_masks=config.train.frequency_masks,
+        )
 
     @classmethod
     def from_data(cls, config: TranscribeConfig, start: Start | None = None) -> Transcribe:
-        """Read the recordings that the configuration names; errors as :func:`load_recording_splits` and :func:`hear`."""
+        """Read the recordings that the configuration names.
+
+        Errors are those of :func:`load_recording_splits` and :func:`hear`.
+        """
         return cls.from_splits(config, load_recording_splits(config.data, config.train.seed))
 
     @classmethod
     def from_splits(cls, config: TranscribeConfig, splits: RecordingSplits) -> Transcribe:
         """Learn the symbols and the scale of the features from the training recordings, and hear all."""
-        texts = [recording.text for recording in splits.train.items]
-        vocabulary = Vocabulary.build([texts], config.vocabulary)
-        train = hear(splits.train, config.features, vocabulary, config.model.stack, training=True)
-        known = TranscribeFacts(
-            splits.train.columns, train.sample_rate, train.size, train.stats, len(train), train.seconds
-        )
-        if train.sample_rate is not None:
-            heard = config.features.model_copy(update={"sample_rate": train.sample_rate})
-            config = config.model_copy(update={"features": heard})
-        others = {
-            part: hear(recordings, config.features, vocabulary, config.model.stack, stats=train.stats)
-            for part, recordings in (("valid", splits.valid), ("test", splits.test))
-            if recordings is not None
+        rate = find_sample_rate(splits.train, config.features)
+        config = config.model_copy(update={"features": config.features.model_copy(update={"sample_rate": rate})})
+        vocabulary = Vocabulary.build([splits.train.texts()], config.vocabulary)
+        train = cls._hear(config, splits.train, vocabulary, None, refuse_impossible=True)
+        held_out = {
+            part: cls._hear(config, recordings, vocabulary, train.stats)
+            for part, recordings in splits.parts().items()
+            if part != "train"
         }
-        return cls(config, vocabulary, known, TranscribeData(train, others["valid"], others.get("test")))
+        known = TranscribeFacts(splits.train.columns, train.stats, len(train), int(train.lengths.sum()))
+        return cls(config, vocabulary, known, TranscribeData(train, held_out["valid"], held_out.get("test")))
+
+    @staticmethod
+    def _hear(
+        config: TranscribeConfig,
+        recordings: Recordings,
+        vocabulary: Vocabulary,
+        stats: FeatureStats | None,
+        refuse_impossible: bool = False,
+    ) -> EncodedRecordings:
+        stack = config.model.stack
+        return hear(recordings, config.features, stats, vocabulary, stack, refuse_impossible=refuse_impossible)
 
     @classmethod
     def restore(
         cls, config: TranscribeConfig, vocabularies: Mapping[str, Vocabulary], facts: Mapping[str, Any]
     ) -> Transcribe:
         """Make the task again from what a model directory holds."""
-        told = {**facts, "columns": tuple(facts["columns"]), "stats": FeatureStats.from_json(facts["stats"])}
-        return cls(config, vocabularies["tokenizer.json"], TranscribeFacts(**told))
+        return cls(config, vocabularies["tokenizer.json"], TranscribeFacts.from_json(facts))
 
     def facts(self) -> dict[str, Any]:
-        """The columns, the sample rate, and the mean and deviation of the features."""
-        known = self.known
-        return {**vars(known), "columns": list(known.columns), "stats": known.stats.to_json()}
+        """The columns, the mean and deviation of the features, and how much there was to hear."""
+        return self.known.to_json()
 
     def steps(self) -> int:
         """How many batches an epoch has."""
@@ -159,15 +186,16 @@ class Transcribe(Task):
         valid, decoding = self.data.valid, self.decoding()
         errors, losses = [], []
         for number, found in self.log_probabilities(valid):
+            if valid.possible[number]:
+                losses.append(_loss_of(found, valid.ids[number]))
             said, meant = (
                 decoding.text(best_path(decoding.without_unknown(found))),
-                self._reference(valid.texts[number]),
+                self.reference(valid.texts[number]),
             )
             errors.append((Levenshtein.distance(said, meant), len(meant)))
-            losses.append(_loss_of(found, valid.ids[number]))
         wrong, characters = np.array(errors, dtype=float).T
         share, error = share_and_error(wrong, characters)
-        return Validation(float(np.mean(losses)), -share, error)
+        return Validation(float(np.mean(losses or [0.0])), -share, error)
 
     @staticmethod
     def shown(score: float) -> str:
@@ -200,8 +228,8 @@ class Transcribe(Task):
         return self.known.stats
 
     @property
-    def columns(self) -> tuple[str, str]:
-        """The names of the path and the text column of the training data."""
+    def columns(self) -> RecordingColumns | None:
+        """The names of the path and the text column of the training manifest."""
         return self.known.columns
 
     @property
@@ -209,14 +237,14 @@ class Transcribe(Task):
         """What makes features of samples.
 
         Raises:
-            SettingsError: the model was trained on features, and how they were made is not known.
+            DataError: the model was trained on features, and how they were made is not known.
         """
-        heard = self.config.features
-        if heard.sample_rate is None:
-            raise SettingsError(
-                "the model was trained on features (.npy, .npz), so it cannot hear audio: give features"
+        made = make_log_mel(self.config.features)
+        if made is None:
+            raise DataError(
+                "expected features (.npy, .npz), as in training, found audio: how to make them is not known"
             )
-        return LogMel(heard.sample_rate, heard.mels, heard.frame_ms, heard.hop_ms)
+        return made
 
     def held_out(self) -> dict[str, EncodedRecordings]:
         """The validation and, where there are some, the test recordings."""
@@ -226,7 +254,7 @@ class Transcribe(Task):
     def fit_baseline(self) -> MostFrequent:
         """Keep the most frequent transcript."""
         assert self.data is not None
-        return MostFrequent.fit([self._reference(text) for text in self.data.train.texts])
+        return MostFrequent(most_frequent([self.reference(text) for text in self.data.train.texts]))
 
     def restore_baseline(self, tensors: Mapping[str, Tensor]) -> MostFrequent:
         """Make it again."""
@@ -242,8 +270,13 @@ class Transcribe(Task):
         """
         decoding = self.decoding(**options)
         said = {number: decoding.transcribe(found).text for number, found in self.log_probabilities(examples)}
-        references = [self._reference(text) for text in examples.texts]
-        return full_scores([said[number] for number in range(len(examples))], references, baseline)
+        return full_scores(
+            [said[number] for number in range(len(examples))],
+            [self.reference(text) for text in examples.texts],
+            [str(path) for path in examples.paths],
+            baseline.text,
+            sum(examples.unknown.values()) / max(1, sum(map(len, examples.ids))),
+        )
 
     def tables(self, scores: Mapping[str, Any], title: str, full: bool) -> list[ScoreTable]:
         """The model beside its baseline and, with `full`, its errors."""
@@ -255,13 +288,13 @@ class Transcribe(Task):
 
     def card(self) -> list[str]:
         """What the model was trained on."""
-        known, rate = self.known, self.known.sample_rate
-        sound = f"{known.seconds / 60:,.1f} minutes" if rate else f"{known.seconds:,.0f} frames"
-        heard = f"at {rate:,} Hz" if rate else f"of {known.size} features a frame"
+        known, heard = self.known, self.config.features
+        minutes = known.frames * heard.hop_ms / 60_000
+        how = f"at {heard.sample_rate:,} Hz" if heard.sample_rate else f"as {known.size} features a frame"
         streams = "it reads from both ends" if self.config.model.bidirectional else "it can follow a stream"
         return [
-            f"Trained by recurra on {known.recordings:,} recordings ({sound}) of `{self.config.data.data}`, {heard}; "
-            f"symbols are {self.config.vocabulary.tokens}, and {streams}."
+            f"Trained by recurra on {known.recordings:,} recordings ({minutes:,.1f} minutes) of "
+            f"`{self.config.data.data}`, heard {how}; symbols are {self.config.vocabulary.tokens}, and {streams}."
         ]
 
     def example_call(self) -> str:
@@ -270,8 +303,8 @@ class Transcribe(Task):
 
     def load_labelled(self, source: str, **reading: Any) -> EncodedRecordings:
         """Read recordings with their transcripts."""
-        recordings = load_recordings(source, text="required", preferred=self.known.columns, **reading)
-        return hear(recordings, self.config.features, self.vocabulary, self.config.model.stack, stats=self.known.stats)
+        recordings = load_recordings(source, preferred=self.columns, **reading)
+        return self._hear(self.config, recordings, self.vocabulary, self.stats)
 
     def sequences(self, source: str | None, **reading: Any) -> list[list[list[float]]]:
         """Features of recordings: of a source, of the training data, or else random ones."""
@@ -279,11 +312,12 @@ class Transcribe(Task):
         if found is None:
             chance = np.random.default_rng(0)
             lengths = chance.integers(1, 120, _TRIED)
-            return [chance.standard_normal((n, self.known.size)).round(4).tolist() for n in lengths]
-        own = {} if source else self.config.data.model_dump(include=set(self.reading))
-        recordings = load_recordings(found, text="optional", preferred=self.known.columns, **{**own, **reading})
-        few = recordings.first(_TRIED)
-        heard = hear(few, self.config.features, self.vocabulary, self.config.model.stack, stats=self.known.stats)
+            return [chance.standard_normal((length, self.known.size)).round(4).tolist() for length in lengths]
+        told = reading if source else {**reading_like_training(found, self.config.data), **reading}
+        told.pop("group_column", None)
+        recordings = load_recordings(found, text="optional", preferred=self.columns, **told)
+        few = recordings.part(np.arange(len(recordings)) < _TRIED, recordings.name)
+        heard = self._hear(self.config, few, self.vocabulary, self.stats)
         return [frames.tolist() for frames in heard.features]
 
     def responses(self, sequences: Sequence[list[list[float]]], padding: int = 0) -> list[Tensor]:
@@ -311,7 +345,7 @@ class Transcribe(Task):
     def _batch(self, sequences: Sequence[list[list[float]]]) -> FrameBatch:
         return make_frame_batch([np.array(frames, np.float32).reshape(-1, self.known.size) for frames in sequences])
 
-    def _reference(self, text: str) -> str:
+    def reference(self, text: str) -> str:
         """A transcript as the model writes it: without capitals, if it knows none, and with single spaces."""
         return " ".join(self.vocabulary.normalized(text).split())
 

@@ -18,6 +18,7 @@ from recurra.batch import make_frame_batch
 from recurra.config import TranscribeConfig
 from recurra.data.audio import AUDIO_SUFFIXES, read_audio
 from recurra.data.features import FEATURE_SUFFIXES, FeatureStats, LogMel, read_features
+from recurra.data.recording_columns import RecordingColumns
 from recurra.data.recordings import load_recordings
 from recurra.errors import DataError, SettingsError
 from recurra.inputs import standard_input
@@ -38,11 +39,16 @@ class Hearing(Protocol):
     network: TranscriptionNetwork
 
     @property
-    def log_mel(self) -> LogMel: ...
+    def log_mel(self) -> LogMel:
+        """What makes features of samples."""
+
     @property
-    def stats(self) -> FeatureStats: ...
+    def stats(self) -> FeatureStats:
+        """What scales features."""
+
     @property
-    def columns(self) -> tuple[str, str]: ...
+    def columns(self) -> RecordingColumns | None:
+        """The names of the path and the text column of the training manifest."""
 
 
 def answers(
@@ -86,7 +92,7 @@ def answers(
                 yield from _in_pieces(task, path, _cut(samples, round(chunk * task.log_mel.sample_rate)), decoding)
 
 
-def _paths(source: str, columns: tuple[str, str], reading: dict[str, Any]) -> list[str]:
+def _paths(source: str, columns: RecordingColumns | None, reading: dict[str, Any]) -> list[str]:
     if source == "-" or Path(source).suffix.lower() in (*AUDIO_SUFFIXES, *FEATURE_SUFFIXES):
         return [source]
     return [str(each.path) for each in load_recordings(source, text="optional", preferred=columns, **reading).items]
@@ -111,9 +117,9 @@ def _whole(task: Hearing, path: str, samples: NDArray[np.float32], decoding: Dec
 
 def _transcribed(task: Hearing, features: NDArray[np.float32], decoding: Decoding) -> Transcript:
     """The transcript of features [T, F], which are not scaled yet."""
-    if features.shape[1] != task.stats.size:
+    if features.shape[1] != len(task.stats.mean):
         raise DataError(
-            f"features: expected {task.stats.size} numbers a frame, as in training, found {features.shape[1]}"
+            f"features: expected {len(task.stats.mean)} numbers a frame, as in training, found {features.shape[1]}"
         )
     batch = make_frame_batch([task.stats.apply(features)])
     with torch.inference_mode():

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,9 @@ from recurra.errors import SettingsError
 from recurra.vocabulary import PADDING, UNKNOWN, Vocabulary
 from recurra.writing import TextStream
 
-__all__ = ["Decoding", "Transcript", "Word", "make_decoding", "words_of"]
+__all__ = ["Decoding", "LanguageModel", "Transcript", "Word", "make_decoding", "words_of"]
+
+LanguageModel: TypeAlias = Callable[[Vocabulary, str], Scorer]  # of a vocabulary, and what its symbols are
 
 _BEAM_WITH_LANGUAGE = 16
 _WEIGHT, _BONUS = 0.5, 0.5
@@ -30,7 +32,7 @@ class Word(NamedTuple):
 
 
 class Transcript(NamedTuple):
-    """What was said, and how sure the network is of it: the geometric mean over the symbols, of none over the blanks."""
+    """What was said, and how sure the network is: the geometric mean over the symbols or, without any, the blanks."""
 
     text: str
     confidence: float
@@ -86,10 +88,11 @@ class Decoding(NamedTuple):
         return "".join([*map(stream.write, ids), stream.end()]).strip()
 
     @staticmethod
-    def without_unknown(log_probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The same with the unknown symbol impossible."""
-        known = log_probabilities.copy()
+    def without_unknown(log_probabilities: NDArray[np.float32]) -> NDArray[np.float64]:
+        """The same given that it is not the unknown symbol: its share goes to the others."""
+        known = log_probabilities.astype(np.float64)
         known[:, UNKNOWN] = -np.inf
+        known -= np.logaddexp.reduce(known, axis=1, keepdims=True)
         return known
 
 
@@ -99,7 +102,7 @@ def make_decoding(
     step: float,
     reach: float,
     beam: int | None = None,
-    language_model: str | None = None,
+    language_model: LanguageModel | None = None,
     language_weight: float | None = None,
     language_bonus: float | None = None,
 ) -> Decoding:
@@ -111,14 +114,12 @@ def make_decoding(
         step: seconds of a step.
         reach: seconds that a step hears.
         beam: None for 1, with a language model 16.
-        language_model: a language model's directory or an ARPA file.
+        language_model: makes a scorer for the symbols, such as a part of :func:`recurra.fusion.make_scorer`.
         language_weight: None for 0.5.
         language_bonus: None for 0.5.
 
     Raises:
         SettingsError: an option out of range or without effect.
-        ModelDirectoryError: the language model is missing or damaged.
-        MissingExtraError: kenlm, which reads ARPA files, is not installed.
     """
     if beam is not None and beam < 1:
         raise SettingsError(f"option 'beam' ({beam}): expected at least 1")
@@ -129,9 +130,7 @@ def make_decoding(
         return Decoding(vocabulary, tokens, step, reach, beam or 1)
     if beam == 1:
         raise SettingsError("option 'language_model' would have no effect: with --beam 1 nothing is compared")
-    from recurra.fusion import make_scorer
-
-    scorer = make_scorer(language_model, vocabulary, tokens)
+    scorer = language_model(vocabulary, tokens)
     weight = _WEIGHT if language_weight is None else language_weight
     bonus = _BONUS if language_bonus is None else language_bonus
     return Decoding(vocabulary, tokens, step, reach, beam or _BEAM_WITH_LANGUAGE, scorer, weight, bonus)
@@ -148,7 +147,9 @@ def words_of(vocabulary: Vocabulary, tokens: str, aligned: Sequence[Aligned], st
         reach: seconds from the beginning of a step to its end.
     """
     words: list[Word] = []
-    text, spans, sure = "", [], []
+    text = ""
+    spans: list[tuple[int, int]] = []
+    sure: list[float] = []
     stream = TextStream(vocabulary, tokens)
 
     def close() -> None:
