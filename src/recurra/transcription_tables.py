@@ -51,7 +51,7 @@ def transcription_remarks(scores: Scores) -> list[str]:
 
 
 def _summary(title: str, named: Mapping[str, Scores]) -> ScoreTable:
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
             name,
             interval(found["word_error"]),
