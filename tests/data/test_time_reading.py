@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from recurra.data.time_reading import are_dates, are_whole, parse_times
+from recurra.data.time_reading import are_dates, mostly_times, parse_times
 from recurra.errors import DataError
 
 
@@ -71,7 +71,7 @@ def test_whole_numbers(caplog: pytest.LogCaptureFixture) -> None:
         found = parse_times(pl.Series(texts), "a.csv")
         assert found.dtype == np.int64
         assert found.tolist() == [int(text) for text in texts]
-        assert are_whole(pl.Series(texts)).all()
+        assert mostly_times(pl.Series(texts), whole=True)
         assert not are_dates(pl.Series(texts)).any()
     assert caplog.messages == []
     assert parse_times(pl.Series(["20160731", "20160801"]), "a.csv")[1] == np.datetime64("2016-08-01")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-__all__ = ["are_numbers", "mostly", "numbers_in"]
+__all__ = ["are_numbers", "mostly_numbers", "numbers_in"]
 
 _MISSING = ("", "nan", "na", "n/a", "null", "none")
 _TRUTH = {"true": "1", "false": "0"}
@@ -38,12 +38,7 @@ def are_numbers(values: pl.Series) -> pl.Series:
     return numbers_in(values)[0].is_not_null()
 
 
-def mostly(fit: pl.Series, values: pl.Series) -> bool:
-    """Return whether more than half of the values that are there fit.
-
-    Args:
-        fit: which do, [n].
-        values: [n], null where missing.
-    """
-    held = values.drop_nulls().len()
-    return 2 * int(fit.fill_null(False).sum()) > held
+def mostly_numbers(values: pl.Series) -> bool:
+    """Return whether strings hold more numbers than other text; missing ones do not count."""
+    numbers, faulty = numbers_in(values)
+    return int(numbers.count()) > int(faulty.sum())

@@ -193,7 +193,9 @@ class _Cutting:
             more = f" and {len(self._missing) - SHOWN:,} more columns" if len(self._missing) > SHOWN else ""
             _log.warning("%s: values missing in rows that are there: %s%s; %s", name, counts, more, remedy)
         if self._after:
-            _log.warning("%s: %s rows after the last known value of their series not used", name, f"{self._after:,}")
+            _log.warning(
+                "%s: rows after the last known value of their series are not used: %s", name, f"{self._after:,}"
+            )
         return series
 
     def _one(self, number: int, group: list[int]) -> Series | None:

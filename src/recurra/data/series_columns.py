@@ -11,9 +11,9 @@ import polars as pl
 from recurra.config import ForecastDataConfig
 from recurra.data.columns import listed_columns, note_unfit, require_column, say_found
 from recurra.data.names import TIME_NAMES
-from recurra.data.numbers import are_numbers, mostly
+from recurra.data.numbers import mostly_numbers
 from recurra.data.table import Table
-from recurra.data.time_reading import are_dates, are_whole
+from recurra.data.time_reading import mostly_times
 from recurra.errors import DataError, nearest
 
 __all__ = ["SeriesColumns", "find_series_columns", "require_trained_columns"]
@@ -124,9 +124,9 @@ def _find_time(table: Table, sample: pl.DataFrame, free: Sequence[str]) -> tuple
     lower = {column.strip().lower(): column for column in reversed(free)}
     known = [lower[name] for name in TIME_NAMES if name in lower]
     for column in known:
-        if mostly(are_dates(sample[column]) | are_whole(sample[column]), sample[column]):
+        if mostly_times(sample[column], whole=True):
             return column, "a well-known name"
-    dates = [column for column in free if mostly(are_dates(sample[column]), sample[column])]
+    dates = [column for column in free if mostly_times(sample[column], whole=False)]
     if len(dates) == 1:
         return dates[0], "the only one with dates"
     if known and not dates:
@@ -142,7 +142,7 @@ def _find_time(table: Table, sample: pl.DataFrame, free: Sequence[str]) -> tuple
 def _find_targets(table: Table, sample: pl.DataFrame, free: Sequence[str]) -> tuple[str, ...]:
     if _TARGET in free:
         return (say_found(table, "target", (_TARGET, "a well-known name")),)
-    numeric = tuple(column for column in free if mostly(are_numbers(sample[column]), sample[column]))
+    numeric = tuple(column for column in free if mostly_numbers(sample[column]))
     if not numeric:
         raise DataError(
             f"{table.name}: found no column of numbers to forecast; {listed_columns(table)}; name them with "

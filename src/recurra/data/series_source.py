@@ -7,10 +7,10 @@ from pathlib import Path
 
 from recurra.config import ForecastDataConfig
 from recurra.data.hub import HubTable, is_hub
-from recurra.data.numbers import are_numbers, mostly
+from recurra.data.numbers import are_numbers, mostly_numbers
 from recurra.data.table import Table, is_delimited, read_table
 from recurra.data.text import hub_splits, open_one
-from recurra.data.time_reading import are_dates
+from recurra.data.time_reading import are_dates, mostly_times
 from recurra.errors import DataError, SettingsError
 
 __all__ = ["open_series"]
@@ -75,11 +75,13 @@ def _first_row_names_columns(source: str, delimiter: str | None) -> bool | None:
     rows = table.sample(_PEEK)
     if rows.height < 2:
         return None
-    for kind, are in (("dates", are_dates), ("numbers", are_numbers)):
-        columns = [column for column in rows.columns if mostly(are(rows[column][1:]), rows[column][1:])]
-        other = [rows[column][0] for column in columns if rows[column][0] and not are(rows[column][:1]).all()]
-        if columns and (other or kind == "dates"):
-            found = f"'{other[0]}' stands above {kind}" if other else "it holds a date, as those below"
-            _log.info("%s: its first row is %s: %s", source, "a header" if other else "data, not a header", found)
-            return bool(other)
-    return None
+    below = rows[1:]
+    dates = [column for column in rows.columns if mostly_times(below[column], whole=False)]
+    columns = dates or [column for column in rows.columns if mostly_numbers(below[column])]
+    are, kind = (are_dates, "dates") if dates else (are_numbers, "numbers")
+    other = [rows[column][0] for column in columns if rows[column][0] and not are(rows[column][:1]).all()]
+    if not columns:
+        return None
+    found = f"'{other[0]}' stands above {kind}" if other else f"it holds {kind}, as those below"
+    _log.info("%s: its first row is %s: %s", source, "a header" if other else "data, not a header", found)
+    return bool(other)

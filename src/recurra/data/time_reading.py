@@ -11,7 +11,7 @@ from recurra.data.faults import SHOWN, listed
 from recurra.data.time_stamps import Times
 from recurra.errors import DataError
 
-__all__ = ["RowNames", "are_dates", "are_whole", "parse_times"]
+__all__ = ["RowNames", "are_dates", "mostly_times", "parse_times"]
 
 RowNames = Callable[[Sequence[int]], list[str]]
 _log = logging.getLogger("recurra")
@@ -86,10 +86,12 @@ def are_dates(values: pl.Series) -> pl.Series:
     return dates
 
 
-def are_whole(values: pl.Series) -> pl.Series:
-    """Return which strings are whole numbers."""
-    whole: pl.Series = values.str.strip_chars().cast(pl.Int64, strict=False).is_not_null()
-    return whole
+def mostly_times(values: pl.Series, whole: bool) -> bool:
+    """Return whether more than half of the strings that are there are dates or, with `whole`, whole numbers."""
+    fit = are_dates(values)
+    if whole:
+        fit = fit | values.str.strip_chars().cast(pl.Int64, strict=False).is_not_null()
+    return 2 * int(fit.sum()) > int(values.count())
 
 
 def _as_numpy(stamps: pl.Series) -> Times:
