@@ -119,3 +119,18 @@ def test_a_series_that_training_had_not_tells_its_own_scale(drawn: SeriesSet) ->
     assert_allclose(scaling.of(new, before=10).scale, np.nanstd(new.target[:10], axis=0))
     assert [part.tolist() for part in scaling.of(new, before=0)] == [[0, 0], [1, 1]]
     assert Scaling.fit(drawn, BOUNDS, "none").knows(new)
+
+
+@pytest.mark.parametrize("kind", ["standard", "mean"])
+def test_a_gap_at_the_end_of_training_tells_nothing(kind: ScalingName, drawn: SeriesSet) -> None:
+    filled = np.zeros((50, 2), bool)
+    filled[[5, 38, 39, 40], 0] = True  # a line from step 37 to step 41, which is no longer training
+    drawn.series[0] = replace(drawn.series[0], filled=filled)
+    before = Scaling.fit(drawn, BOUNDS, kind)
+    drawn.series[0].target[filled & (np.arange(50) > 37)[:, np.newaxis]] = 1e6
+    assert Scaling.fit(drawn, BOUNDS, kind).to_json() == before.to_json()
+    held = drawn.series[0].target[:38, 0] if kind == "standard" else np.abs(drawn.series[0].target[:38, 0])
+    assert_allclose(before.of(drawn.series[0]).scale[0], held.std() if kind == "standard" else held.mean())
+    assert_allclose(before.of(drawn.series[0]).scale[1], Scaling.fit(drawn, BOUNDS, kind).of(drawn.series[0]).scale[1])
+    new = replace(drawn.series[0], id="new")
+    assert before.of(new, before=40).scale.tolist() == before.of(drawn.series[0]).scale.tolist()

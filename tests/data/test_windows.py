@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,10 +14,13 @@ from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 
 from recurra.batch import Window, WindowBatch, make_window_batch
+from recurra.config import FillName, ForecastDataConfig
 from recurra.data.covariates import Covariates
-from recurra.data.series import Series, SeriesSet
-from recurra.data.series_parts import Bounds
+from recurra.data.gaps import fill_gaps
+from recurra.data.series import Series, SeriesSet, load_series
+from recurra.data.series_parts import Bounds, divide
 from recurra.data.series_scaling import Scaling
+from recurra.data.time_stamps import calendar_features, times_after
 from recurra.data.windows import Windows
 from recurra.errors import DataError
 
@@ -284,7 +288,7 @@ def test_no_window_is_an_error(make_series: MakeSeries, make_series_set: MakeSet
     gaps = np.arange(12.0)
     gaps[::3] = np.nan
     made = make_series_set([make_series(gaps)])
-    with pytest.raises(DataError, match=r"found none: each of 7 has a missing value; fill gaps with --fill"):
+    with pytest.raises(DataError, match=r"found none: each of 7 has a gap where it may not; fill them with --fill"):
         Windows(made, *plain(made), 4, 5, [(0, 12)])
     with pytest.raises(DataError, match=r"found none: the series are too short, or choose a smaller"):
         Windows(made, *plain(made), 4, 5, [(8, 12)])
@@ -328,3 +332,71 @@ def test_sixty_thousand_windows(make_series: MakeSeries, make_series_set: MakeSe
     # About 0.15 s where nothing else runs; window by window it would be ten times as much.
     assert time.process_time() - began < 1.5
     assert torch.isfinite(windows.batch(order[:64]).covariates).all()
+
+
+@pytest.mark.parametrize("fill", ["previous", "linear", "zero"])
+def test_the_future_enters_no_filled_gap(fill: FillName, make_series: MakeSeries, make_series_set: MakeSet) -> None:
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(60, 2))
+    values[rng.random((60, 2)) < 0.15] = np.nan
+    values[[0, -1]] = 1
+    missing = np.isnan(values)
+
+    def windows_of(held: NDArray[np.float64], measured: bool = False) -> Windows:
+        made = make_series_set([replace(make_series(fill_gaps(held, fill)), filled=missing)])
+        scaling, covariates = Scaling("none", {}), Covariates.fit(made, [Bounds(60, 60, 60)], calendar=False)
+        return Windows(replace(made, fill=fill), scaling, covariates, 6, 3, [(0, 60)], measured=measured)
+
+    windows = windows_of(values)
+    gap_before = missing[np.arange(1, 58) - 1].any(axis=1)
+    expected = np.arange(1, 58)[~gap_before] if fill == "linear" else np.arange(1, 58)
+    assert windows.origins.tolist() == expected.tolist()
+    assert windows.left_out == 57 - len(expected)
+    for index, origin in enumerate(windows.origins):
+        changed = values.copy()
+        changed[origin:] *= -50
+        assert_array_equal(windows_of(changed).window(index).past, windows.window(index).past)
+    whole = [origin for origin in expected if not missing[origin : origin + 3].any()]
+    assert windows_of(values, measured=True).origins.tolist() == whole
+
+
+def test_next_may_begin_where_a_gap_was_filled(make_series: MakeSeries, make_series_set: MakeSet) -> None:
+    filled = np.zeros((9, 1), bool)
+    filled[-1] = True
+    made = replace(make_series_set([replace(make_series(np.arange(9)), filled=filled)]), fill="linear")
+    assert len(Windows.next(made, *plain(made), 4, 3)) == 1
+
+
+def test_from_a_file(write: Callable[[str, str], Path]) -> None:
+    """Read, divided, scaled and cut: what is forecast of a counting series is the next number, at its own time."""
+    rows = "".join(f"{np.datetime64('2024-01-01') + day},{day},{2 * day},{3 * day}\n" for day in range(60))
+    path = write("count.csv", f"ds,y,p,f\n{rows}2024-03-01,,,180\n2024-03-02,,,183\n")
+    config = ForecastDataConfig(
+        data=str(path), past_columns="p", future_columns="f", target_columns="y", valid_steps=10, test_steps=10
+    )
+    made = load_series(config)
+    bounds = divide(made, config, 2)
+    scaling, covariates = Scaling.fit(made, bounds, "standard"), Covariates.fit(made, bounds)
+    assert bounds == [Bounds(40, 50, 60)]
+    assert_allclose(scaling.of(made.series[0]), [[19.5], [np.arange(40).std()]])
+    parts = [(0, 40), (40, 50), (50, 60)]
+    for windows in [Windows(made, scaling, covariates, 7, 2, [part]) for part in parts] + [
+        Windows.next(made, scaling, covariates, 7, 2)
+    ]:
+        batch = windows.batch(np.arange(len(windows)))
+        newest = batch.past[np.arange(len(windows)), batch.lengths - 1]
+        assert_allclose(
+            windows.shift + windows.scale * newest.numpy(), windows.origins[:, None] - 1, rtol=1e-5, atol=1e-5
+        )
+        if batch.targets is not None:
+            assert_allclose(
+                windows.shift[0] + windows.scale[0] * batch.targets[:, :, 0].numpy(),
+                windows.origins[:, None] + np.arange(2),
+                rtol=1e-5,
+                atol=1e-5,
+            )
+        else:
+            assert_array_equal(windows.origins, [60])
+        times = times_after(made.series[0].start, made.frequency, windows.origins)
+        assert_array_equal(batch.ahead[:, 0, 1:], calendar_features(times, made.frequency))
+        assert_allclose(batch.ahead[:, 0, 0], (windows.origins - 19.5) / np.arange(40).std(), rtol=1e-5)

@@ -69,6 +69,7 @@ class SeriesSet:
         static_columns: what a series is.
         series: the series, in the order in which they begin in the file, and there by variable.
         wide: whether the file has a row for each time and a column for each variable, and no ids.
+        fill: what was put into gaps of the targets; past-only columns got the value before where it is "linear".
     """
 
     name: str
@@ -81,6 +82,7 @@ class SeriesSet:
     static_columns: tuple[str, ...]
     series: list[Series]
     wide: bool
+    fill: FillName = "none"
 
     @property
     def columns(self) -> SeriesColumns:
@@ -150,6 +152,7 @@ def read_series(
         columns.static,
         series,
         columns.id is None,
+        config.fill,
     )
 
 
@@ -219,7 +222,7 @@ class _Cutting:
             name,
             times_after(start, self._frequency, np.array([first]))[0] if first else start,
             filled,
-            fill_gaps(past, self._fill),
+            fill_gaps(past, "previous" if self._fill == "linear" else self._fill),  # a line tells of what comes after
             self._ahead(values[first:, width + len(columns.past) :], end - first, present[end:]),
             self._rows.static[number],
             put if put.any() else None,

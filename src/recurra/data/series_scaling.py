@@ -48,7 +48,8 @@ class Scaling:
     def fit(cls, series_set: SeriesSet, bounds: Sequence[Bounds], kind: ScalingName) -> Scaling:
         """Find the scales on the steps [0, train) of each series alone.
 
-        Missing values do not count. A variable of which training has one value alone, or none, cannot tell a scale:
+        Missing values do not count, nor what was put into a gap that training ends in: it may tell of what comes after.
+        A variable of which training has one value alone, or none, cannot tell a scale:
         it has scale 1, and is named in a warning.
 
         Args:
@@ -60,7 +61,7 @@ class Scaling:
             return cls(kind, {})
         scales, flat = {}, []
         for series, own in zip(series_set.series, bounds, strict=True):
-            scales[series.id], unsure = _scale(series.target[: own.train], kind)
+            scales[series.id], unsure = _scale(_measured(series, own.train), kind)
             flat += [
                 f"'{series.id}'" if len(unsure) == 1 else f"'{series.id}', variable '{variable}'"
                 for variable, is_flat in zip(series_set.variables, unsure)
@@ -86,7 +87,7 @@ class Scaling:
             variables = series.target.shape[1]
             return Scale(np.zeros(variables), np.ones(variables))
         known = self.scales.get(series.id)
-        return known if known is not None else _scale(series.target[:before], self.kind)[0]
+        return known if known is not None else _scale(_measured(series, before), self.kind)[0]
 
     def to_json(self) -> dict[str, Any]:
         """Return what :meth:`from_json` reads, in types that JSON has."""
@@ -124,6 +125,15 @@ def mean_and_deviation(
     deviation = np.sqrt((np.where(known, shares - mean, 0.0) ** 2).sum(axis=0) / counts)
     only = np.where(np.isfinite(low), low, 0.0)
     return np.where(flat, only, peak * mean), np.where(flat, 1.0, peak * deviation), flat
+
+
+def _measured(series: Series, before: int | None) -> NDArray[np.float64]:
+    """Return the steps [0, before) of the variables, without filled values after the last one that was measured."""
+    target = series.target[:before]
+    if series.filled is None:
+        return target
+    at_end = np.logical_and.accumulate(series.filled[:before][::-1])[::-1]
+    return np.where(at_end, np.nan, target)
 
 
 def _scale(target: NDArray[np.float64], kind: ScalingName) -> tuple[Scale, NDArray[np.bool_]]:

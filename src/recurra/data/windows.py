@@ -28,7 +28,7 @@ class Windows:
 
     The past of a window is the steps [origin - length, origin), where length is `longest`, or the origin itself where
     the series begins later; its targets are the steps [origin, origin + H). Windows with a missing value in any step
-    that they read are left out.
+    that they read are left out, and so are those whose past ends in a gap that a line fills: it leads to a target.
 
     Attributes:
         series_set: the series.
@@ -37,7 +37,7 @@ class Windows:
         series_index: int64 [n], of each window the number of its series.
         origins: int64 [n], of each window the step number of its first target.
         lengths: int64 [n], of each window the steps of its past, at least 1.
-        left_out: how many windows a missing value made useless.
+        left_out: how many windows a missing or filled value made useless.
         shift: float64 [series, C], of each series; y = shift + scale * z.
         scale: float64 [series, C].
     """
@@ -52,6 +52,7 @@ class Windows:
         ranges: Sequence[tuple[int, int]],
         stride: int = 1,
         shortest: int = 1,
+        measured: bool = False,
     ) -> None:
         """Find the windows.
 
@@ -65,6 +66,7 @@ class Windows:
                 back to the start of the series. Ranges that end after their series give windows without targets.
             stride: steps from one origin to the next.
             shortest: fewest steps of a past.
+            measured: whether windows with a filled value among their targets are left out, as no truth to score by.
 
         Raises:
             DataError: there is no window, or there are values beyond what float32 holds.
@@ -81,6 +83,7 @@ class Windows:
         self._known = covariate_rows(series_set, covariates, self._steps, max(window, horizon))
         self._static = covariates.of_series(series_set)
         self._past_size = covariates.past_size
+        self._measured = measured
         found = [
             self._origins(number, np.arange(first, last - horizon + 1, stride))
             for number, (first, (_, last)) in enumerate(zip(firsts, ranges))
@@ -169,19 +172,26 @@ class Windows:
     def _origins(self, series: int, candidates: _Index) -> tuple[_Index, int]:
         """Return those of some origins whose windows have no missing value, and how many have one."""
         values = self._targets.piece(series, 0, len(self.series_set.series[series].target))
-        known = self._known.piece(series, 0, self._steps[series])
-        of_target: NDArray[np.bool_] = np.zeros(len(known), bool)
-        of_target[: len(values)] = np.isnan(values).any(axis=1)
-        before = _counts(of_target | np.isnan(known).any(axis=1))
-        after = _counts(of_target | np.isnan(known[:, self._past_size :]).any(axis=1))
+        unknown = np.isnan(self._known.piece(series, 0, self._steps[series]))
+        missing = np.zeros((len(unknown), values.shape[1]), bool)
+        missing[: len(values)] = np.isnan(values)
+        before = _counts(np.hstack([missing, unknown]))
+        after = _counts(np.hstack([missing, unknown[:, self._past_size :]]))
         starts, ends = candidates - np.minimum(candidates, self.longest), candidates + self.horizon
         whole = (before[candidates] == before[starts]) & (after[ends] == after[candidates])
+        filled = self.series_set.series[series].filled
+        if filled is not None and self._has_targets:
+            put = _counts(filled)
+            if self.series_set.fill == "linear":
+                whole &= put[candidates] == put[candidates - 1]
+            if self._measured:
+                whole &= put[ends] == put[candidates]
         return candidates[whole], int(len(candidates) - whole.sum())
 
     def _require_some(self) -> None:
         if not len(self):
             why = (
-                f"each of {self.left_out:,} has a missing value; fill gaps with --fill previous (or linear, zero)"
+                f"each of {self.left_out:,} has a gap where it may not; fill them with --fill previous, linear or zero"
                 if self.left_out
                 else "the series are too short"
             )
@@ -192,8 +202,8 @@ class Windows:
 
 
 def _counts(gaps: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Return how many gaps there are before each step, and in all, [T + 1]."""
-    return np.concatenate([[0], np.cumsum(gaps)])
+    """Return how many steps with a gap [T, K] there are before each step, and in all, [T + 1]."""
+    return np.concatenate([[0], np.cumsum(gaps.any(axis=1))])
 
 
 def _unready(series: Series, window: int, horizon: int, with_ahead: bool) -> Iterator[str]:
