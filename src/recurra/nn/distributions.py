@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -273,7 +273,8 @@ def check_levels(levels: Sequence[float]) -> None:
 
 def normal_quantiles(levels: Sequence[float]) -> Tensor:
     """The quantiles of the standard normal distribution, float64."""
-    return torch.special.ndtri(torch.tensor(levels, dtype=torch.float64))
+    quantiles: Tensor = torch.special.ndtri(torch.tensor(levels, dtype=torch.float64))
+    return quantiles
 
 
 def _t_quantiles(freedom: Tensor, levels: tuple[float, ...]) -> Tensor:
@@ -287,7 +288,8 @@ def _t_quantiles(freedom: Tensor, levels: tuple[float, ...]) -> Tensor:
 @cache
 def _t_coefficients(levels: tuple[float, ...]) -> NDArray[np.float64]:
     """Coefficients of the polynomials in 4 / df - 1, which is -1..1, of each level: [13, Q]."""
-    return np.stack([chebyshev.chebinterpolate(_t_quantile, _DEGREE, (level,)) for level in levels], 1)
+    interpolated = [chebyshev.chebinterpolate(partial(_t_quantile, level=level), _DEGREE) for level in levels]
+    return np.stack(interpolated, 1)
 
 
 def _t_quantile(x: NDArray[np.float64], level: float) -> NDArray[np.float64]:

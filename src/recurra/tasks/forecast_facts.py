@@ -72,7 +72,9 @@ class ForecastFacts:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> ForecastFacts:
         """Make it again."""
-        columns: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in values["columns"].items()}
+        columns: dict[str, Any] = {
+            name: tuple(v) if isinstance(v, list) else v for name, v in values["columns"].items()
+        }
         return cls(
             SeriesColumns(**columns),
             Frequency.parse(values["frequency"]),

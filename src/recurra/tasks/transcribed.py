@@ -164,7 +164,7 @@ def _samples(stream: IO[bytes], size: int) -> Iterator[NDArray[np.float32]]:
     while data := stream.read(size * _SAMPLE_BYTES):
         if len(data) % _SAMPLE_BYTES:
             raise DataError("standard input: expected samples of 16 bits, found an odd number of bytes")
-        yield np.frombuffer(data, "<i2").astype(np.float32) / 32768
+        yield np.frombuffer(data, "<i2").astype(np.float32) / np.float32(32768)
 
 
 def _resampled(pieces: Iterable[NDArray[np.float32]], rate: int, wanted: int) -> Iterator[NDArray[np.float32]]:
