@@ -43,4 +43,5 @@ def fill_gaps(values: NDArray[np.float64], fill: FillName) -> NDArray[np.float64
         return filled
     before = np.maximum.accumulate(np.where(missing, -1, np.arange(len(values))[:, None]), axis=0)
     carried: NDArray[np.float64] = np.take_along_axis(values, np.maximum(before, 0), axis=0)
-    return np.where(before < 0, np.nan, carried)
+    carried[before < 0] = np.nan
+    return carried
