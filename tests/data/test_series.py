@@ -193,11 +193,12 @@ def test_the_future(write: Write, caplog: pytest.LogCaptureFixture) -> None:
     assert f"{path}: rows after the last known value of their series are not used: 3" in caplog.messages
 
 
-def test_rows_of_the_future_end_where_they_are_unknown(write: Write) -> None:
+def test_rows_of_the_future_end_where_they_are_unknown(write: Write, caplog: pytest.LogCaptureFixture) -> None:
     path = write("a.csv", "ds,y,f\n1,5,1\n2,6,2\n3,,3\n4,,\n5,,5\n")
     assert numbers(load(path, future_columns="f").series[0].ahead) == [1, 2, 3]
     path = write("a.csv", "ds,y,f\n1,5,1\n2,6,2\n3,,3\n5,,5\n")
     assert numbers(load(path, future_columns="f").series[0].ahead) == [1, 2, 3]
+    assert caplog.messages == []  # no gap of what is known
 
 
 def test_another_file_is_read_as_that_of_training(write: Write) -> None:

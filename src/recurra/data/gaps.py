@@ -42,5 +42,6 @@ def fill_gaps(values: NDArray[np.float64], fill: FillName) -> NDArray[np.float64
             filled[:, column] = np.interp(steps, steps[known], values[known, column], left=np.nan)
         return filled
     before = np.maximum.accumulate(np.where(missing, -1, np.arange(len(values))[:, None]), axis=0)
-    found: NDArray[np.float64] = np.where(before < 0, np.nan, np.take_along_axis(values, np.maximum(before, 0), axis=0))
-    return found
+    carried: NDArray[np.float64] = np.take_along_axis(values, np.maximum(before, 0), axis=0)
+    carried[before < 0] = np.nan
+    return carried

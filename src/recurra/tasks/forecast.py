@@ -101,7 +101,7 @@ class Forecast(Task):
         held_out = {"valid": ForecastExamples(series, [(each.train, each.valid) for each in bounds])}
         if any(each.end > each.valid for each in bounds):
             held_out["test"] = ForecastExamples(series, [(each.valid, each.end) for each in bounds])
-        train = task.windows(ForecastExamples(series, [(0, each.train) for each in bounds]))
+        train = task.windows(ForecastExamples(series, [(0, each.train) for each in bounds]), measured=False)
         task.data = ForecastData(train, task.windows(held_out["valid"], most=_VALIDATED), held_out)
         return task
 
@@ -121,13 +121,14 @@ class Forecast(Task):
         """The columns, the frequency, and all that scales numbers."""
         return self.known.to_json()
 
-    def windows(self, examples: ForecastExamples, stride: int = 1, most: int = 0) -> Windows:
+    def windows(self, examples: ForecastExamples, stride: int = 1, most: int = 0, measured: bool = True) -> Windows:
         """The windows whose targets lie within what is to be forecast.
 
         Args:
             examples: series, and a range of steps of each.
             stride: steps from one origin to the next.
             most: how many windows at most; the stride grows until there are no more. 0 for any number.
+            measured: whether windows are left out whose targets were filled in.
 
         Raises:
             DataError: there is none, or none without a gap.
@@ -138,7 +139,14 @@ class Forecast(Task):
             origins = sum(max(0, stop - start - self.horizon + 1) for start, stop in examples.ranges)
             stride = max(stride, math.ceil(origins / most))
         return Windows(
-            examples.series, known.scaling, known.covariates, model.window, self.horizon, examples.ranges, stride
+            examples.series,
+            known.scaling,
+            known.covariates,
+            model.window,
+            self.horizon,
+            examples.ranges,
+            stride,
+            measured=measured,
         )
 
     @property
