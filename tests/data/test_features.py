@@ -176,7 +176,7 @@ def test_statistics_are_those_of_all_frames_together() -> None:
     rng = np.random.default_rng(0)
     recordings = [rng.normal(1e4, 3, (length, 4)).astype(np.float32) for length in (5, 0, 1, 300)]
     for frames in recordings:
-        frames[:, 3] = 0.1  # never varies, though a mean of it is rounded
+        frames[:, 3] = 0.1
     stats = FeatureStats.fit(iter(recordings))
     together = np.concatenate(recordings).astype(np.float64)
     np.testing.assert_allclose(stats.mean, together.mean(axis=0), rtol=1e-7)

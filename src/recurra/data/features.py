@@ -190,7 +190,6 @@ class FeatureStats:
             ShapeError: frames differ in size.
         """
         count, mean, squares = 0, np.zeros(1), np.zeros(1)
-        least, most = np.full(1, np.inf), np.full(1, -np.inf)
         for frames in features:
             if not len(frames):
                 continue
@@ -201,12 +200,11 @@ class FeatureStats:
             squares = squares + ((frames - here) ** 2).sum(axis=0) + (here - mean) ** 2 * count * share
             mean = mean + (here - mean) * share
             count += len(frames)
-            least, most = np.minimum(least, frames.min(axis=0)), np.maximum(most, frames.max(axis=0))
         if not count:
             raise DataError("expected frames to take mean and deviation from, found none")
         deviation = np.sqrt(squares / count).astype(np.float32)
-        varies = (least < most) & (deviation > 0)
-        return cls(mean.astype(np.float32), np.where(varies, deviation, np.float32(1)))
+        # Of equal numbers it is exactly 0: sums of float32 numbers in double precision are exact that far.
+        return cls(mean.astype(np.float32), np.where(deviation > 0, deviation, np.float32(1)))
 
     def apply(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return frames [T, F], each number less its mean and divided by its deviation.
