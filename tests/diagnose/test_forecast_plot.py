@@ -11,8 +11,9 @@ import pytest
 
 from recurra.diagnose import forecast_plot
 from recurra.diagnose.drawing import STYLES
-from recurra.diagnose.forecast_plot import SeriesForecast, draw_forecast, forecast_pictures
+from recurra.diagnose.forecast_plot import draw_forecast, forecast_pictures
 from recurra.errors import OutputError, ShapeError
+from recurra.tasks.forecast_lines import SeriesForecast
 
 SVG = "{http://www.w3.org/2000/svg}"
 LEVELS = (0.025, 0.1, 0.5, 0.9, 0.975)

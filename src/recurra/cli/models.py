@@ -66,7 +66,7 @@ def _predict(
         if "plots" in told:
             from recurra.diagnose.forecast_plot import forecast_pictures
 
-            told["plots"] = partial(forecast_pictures, told["plots"])
+            told["plots"] = partial(forecast_pictures, folder=told["plots"])
         with contextlib.ExitStack() as stack:
             answers = task.predict(inputs or [], **told)
             if "attention" in told:

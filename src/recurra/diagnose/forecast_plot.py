@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -20,8 +20,9 @@ from recurra.diagnose.drawing import INK, LEGEND, SETTINGS, STYLES, any_script, 
 from recurra.errors import ShapeError
 from recurra.files import failures_named, write_text
 from recurra.forecast_sums import level_place
+from recurra.tasks.forecast_lines import SeriesForecast
 
-__all__ = ["MOST_PICTURES", "SeriesForecast", "draw_forecast", "forecast_pictures"]
+__all__ = ["MOST_PICTURES", "draw_forecast", "forecast_pictures"]
 
 MOST_PICTURES = 50
 
@@ -35,33 +36,6 @@ _LONGEST_NAME = 60
 _BANDS = ((0.1, 0.9, "80 % interval", 0.28, "-"), (0.025, 0.975, "95 % interval", 0.16, (0, (1, 2))))
 
 Numbers = NDArray[np.floating[Any]]
-Times = NDArray[np.datetime64] | NDArray[np.int64]
-
-
-class SeriesForecast(NamedTuple):
-    """What is drawn of one series, in its units.
-
-    Attributes:
-        name: of the series.
-        variables: the names of its C variables, with their units where they are known.
-        times: of the past, [T], dates or whole numbers.
-        past: [T, C], NaN where missing.
-        times_ahead: [H].
-        mean: [H, C].
-        quantiles: [H, C, Q], or None where nothing but the mean is known.
-        levels: of the quantiles; 0.025, 0.1, 0.9 and 0.975 must be among them.
-        truth: what came, [H, C], NaN where it is not known; or None.
-    """
-
-    name: str
-    variables: Sequence[str]
-    times: Times
-    past: Numbers
-    times_ahead: Times
-    mean: Numbers
-    quantiles: Numbers | None
-    levels: Sequence[float]
-    truth: Numbers | None = None
 
 
 def draw_forecast(forecast: SeriesForecast, style: str = "gru", time: str = "time") -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from functools import cache, partial
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -288,8 +288,8 @@ def _t_quantiles(freedom: Tensor, levels: tuple[float, ...]) -> Tensor:
 @cache
 def _t_coefficients(levels: tuple[float, ...]) -> NDArray[np.float64]:
     """Coefficients of the polynomials in 4 / df - 1, which is -1..1, of each level: [13, Q]."""
-    interpolated = [chebyshev.chebinterpolate(partial(_t_quantile, level=level), _DEGREE) for level in levels]
-    return np.stack(interpolated, 1)
+    nodes = chebyshev.chebpts1(_DEGREE + 1)
+    return np.stack([chebyshev.chebfit(nodes, _t_quantile(nodes, level), _DEGREE) for level in levels], 1)
 
 
 def _t_quantile(x: NDArray[np.float64], level: float) -> NDArray[np.float64]:

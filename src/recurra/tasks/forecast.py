@@ -28,7 +28,7 @@ from recurra.nn.outputs import LEVELS
 from recurra.tables import ScoreTable
 from recurra.tasks.base import Loss, RecurrentCall, Start, Task, Validation
 from recurra.tasks.forecast_facts import ForecastFacts, learn_facts, resolved_config
-from recurra.tasks.forecast_lines import Forecasts, forecast_lines, series_forecasts
+from recurra.tasks.forecast_lines import Forecasts, SeriesForecast, forecast_lines, series_forecasts
 from recurra.tasks.forecast_outcomes import linear_pairs, outcomes
 from recurra.tasks.tried import own_data
 from recurra.vocabulary import Vocabulary
@@ -290,19 +290,24 @@ class Forecast(Task):
         return ForecastExamples(series, list(zip(starts, lengths, strict=True)))
 
     def predict(self, inputs: Sequence[str], **options: Any) -> Iterator[str]:
-        """Yield a JSON object a step and series: what comes after the last row of each file's series."""
+        """Yield a JSON object a step and series: what comes after the last row of each file's series.
+
+        The option `plots` is what draws the forecasts, such as :func:`recurra.diagnose.forecast_plot.forecast_pictures`
+        without its folder.
+        """
         if not inputs or "-" in inputs:
             raise SettingsError("predict: a forecaster reads files: name one with the series up to now")
         reading = {name: value for name, value in options.items() if name in self.reading}
         drawing = {name: options[name] for name in ("draws", "seed") if name in options}
-        draw = options.get("plots")
+        drawn: list[SeriesForecast] = []
         for source in inputs:
             series = self._load(source, **reading)
-            found = list(series_forecasts(series, self.next(series, **drawing)))
-            for each in found:
-                yield forecast_lines(each)
-            if draw is not None:
-                draw(found)
+            for found in series_forecasts(series, self.next(series, **drawing)):
+                yield forecast_lines(found)
+                if "plots" in options:
+                    drawn.append(found)
+        if drawn:
+            options["plots"](drawn)
 
     def next(self, series: SeriesSet, **options: Any) -> Forecasts:
         """Forecast what comes after the end of each series; the options are those of :meth:`forecasts`."""
@@ -343,10 +348,9 @@ class Forecast(Task):
         targets = np.zeros((self.horizon, sizes.variables), np.float32)
         windows = []
         for *rows, static in sequences:
-            parts = [np.array(part, np.float32).reshape(-1, size) for part, size in zip(rows, columns, strict=True)]
-            past, covariates, ahead = parts
-            covariates = covariates if sizes.covariates else np.zeros((len(past), 0), np.float32)
-            ahead = ahead if sizes.ahead else np.zeros((self.horizon, 0), np.float32)
+            past, covariates, ahead = (
+                np.array(part, np.float32).reshape(len(part), size) for part, size in zip(rows, columns, strict=True)
+            )
             windows.append(Window(past, covariates, ahead, np.array(static, np.float32), targets))
         return make_window_batch(windows)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +14,9 @@ from recurra.data.time_stamps import show_time, times_after
 from recurra.nn.outputs import LEVELS
 
 __all__ = ["INTERVALS", "Forecasts", "SeriesForecast", "forecast_lines", "series_forecasts", "variable_names"]
+
+Numbers = NDArray[np.floating[Any]]
+Times = NDArray[np.datetime64] | NDArray[np.int64]
 
 INTERVALS = {"80": (0.1, 0.9), "95": (0.025, 0.975)}
 
@@ -33,21 +36,25 @@ class SeriesForecast(NamedTuple):
 
     Attributes:
         name: of the series.
-        variables: the names of its C variables.
+        variables: the names of its C variables, with their units where they are known.
         times: of the past, [T], dates or whole numbers.
         past: [T, C], NaN where missing.
         times_ahead: [H].
         mean: [H, C].
-        quantiles: [H, C, Q], or None.
+        quantiles: [H, C, Q], or None where nothing but the mean is known.
+        levels: of the quantiles; 0.025, 0.1, 0.9 and 0.975 must be among them.
+        truth: what came, [H, C], NaN where it is not known; or None.
     """
 
     name: str
-    variables: tuple[str, ...]
-    times: NDArray[Any]
-    past: NDArray[np.float64]
-    times_ahead: NDArray[Any]
-    mean: NDArray[np.float64]
-    quantiles: NDArray[np.float32] | None
+    variables: Sequence[str]
+    times: Times
+    past: Numbers
+    times_ahead: Times
+    mean: Numbers
+    quantiles: Numbers | None
+    levels: Sequence[float] = LEVELS
+    truth: Numbers | None = None
 
 
 def variable_names(series: SeriesSet) -> tuple[str, ...]:
