@@ -14,6 +14,11 @@ __all__ = ["forecast_remarks", "forecast_tables"]
 
 _MOST_STEPS = 12  # of the horizon that have a row of their own
 
+_WITH_INTERVALS = {  # two of them fit beside the names into 80 columns
+    "with intervals": {"MAE": "mae", "RMSE": "rmse"},
+    "with intervals, without units": {"MASE": "mase", "MSE (scaled)": "mse_scaled"},
+}
+
 Scores = Mapping[str, Any]
 
 
@@ -28,7 +33,7 @@ def forecast_tables(scores: Scores, title: str, full: bool) -> list[ScoreTable]:
     named = {"this model": scores["model"], **scores["baselines"]}
     what = f"{scores['origins']:,} forecasts of {_counted(scores['horizon'], 'step')}, {scores['series']:,} series"
     summary = {
-        "MAE": lambda found: _with_interval(found["mae"]),
+        "MAE": lambda found: _number(found["mae"]),
         "MASE": lambda found: _number(found.get("mase")),
         "sMAPE %": lambda found: _percent(found["smape"]),
         "MAE\n(scaled)": lambda found: _number(found["mae_scaled"]),
@@ -46,7 +51,8 @@ def forecast_remarks(scores: Scores) -> list[str]:
         scores: as of :func:`recurra.forecast_scores.full_scores`.
     """
     model, without = scores["model"], scores["without_mase"]
-    lines = [_gain(scores["gain"])] if "gain" in scores else []
+    lines = [f"MAE of this model {_with_interval(model['mae'])}; scaled {_with_interval(model['mae_scaled'])}"]
+    lines += [_gain(scores["gain"])] if "gain" in scores else []
     if "coverage_80" in model:
         held = (f"{name} % intervals hold {_share(model[f'coverage_{name}'])} %" for name in ("80", "95"))
         lines.append(f"{', '.join(held)} of what came")
@@ -59,9 +65,10 @@ def forecast_remarks(scores: Scores) -> list[str]:
 
 
 def _details(named: Mapping[str, Scores]) -> list[ScoreTable]:
-    errors = {"RMSE": "rmse", "MASE": "mase", "MAE (scaled)": "mae_scaled", "MSE (scaled)": "mse_scaled"}
-    columns = {shown: lambda found, name=name: _with_interval(found.get(name)) for shown, name in errors.items()}
-    tables = [_table("with their intervals", columns, named)]
+    tables = []
+    for title, errors in _WITH_INTERVALS.items():
+        told = [(name, *(_with_interval(found.get(key)) for key in errors.values())) for name, found in named.items()]
+        tables.append(ScoreTable(title, ("", *errors), told))
     model = named["this model"]
     if "coverage_80" not in model:
         return tables
