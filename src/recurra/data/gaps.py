@@ -35,7 +35,7 @@ def fill_gaps(values: NDArray[np.float64], fill: FillName) -> NDArray[np.float64
     if fill == "zero":
         return np.where(missing, 0.0, values)
     if fill == "linear":
-        filled = values.copy()
+        filled: NDArray[np.float64] = values.copy()
         steps = np.arange(len(values))
         for column in np.flatnonzero(missing.any(axis=0) & ~missing.all(axis=0)):
             known = ~missing[:, column]
