@@ -273,7 +273,8 @@ def check_levels(levels: Sequence[float]) -> None:
 
 def normal_quantiles(levels: Sequence[float]) -> Tensor:
     """The quantiles of the standard normal distribution, float64."""
-    return torch.special.ndtri(torch.tensor(levels, dtype=torch.float64))
+    quantiles: Tensor = torch.special.ndtri(torch.tensor(levels, dtype=torch.float64))
+    return quantiles
 
 
 def _t_quantiles(freedom: Tensor, levels: tuple[float, ...]) -> Tensor:
@@ -287,9 +288,7 @@ def _t_quantiles(freedom: Tensor, levels: tuple[float, ...]) -> Tensor:
 @cache
 def _t_coefficients(levels: tuple[float, ...]) -> NDArray[np.float64]:
     """Coefficients of the polynomials in 4 / df - 1, which is -1..1, of each level: [13, Q]."""
-    return np.stack([chebyshev.chebinterpolate(_t_quantile, _DEGREE, (level,)) for level in levels], 1)
-
-
-def _t_quantile(x: NDArray[np.float64], level: float) -> NDArray[np.float64]:
-    quantiles: NDArray[np.float64] = stdtrit(4 / (x + 1), level)
-    return quantiles
+    nodes = chebyshev.chebpts1(_DEGREE + 1)
+    exact = stdtrit(4 / (nodes[:, np.newaxis] + 1), np.array(levels))
+    coefficients: NDArray[np.float64] = chebyshev.chebfit(nodes, exact, _DEGREE)  # through all the nodes
+    return coefficients
