@@ -289,9 +289,6 @@ def _t_quantiles(freedom: Tensor, levels: tuple[float, ...]) -> Tensor:
 def _t_coefficients(levels: tuple[float, ...]) -> NDArray[np.float64]:
     """Coefficients of the polynomials in 4 / df - 1, which is -1..1, of each level: [13, Q]."""
     nodes = chebyshev.chebpts1(_DEGREE + 1)
-    return np.stack([chebyshev.chebfit(nodes, _t_quantile(nodes, level), _DEGREE) for level in levels], 1)
-
-
-def _t_quantile(x: NDArray[np.float64], level: float) -> NDArray[np.float64]:
-    quantiles: NDArray[np.float64] = stdtrit(4 / (x + 1), level)
-    return quantiles
+    exact = stdtrit(4 / (nodes[:, np.newaxis] + 1), np.array(levels))
+    coefficients: NDArray[np.float64] = chebyshev.chebfit(nodes, exact, _DEGREE)  # through all the nodes
+    return coefficients
