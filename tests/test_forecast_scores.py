@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from scipy.stats import norm
+from scipy.stats import norm, t
 from sklearn.metrics import mean_absolute_error, mean_pinball_loss, mean_squared_error
 
 from recurra.errors import DataError, ShapeError
@@ -198,6 +198,14 @@ def test_the_interval_holds_the_true_error_nearly_always():
         )
         held += found["mae"]["low"] <= true <= found["mae"]["high"]
     assert 51 <= held <= 60
+
+
+def test_intervals_of_few_groups_are_about_those_of_student():
+    outcomes = drawn(12, variables=1)._replace(quantiles=None)
+    errors = abs(outcomes.truth - outcomes.mean).mean((1, 2))
+    half = t.ppf(0.975, 11) * errors.std(ddof=1) / np.sqrt(12)
+    found = score(outcomes, series=np.arange(12), origins=np.zeros(12, int))["model"]["mae"]
+    assert (found["high"] - found["low"]) / (2 * half) == pytest.approx(1, abs=0.05)
 
 
 @pytest.mark.parametrize(

@@ -5,16 +5,21 @@ give intervals that are far too narrow. It is over blocks of origins that follow
 the bootstrap for general stationary observations", 1989; here blocks that do not overlap, as in Carlstein, 1986), each
 twice as long as the horizon, and a block has the windows of all series, which may err alike at the same time. Where no
 series has ten of them, as where each of many series is forecast once, it is over series. Where there are not ten
-series either there is no interval.
+series either there is no interval. As few groups make percentiles too narrow, those that are taken lie further out, by
+Student's t (the expanded percentile interval of Hesterberg, "What teachers should know about the bootstrap", 2015).
+What neighbouring blocks still have in common is not allowed for: of walks at random that are forecast by their last
+value 95 % intervals over 60 blocks hold the true error in 94 % of cases, over 11 blocks in 92 %.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr, stdtrit
 
 from recurra.errors import DataError, ShapeError
 from recurra.forecast_sums import (
@@ -133,15 +138,12 @@ def full_scores(
         raise DataError("expected windows to score, found none: is the test part shorter than the horizon?")
     summed = _summed(parts, levels, series, origins)
     drawn = _resampled(summed)
-    scores = {
-        name: _scores(sums, None if drawn is None else drawn[name], summed.form.has_quantiles and name == MODEL)
-        for name, sums in summed.by_step.items()
-    }
+    scores = {name: _scores(summed, name, None if drawn is None else drawn[name]) for name in summed.form.names}
     model = scores.pop(MODEL)
     return {
         "model": model,
         "baselines": scores,
-        **({"gain": _gain(model, scores, drawn)} if scores else {}),
+        **({"gain": _gain(model, scores, drawn, summed.groups.total)} if scores else {}),
         "origins": len(series),
         "series": len(np.unique(series)),
         "horizon": summed.form.horizon,
@@ -235,21 +237,24 @@ def _resampled(summed: _Summed) -> dict[str, Sums] | None:
     return dict(zip(summed.by_group, np.split(drawn, len(summed.by_group), axis=1)))
 
 
-def _scores(by_step: Sums, drawn: Sums | None, has_quantiles: bool) -> dict[str, Any]:
+def _scores(summed: _Summed, name: str, drawn: Sums | None) -> dict[str, Any]:
+    by_step, groups = summed.by_step[name], summed.groups.total
     total = by_step.sum(0)
-    measures = {**MEASURES, **(OF_INTERVALS if has_quantiles else {})}
+    measures = {**MEASURES, **(OF_INTERVALS if summed.form.has_quantiles and name == MODEL else {})}
     if not total[HAVE_MASE]:
         del measures["mase"]
     return {
         **{
-            name: {"value": float(measure(total)), **({} if drawn is None else _bounds(measure(drawn)))}
-            for name, measure in measures.items()
+            score: {"value": float(measure(total)), **({} if drawn is None else _bounds(measure(drawn), groups))}
+            for score, measure in measures.items()
         },
-        "by_step": {name: measures[name](by_step).tolist() for name in _BY_STEP if name in measures},
+        "by_step": {score: measures[score](by_step).tolist() for score in _BY_STEP if score in measures},
     }
 
 
-def _gain(model: Mapping[str, Any], baselines: Mapping[str, Any], drawn: dict[str, Sums] | None) -> dict[str, Any]:
+def _gain(
+    model: Mapping[str, Any], baselines: Mapping[str, Any], drawn: dict[str, Sums] | None, groups: int
+) -> dict[str, Any]:
     measure = MEASURES["mae_scaled"]
     best = min(baselines, key=lambda name: float(baselines[name]["mae_scaled"]["value"]))
     ours, theirs = model["mae_scaled"]["value"], baselines[best]["mae_scaled"]["value"]
@@ -259,10 +264,11 @@ def _gain(model: Mapping[str, Any], baselines: Mapping[str, Any], drawn: dict[st
         return {"over": best, "value": 1 - ours / theirs}
     errors = measure(drawn[best])
     ratios = np.divide(measure(drawn[MODEL]), errors, out=np.full_like(errors, np.nan), where=errors > 0)
-    return {"over": best, "value": 1 - ours / theirs, **_bounds(1 - ratios)}
+    return {"over": best, "value": 1 - ours / theirs, **_bounds(1 - ratios, groups)}
 
 
-def _bounds(values: Sums) -> dict[str, float]:
+def _bounds(values: Sums, groups: int) -> dict[str, float]:
     """Of what is defined in a resample: where few series have a MASE, or errors, there may be none of these in it."""
-    low, high = np.percentile(values[~np.isnan(values)], [2.5, 97.5])
+    beyond = 100 * ndtr(math.sqrt(groups / (groups - 1)) * stdtrit(groups - 1, 0.025))  # 2.5 of very many groups
+    low, high = np.percentile(values[~np.isnan(values)], [beyond, 100 - beyond])
     return {"low": float(low), "high": float(high)}
