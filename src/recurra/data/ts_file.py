@@ -5,7 +5,8 @@
     @data
     1.0,2.0,3.0:5.1,5.2,5.3:up
 
-The values of a channel are separated by commas, channels and the label behind them by colons.
+The values of a channel are separated by commas, channels and the label behind them by colons. A line that begins with
+`#` or `%` is a comment.
 """
 
 from __future__ import annotations
@@ -157,7 +158,7 @@ def read_ts(path: Path, labelled: bool | None) -> LabelledSeries:
     labels: list[str] = []
     for number, raw in enumerate(read_lines(path, name), 1):
         line = raw.strip()
-        if not line or line.startswith("#"):
+        if not line or line.startswith(("#", "%")):
             continue
         try:
             if in_data:
