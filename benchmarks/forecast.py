@@ -41,15 +41,8 @@ def cut(source: Path, folder: Path) -> Path:
 def run(source: Path, horizon: int, seed: int, options: dict[str, Any]) -> tuple[dict[str, Any], float]:
     """The test scores of a training, and the seconds of all of it, with reading, validation and scores."""
     parts = {"valid_steps": HELD_OUT, "test_steps": HELD_OUT}
-    config = make_run_config(
-        "forecast",
-        data=str(source),
-        horizon=horizon,
-        seed=seed,
-        device="cpu",
-        **parts,
-        **{"output": "point", **options},
-    )
+    told = {"data": str(source), "horizon": horizon, "seed": seed, "device": "cpu", **parts}
+    config = make_run_config("forecast", **told, **options)
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
         test: dict[str, Any] = fit(config, Path(folder, "model")).metrics["test"]
@@ -95,7 +88,7 @@ def main() -> None:
             "# Forecasting",
             f"{machine_line()}.",
             f"All 7 variables, hourly; squared and absolute error on values scaled by the training part, of every origin "
-            f"of the test part; seeds: {arguments.seeds}. recurra's defaults with `--output point`{told}; s: reading, "
+            f"of the test part; seeds: {arguments.seeds}. recurra's defaults{told}; s: reading, "
             "training, validation and scores in all.",
             markdown_table(["file, horizon", "", *SCORES, "s"], rows),
         ],

@@ -255,7 +255,7 @@ def test_a_file_of_no_known_task(values):
     ("optimizer", "expected"), [("adamw", (None, 0.01, 1.0)), ("sgd", (10, 0, 0.25)), ("nt-asgd", (10, 0, 0.25))]
 )
 def test_each_optimizer_has_its_defaults(task, optimizer, expected):
-    rates = {"tag": 0.004, "language-model": 0.003, "forecast": 0.001}
+    rates = {"tag": 0.004, "language-model": 0.003, "forecast": 0.0005}
     rate = expected[0] or rates.get(task, 0.002)
     expected = (rate, *expected[1:])
     told = make_run_config(task, data="a", optimizer=optimizer).train

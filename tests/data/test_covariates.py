@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from recurra.data.covariates import Covariates, StaticColumn
 from recurra.data.series import Series, SeriesSet
 from recurra.data.series_parts import Bounds
-from recurra.data.time_stamps import calendar_features
+from recurra.data.time_stamps import calendar_features, calendar_names
 from recurra.errors import DataError, SettingsError
 
 MakeSeries = Callable[..., Series]
@@ -66,9 +66,10 @@ def test_the_calendar_stands_behind_the_columns_known_ahead(shops: SeriesSet) ->
     series = shops.series[0]
     numbers = covariates.of_steps(series, shops.frequency, 50)
     times = np.arange(np.datetime64("2024-01-01T00"), np.datetime64("2024-01-03T02")).astype("datetime64[us]")
-    expected = calendar_features(times, shops.frequency)
+    expected = calendar_features(times, covariates.calendar)
     assert_array_equal(numbers[:, 3:], expected)
-    assert (covariates.calendar, covariates.ahead_size) == (expected.shape[1], 1 + expected.shape[1])
+    assert covariates.calendar == calendar_names(shops.frequency, BOUNDS[0].train)
+    assert covariates.ahead_size == 1 + expected.shape[1]
     assert np.isnan(numbers[46:, 2]).all()  # the column itself is known of 46 steps alone
 
 

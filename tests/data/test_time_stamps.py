@@ -128,7 +128,7 @@ def test_the_calendar(frequency: str, names: tuple[str, ...]) -> None:
     step = Frequency.parse(frequency)
     start = 3 if step.unit == "step" else np.datetime64("1968-02-27T21:00")
     times: Times = times_after(start, step, np.arange(400))
-    found = calendar_features(times, step)
+    found = calendar_features(times, names)
     assert calendar_names(step) == names
     assert found.dtype == np.float32
     assert found.shape == (400, 2 * len(names))
@@ -136,6 +136,23 @@ def test_the_calendar(frequency: str, names: tuple[str, ...]) -> None:
         phases = {} if isinstance(time, int) else phases_by_hand(time)
         expected = [part(2 * math.pi * phases[name]) for name in names for part in (math.sin, math.cos)]
         np.testing.assert_allclose(row, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("frequency", "steps", "last"),
+    [
+        ("1h", 24, None),
+        ("1h", 48, "hour of day"),
+        ("1h", 336, "day of week"),
+        ("1d", 728, "day of month"),
+        ("1d", 732, "month of year"),
+        ("1mo", 23, None),
+        ("1mo", 24, "month of year"),
+    ],
+)
+def test_only_what_came_round_twice_is_of_the_calendar(frequency: str, steps: int, last: str | None) -> None:
+    names = calendar_names(Frequency.parse(frequency), steps)
+    assert (names[-1] if names else None) == last
 
 
 def phases_by_hand(time: datetime) -> dict[str, float]:

@@ -398,5 +398,5 @@ def test_from_a_file(write: Callable[[str, str], Path]) -> None:
         else:
             assert_array_equal(windows.origins, [60])
         times = times_after(made.series[0].start, made.frequency, windows.origins)
-        assert_array_equal(batch.ahead[:, 0, 1:], calendar_features(times, made.frequency))
+        assert_array_equal(batch.ahead[:, 0, 1:], calendar_features(times, covariates.calendar))
         assert_allclose(batch.ahead[:, 0, 0], (windows.origins - 19.5) / np.arange(40).std(), rtol=1e-5)

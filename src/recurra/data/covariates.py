@@ -54,7 +54,7 @@ class Covariates:
         ahead_mean: of the columns known ahead, without those of the calendar.
         ahead_deviation: of the same.
         static: how each static column becomes numbers.
-        calendar: how many numbers the calendar adds to the columns known ahead; 0 for none.
+        calendar: what of the calendar is known ahead, each as two numbers behind the columns known ahead.
     """
 
     past_mean: tuple[float, ...]
@@ -62,7 +62,7 @@ class Covariates:
     ahead_mean: tuple[float, ...]
     ahead_deviation: tuple[float, ...]
     static: tuple[StaticColumn, ...]
-    calendar: int
+    calendar: tuple[str, ...]
 
     @classmethod
     def fit(cls, series_set: SeriesSet, bounds: Sequence[Bounds], calendar: bool | None = None) -> Covariates:
@@ -73,7 +73,8 @@ class Covariates:
         Args:
             series_set: the series.
             bounds: of each series; only `train` is used.
-            calendar: whether hour, weekday, day and month are known ahead [default: where they differ].
+            calendar: whether hour, weekday, day and month are known ahead [default: where they differ]; what has not
+                come round twice in the longest training part is left out.
 
         Raises:
             SettingsError: a calendar is asked for where nothing of it differs: years, or times that are whole numbers.
@@ -94,7 +95,7 @@ class Covariates:
             *_fit_numbers(series_set.name, series_set.past_columns, past),
             *_fit_numbers(series_set.name, series_set.future_columns, ahead),
             static,
-            0 if calendar is False else 2 * len(named),  # sine and cosine
+            () if calendar is False else calendar_names(series_set.frequency, max(own.train for own in bounds)),
         )
 
     @property
@@ -105,7 +106,7 @@ class Covariates:
     @property
     def ahead_size(self) -> int:
         """How many numbers are known ahead of a step, those of the calendar at the end, A."""
-        return len(self.ahead_mean) + self.calendar
+        return len(self.ahead_mean) + 2 * len(self.calendar)  # sine and cosine
 
     @property
     def static_size(self) -> int:
@@ -126,9 +127,8 @@ class Covariates:
             with np.errstate(over="ignore"):
                 numbers[: len(held), start : start + len(mean)] = (held - np.array(mean)) / np.array(deviation)
         if self.calendar:
-            numbers[:, -self.calendar :] = calendar_features(
-                times_after(series.start, frequency, np.arange(steps)), frequency
-            )
+            times = times_after(series.start, frequency, np.arange(steps))
+            numbers[:, -2 * len(self.calendar) :] = calendar_features(times, self.calendar)
         return numbers
 
     def of_series(self, series_set: SeriesSet) -> NDArray[np.float32]:
@@ -167,8 +167,8 @@ class Covariates:
             column | {"categories": column["categories"] and tuple(column["categories"])}
             for column in content["static"]
         ]
-        numbers = {name: tuple(value) for name, value in content.items() if name not in ("static", "calendar")}
-        return cls(**numbers, static=tuple(StaticColumn(**column) for column in static), calendar=content["calendar"])
+        told = {name: tuple(value) for name, value in content.items() if name != "static"}
+        return cls(**told, static=tuple(StaticColumn(**column) for column in static))
 
 
 def _fit_numbers(

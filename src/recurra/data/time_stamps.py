@@ -5,7 +5,9 @@ Letters: n time stamps, K calendar features.
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -31,6 +33,14 @@ Start: TypeAlias = np.datetime64 | int
 
 _SECOND = 1_000_000
 _MINUTE, _HOUR, _DAY = 60 * _SECOND, 3600 * _SECOND, 86_400 * _SECOND
+_YEAR = 31_556_952 * _SECOND  # of the Gregorian calendar, in the mean
+_CYCLES = {
+    "minute of hour": _HOUR,
+    "hour of day": _DAY,
+    "day of week": 7 * _DAY,
+    "day of month": _YEAR // 12,
+    "month of year": _YEAR,
+}
 _MICROSECONDS = {"w": 7 * _DAY, "d": _DAY, "h": _HOUR, "m": _MINUTE, "s": _SECOND, "ms": 1000, "us": 1}
 _MONTHS = {"y": 12, "q": 3, "mo": 1}
 _FORM = re.compile(r"(\d*)\s*([a-z]*)")
@@ -186,11 +196,17 @@ def show_time(time: Start | np.int64) -> str:
     return day if clock == "00:00:00" else f"{day} {clock}"
 
 
-def calendar_names(frequency: Frequency) -> tuple[str, ...]:
+def calendar_names(frequency: Frequency, steps: int | None = None) -> tuple[str, ...]:
     """Return what of the calendar differs from step to step; integer times have none.
+
+    Args:
+        frequency: the time between steps.
+        steps: how many are known: what has not come round twice in them cannot be learnt, and is left out.
 
     >>> calendar_names(Frequency.parse("1d"))
     ('day of week', 'day of month', 'month of year')
+    >>> calendar_names(Frequency.parse("1d"), steps=500)
+    ('day of week', 'day of month')
     """
     count, unit = frequency.count, frequency.unit
     varies = {
@@ -200,22 +216,22 @@ def calendar_names(frequency: Frequency) -> tuple[str, ...]:
         "day of month": unit == "us",
         "month of year": unit == "us" or (unit == "month" and count % 12 != 0),
     }
-    return tuple(name for name, does in varies.items() if does)
+    span = math.inf if steps is None else steps * count * (_YEAR // 12 if unit == "month" else 1)
+    return tuple(name for name, does in varies.items() if does and span >= 2 * _CYCLES[name])
 
 
-def calendar_features(times: Times, frequency: Frequency) -> NDArray[np.float32]:
-    """Return the sine, then the cosine, of the phase of each of :func:`calendar_names`.
+def calendar_features(times: Times, names: Sequence[str]) -> NDArray[np.float32]:
+    """Return the sine, then the cosine, of the phase of some of what :func:`calendar_names` names.
 
     The phase of a month's day is by that month's own length; weeks begin on Monday.
 
     Args:
         times: [n].
-        frequency: the time between steps.
+        names: what of the calendar.
 
     Returns:
         [n, K], K twice the number of names.
     """
-    names = calendar_names(frequency)
     if not names:
         return np.zeros((len(times), 0), np.float32)
     since = times.astype("datetime64[us]").astype(np.int64)

@@ -154,14 +154,21 @@ class Windows:
             torch.from_numpy(lengths),
         )
 
-    def aligned_pasts(self, indices: _Index) -> NDArray[np.float32]:
-        """Return the pasts of windows, scaled, with the newest step last, [B, window, C]; NaN before short ones."""
-        pasts = np.full((len(indices), self.longest, self._targets.numbers.shape[1]), np.nan, np.float32)
-        for length in np.unique(self.lengths[indices]):
-            rows = np.flatnonzero(self.lengths[indices] == length)
+    def aligned_pasts(self, indices: _Index, steps: int | None = None) -> NDArray[np.float32]:
+        """Return what came before windows, scaled, the newest step last, [B, steps, C]; NaN where nothing is known.
+
+        Args:
+            indices: which windows.
+            steps: how far back [default: as far as a past reaches].
+        """
+        steps = steps or self.longest
+        pasts = np.full((len(indices), steps, self._targets.numbers.shape[1]), np.nan, np.float32)
+        lengths = np.minimum(self.origins[indices], steps)
+        for length in np.unique(lengths):
+            rows = np.flatnonzero(lengths == length)
             chosen = indices[rows]
             first = self.origins[chosen] - length
-            pasts[rows, self.longest - length :] = self._targets.pieces(self.series_index[chosen], first, int(length))
+            pasts[rows, steps - length :] = self._targets.pieces(self.series_index[chosen], first, int(length))
         return pasts
 
     def truth(self, index: int) -> NDArray[np.float64]:

@@ -56,7 +56,7 @@ def outcomes(
         part = np.arange(start, min(start + _AT_ONCE, len(windows)))
         index = windows.series_index[part]
         shift, scale = (each[index][:, np.newaxis] for each in (windows.shift, windows.scale))
-        past = windows.aligned_pasts(part).astype(np.float64)
+        past = windows.aligned_pasts(part, max(windows.longest, season)).astype(np.float64)
         yield Outcomes(
             truth=np.stack([windows.truth(int(number)) for number in part]),
             mean=forecasts.mean[part],
