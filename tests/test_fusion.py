@@ -147,6 +147,13 @@ def test_unknown_words_have_the_score_of_the_models_own(models: Callable[[str], 
     assert score(scorer, ids) == pytest.approx(expected, abs=1e-4)
 
 
+def test_white_space_of_byte_pairs_that_no_word_is_made_of_is_an_unknown_word(models: Callable[[str], Path]) -> None:
+    vocabulary, task = transcriber("bpe"), read_language_model(models("words"))
+    ids = vocabulary.encode(["the \u00a0 cat"])[0]
+    scorer = make_scorer(models("words"), vocabulary, "bpe")
+    assert score(scorer, ids) == pytest.approx(surprise(task, "the zyx cat"), abs=1e-4)
+
+
 def ambiguous(vocabulary: Vocabulary, text: str, rival: str) -> Any:
     """Frames that say a text, but a rival a little louder where they differ."""
     one, other = vocabulary.encode([text, rival])
