@@ -65,5 +65,5 @@ def test_windows_stand_side_by_side() -> None:
 
 
 def test_a_window_without_a_past_is_refused() -> None:
-    with pytest.raises(ShapeError, match=r"expected a past of at least one step, and covariates alike, got \[0, 3\]"):
+    with pytest.raises(ShapeError, match=r"expected a past of at least one step and as many covariates, got \[0, 3\]"):
         make_window_batch([window(0), window(3)])
