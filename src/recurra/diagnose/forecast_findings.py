@@ -105,7 +105,8 @@ def _compared(run: ForecastRun) -> str:
 
 def _held(run: ForecastRun) -> str:
     held = [100 * run.scores["model"][f"coverage_{name}"]["value"] for name in ("80", "95")]
-    return f"The 80 % intervals of the {run.name} model held {held[0]:.0f} % of what came, its 95 % intervals {held[1]:.0f} %."
+    said = f"{held[0]:.0f} % of what came, its 95 % intervals {held[1]:.0f} %"
+    return f"The 80 % intervals of the {run.name} model held {said}."
 
 
 def next_forecast_commands(report: ForecastReport) -> list[str]:
