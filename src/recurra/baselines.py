@@ -185,7 +185,7 @@ def summaries(sequences: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
     for row, values in zip(rows, sequences):
         series = values.astype(np.float64)
         time = np.arange(len(series)) - (len(series) - 1) / 2
-        slope = time @ series / max(time @ time, 0.5)  # 0.5 is the least of more than one step
+        slope = time @ series / max(float(time @ time), 0.5)  # 0.5 is the least of more than one step
         told = (series.mean(0), series.std(0), series.min(0), series.max(0), series[0], series[-1], slope)
         row[:] = [*np.concatenate(told), len(series)]
     return rows.astype(np.float32)

@@ -19,7 +19,9 @@ from recurra.errors import DataError
 __all__ = ["read_series_table"]
 
 
-def read_series_table(table: Table, columns: LabelledSeriesColumns, dividing: tuple[str | None, bool]) -> LabelledSeries:
+def read_series_table(
+    table: Table, columns: LabelledSeriesColumns, dividing: tuple[str | None, bool]
+) -> LabelledSeries:
     """Read all series of a table.
 
     Args:
@@ -76,7 +78,9 @@ class _Cells:
         faults.raise_if_any(remedy)
 
 
-def _read(table: Table, columns: LabelledSeriesColumns, dividing: str | None) -> tuple[pl.DataFrame, NDArray[np.float64]]:
+def _read(
+    table: Table, columns: LabelledSeriesColumns, dividing: str | None
+) -> tuple[pl.DataFrame, NDArray[np.float64]]:
     """The columns that are no values, and the values [n, columns]: NaN where one is empty, or says that it is NaN."""
     others = [name for name in (columns.id, columns.time, columns.label, dividing) if name is not None]
     faulty = _Cells(table, columns.values)

@@ -16,9 +16,9 @@ from recurra.batch import Batch, make_batch, padding_noise
 from recurra.config import ClassifyConfig
 from recurra.data import Splits, Texts, load_splits, load_texts
 from recurra.data.encoded import Encoded, encode
-from recurra.data.reading_notes import say_what_was_read
 from recurra.data.labelled_series_columns import holds_series
 from recurra.data.labelled_series_splits import load_series_splits
+from recurra.data.reading_notes import say_what_was_read
 from recurra.data.splits import open_training
 from recurra.data.ts_file import is_ts
 from recurra.errors import DataError, SettingsError
@@ -80,7 +80,7 @@ class Classify(Classification):
     def from_data(cls, config: ClassifyConfig, start: Start | None = None) -> Classification:
         """Read the data that the configuration names: texts or, where they are these, series of numbers.
 
-        Errors are those of :func:`recurra.data.load_splits` and :func:`recurra.data.labelled_series_splits.load_series_splits`.
+        Errors are those of :func:`recurra.data.load_splits` and of `load_series_splits`, which is its like for series.
         """
         data, seed, training = config.data, config.train.seed, None
         told = "text" if data.text_column is not None else "series" if data.id_column is not None else data.inputs

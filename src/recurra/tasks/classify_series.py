@@ -17,8 +17,8 @@ from recurra.batch import FrameBatch, make_frame_batch
 from recurra.config import OF_TEXTS, ClassifyConfig
 from recurra.data.encoded_series import EncodedSeries, Standardisation, encode_series
 from recurra.data.labelled_series import LabelledSeries, SeriesOrigin
-from recurra.data.reading_notes import say_series_read
 from recurra.data.labelled_series_splits import SeriesSplits, Trained, load_labelled_series, load_series_splits
+from recurra.data.reading_notes import say_series_read
 from recurra.errors import SettingsError
 from recurra.inputs import series_of_inputs
 from recurra.nn.classifier import SeriesClassifier
