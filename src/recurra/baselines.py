@@ -142,8 +142,9 @@ class SeriesSummaries:
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor]) -> SeriesSummaries:
         """Make it again from what :meth:`tensors` gave."""
-        arrays = (np.asarray(tensors[name].numpy(), np.float32) for name in ("weights", "bias", "mean", "deviation"))
-        return cls(*arrays, int(tensors["examples"]))
+        names = ("weights", "bias", "mean", "deviation")
+        arrays = {name: np.asarray(tensors[name].numpy(), np.float32) for name in names}
+        return cls(**arrays, examples=int(tensors["examples"]))
 
     def tensors(self) -> dict[str, Tensor]:
         """All of it, as it lies in a model directory."""
