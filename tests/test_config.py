@@ -244,7 +244,9 @@ def test_a_run_of_each_task_is_what_its_file_says(task, config):
 def test_a_file_of_no_known_task(values):
     with pytest.raises(SettingsError) as caught:
         parse_run_config(values, source="config.json")
-    expected = "config.json: 'task': expected one of classify, tag, language-model, translate, found "
+    expected = (
+        "config.json: 'task': expected one of classify, tag, language-model, translate, forecast, transcribe, found "
+    )
     assert str(caught.value) == f"{expected}{values.get('task')!r}"
 
 
@@ -253,7 +255,8 @@ def test_a_file_of_no_known_task(values):
     ("optimizer", "expected"), [("adamw", (None, 0.01, 1.0)), ("sgd", (10, 0, 0.25)), ("nt-asgd", (10, 0, 0.25))]
 )
 def test_each_optimizer_has_its_defaults(task, optimizer, expected):
-    rate = expected[0] or {"classify": 0.002, "tag": 0.004, "language-model": 0.003, "translate": 0.002}[task]
+    rates = {"tag": 0.004, "language-model": 0.003, "forecast": 0.0005}
+    rate = expected[0] or rates.get(task, 0.002)
     expected = (rate, *expected[1:])
     told = make_run_config(task, data="a", optimizer=optimizer).train
     assert (told.learning_rate, told.weight_decay, told.clip_norm) == expected

@@ -17,17 +17,17 @@ ROOT = Path(recurra.__file__).parent
 LEVELS = [
     "errors",
     "config  files  kernels  baselines  character_profile  ngram  perplexity  rouge  spans  string_tensors  tables",
-    "metrics  language_scores  tagging_baselines  vocabulary",
-    "batch  forecast_baselines  forecast_scores  tagging_scores  transcription_scores  translation_baselines  "
-    "translation_scores  writing",
+    "metrics  forecast_sums  language_scores  tagging_baselines  vocabulary",
+    "arpa  batch  ctc_paths  forecast_baselines  forecast_scores  tagging_scores  transcription_scores  "
+    "translation_baselines  translation_scores  writing",
     "nn  data  forecast_tables  tagging_tables  transcription_tables  translation_tables",
     "inputs  hypotheses  ctc_search",
-    "search  fusion",
+    "search",
     "tasks  swap",
     "checkpoint  evaluate  card  optimisation",
     "run_directory  show  check  start",
     "train",
-    "fit  generate  progress",
+    "fit  fusion  generate  progress",
     "estimators",
     "diagnose",
     "demo  bench",

@@ -143,8 +143,8 @@ class SeriesSummaries:
     def from_tensors(cls, tensors: Mapping[str, Tensor]) -> SeriesSummaries:
         """Make it again from what :meth:`tensors` gave."""
         names = ("weights", "bias", "mean", "deviation")
-        arrays = {name: np.asarray(tensors[name].numpy(), np.float32) for name in names}
-        return cls(**arrays, examples=int(tensors["examples"]))
+        weights, bias, mean, deviation = (np.asarray(tensors[name].numpy(), np.float32) for name in names)
+        return cls(weights, bias, mean, deviation, int(tensors["examples"]))
 
     def tensors(self) -> dict[str, Tensor]:
         """All of it, as it lies in a model directory."""

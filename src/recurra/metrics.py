@@ -19,6 +19,7 @@ __all__ = [
     "expected_calibration_error",
     "gain_line",
     "interval",
+    "interval_bounds",
     "paired_difference",
     "resampled_sums",
     "share_and_error",
@@ -186,6 +187,12 @@ def resampled_sums(rows: NDArray[Any], times: NDArray[np.int64]) -> NDArray[Any]
     return np.concatenate([drawn @ rows for drawn in draws])
 
 
+def interval_bounds(values: NDArray[Any]) -> dict[str, float]:
+    """Between which 95 % of a score's values [R] on bootstrap samples lie: low and high."""
+    low, high = np.percentile(values, [2.5, 97.5])
+    return {"low": float(low), "high": float(high)}
+
+
 def _log_loss(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> float:
     of_true = probabilities[np.arange(len(labels)), labels].astype(np.float64)
     return float(-np.log(np.maximum(of_true, np.finfo(np.float32).tiny)).mean())
@@ -194,8 +201,7 @@ def _log_loss(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> 
 def _with_interval(counts: NDArray[np.int64], score: Callable[[NDArray[Any]], NDArray[Any]]) -> dict[str, float]:
     total = int(counts.sum())
     draws = np.random.default_rng(0).multinomial(total, counts.ravel() / total, size=_RESAMPLES)
-    low, high = np.percentile(score(draws.reshape(_RESAMPLES, *counts.shape)), [2.5, 97.5])
-    return {"value": float(score(counts)), "low": float(low), "high": float(high)}
+    return {"value": float(score(counts)), **interval_bounds(score(draws.reshape(_RESAMPLES, *counts.shape)))}
 
 
 def _accuracy(confusion: NDArray[Any]) -> NDArray[Any]:

@@ -56,7 +56,7 @@ class ProgressLine(Callback):
         self._live.update(
             Text(
                 f"epoch {record.epoch}/{self._epochs} {'█' * filled}{'░' * (_BAR - filled)} loss {self._loss:.3f}  "
-                f"{speed:,.0f} tokens/s  gradient {record.gradient_norm:.2f}  {_clock(self._left())} left",
+                f"{speed:,.0f} {self._task.unit}/s  gradient {record.gradient_norm:.2f}  {_clock(self._left())} left",
                 no_wrap=True,
                 overflow="ellipsis",
             )
@@ -68,7 +68,7 @@ class ProgressLine(Callback):
         self._console.print(
             f"epoch {record.epoch}/{self._epochs}  loss {record.loss:.3f}  valid loss {record.valid_loss:.3f}  "
             f"valid {self._task.score} {self._task.shown(record.valid_score)}  "
-            f"{record.tokens_per_second:,.0f} tokens/s  "
+            f"{record.tokens_per_second:,.0f} {self._task.unit}/s  "
             f"gradient {record.gradient_norm:.2f} ({100 * record.clipped_share:.0f} % clipped)  "
             f"{_clock(self._left())} left{mark}",
             highlight=False,

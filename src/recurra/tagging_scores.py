@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recurra.errors import DataError, ShapeError
-from recurra.metrics import expected_calibration_error, resampled_sums, share_and_error
+from recurra.metrics import expected_calibration_error, interval_bounds, resampled_sums, share_and_error
 from recurra.spans import Scheme, spans_of
 
 __all__ = ["tagging_gain", "tagging_score", "tagging_scores"]
@@ -169,8 +169,7 @@ def _with_interval(
     # sentences with the same counts are drawn together: how often is multinomial, and there are few different ones
     rows, times = np.unique(table, axis=0, return_counts=True)
     values = score(resampled_sums(rows, times))
-    low, high = np.percentile(values[~np.isnan(values)], [2.5, 97.5])
-    return {"value": value, "low": float(low), "high": float(high)}
+    return {"value": value, **interval_bounds(values[~np.isnan(values)])}
 
 
 def _share(sums: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -18,7 +18,7 @@ from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 
 from recurra.errors import DataError, ShapeError
-from recurra.metrics import resampled_sums, share_and_error
+from recurra.metrics import interval_bounds, resampled_sums, share_and_error
 from recurra.perplexity import perplexity
 from recurra.rouge import rouge
 
@@ -119,7 +119,7 @@ def full_scores(
         "gain": {
             "over": [*baselines][best],
             "value": model["chrf"]["value"] - theirs[best]["chrf"]["value"],
-            **_bounds(chrf(drawn[0]) - chrf(drawn[1 + best])),
+            **interval_bounds(chrf(drawn[0]) - chrf(drawn[1 + best])),
         },
         "by_length": _by_length(tables[0], lengths),
         "pairs": pairs,
@@ -218,14 +218,10 @@ _MEASURES: dict[str, Callable[[Sums], Sums]] = {
 def _scores(table: Sums, resamples: Sums) -> dict[str, Any]:
     sums = table.sum(0, keepdims=True)
     found = {
-        name: {"value": float(measure(sums)[0]), **_bounds(measure(resamples))} for name, measure in _MEASURES.items()
+        name: {"value": float(measure(sums)[0]), **interval_bounds(measure(resamples))}
+        for name, measure in _MEASURES.items()
     }
     return {**found, "four_grams": int(sums[0, _FOUR_GRAMS])}
-
-
-def _bounds(values: Sums) -> dict[str, float]:
-    low, high = np.percentile(values, [2.5, 97.5])
-    return {"low": float(low), "high": float(high)}
 
 
 def _signatures(references: References) -> dict[str, str]:

@@ -153,6 +153,16 @@ class Vocabulary:
     def __len__(self) -> int:
         return self._tokenizer.get_vocab_size()
 
+    @cached_property
+    def has_end(self) -> bool:
+        """Whether there is a symbol for the end of a line, which is `END`."""
+        return self._tokenizer.token_to_id(_END) == END
+
+    def normalized(self, text: str) -> str:
+        """Return a text as it is before it is divided: in normal form C and, if asked, in lower case."""
+        normal: str = self._tokenizer.normalizer.normalize_str(text)
+        return normal
+
     def lookup(self, tokens: Sequence[str]) -> list[int]:
         """Return the id of each token, taken as it is and not divided."""
         normalizer, numbers = self._tokenizer.normalizer, self._numbers

@@ -61,7 +61,7 @@ class TextStream:
 
     def write(self, id_: int) -> str:
         """The text that a symbol adds; byte pairs that end within a character keep it back until it is whole."""
-        if id_ == END:
+        if id_ == END and self._vocabulary.has_end:
             return self._add(self.end() + "\n")
         if self._tokens == "bpe":
             return self._add(self._decoder.decode(self._vocabulary.byte_pair(id_)))

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from recurra.cli.app import app, console, reported
-from recurra.cli.models import ModelArgument
+from recurra.cli.options import ModelArgument
 
 Prompt = Annotated[str, typer.Option(help="What comes before (default: nothing, the beginning of a line).")]
 

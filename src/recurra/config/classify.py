@@ -68,7 +68,7 @@ class ClassifyTrainConfig(TrainConfig):
     epochs: int | None = Field(
         None,
         ge=1,
-        description="Passes over the training data (default: enough for 1200 steps, 3 to 50; series: to 200).",
+        description="Passes over the training data (default: enough for 1200 steps, 3 to 50, series 200).",
     )
     class_weights: Literal["none", "balanced"] = Field("none", description="Weight of each class in the loss.")
 

@@ -85,7 +85,7 @@ class ForecastTrainConfig(TrainConfig):
     )
     batch_size: int = Field(64, ge=1, description="Windows in a step.")
     windows: int = Field(20_000, ge=1, description="Most windows of an epoch, drawn anew for each.")
-    learning_rate: float = Field(1e-3, gt=0, description="Peak step size (default: 0.001, of SGD 10).")
+    learning_rate: float = Field(5e-4, gt=0, description="Peak step size (default: 0.0005, of SGD 10).")
 
 
 def _autoregressive(run: ForecastConfig) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import polars as pl
@@ -16,6 +17,7 @@ __all__ = [
     "LabelNeed",
     "find_columns",
     "is_numeric",
+    "known_column",
     "listed_columns",
     "note_unfit",
     "require_column",
@@ -101,7 +103,8 @@ def listed_columns(table: Table) -> str:
     return f"its columns are {', '.join(repr(column) for column in table.columns)}"
 
 
-def _known(free: list[str], names: tuple[str, ...]) -> tuple[str, str] | None:
+def known_column(free: Sequence[str], names: Sequence[str]) -> tuple[str, str] | None:
+    """Return the first column of a well-known name, the most telling name first, and that this is why."""
     lower = {column.strip().lower(): column for column in reversed(free)}
     return next(((lower[name], "a well-known name") for name in names if name in lower), None)
 
@@ -112,7 +115,7 @@ def _mean_words(values: pl.Series) -> float:
 
 
 def _find_text(table: Table, sample: pl.DataFrame, free: list[str], labels: LabelNeed) -> tuple[str, str]:
-    known = _known(free, TEXT_NAMES)
+    known = known_column(free, TEXT_NAMES)
     if known is not None:
         return known
     if len(free) == 1 and labels == "no":
@@ -136,7 +139,7 @@ def is_numeric(values: pl.Series) -> bool:
 
 
 def _find_label(table: Table, sample: pl.DataFrame, free: list[str], labels: LabelNeed) -> tuple[str, str] | None:
-    known = _known(free, LABEL_NAMES)
+    known = known_column(free, LABEL_NAMES)
     if known is not None:
         return known
     counts = {column: _distinct_if_label(sample[column], alone=len(free) == 1) for column in free}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,10 @@ from recurra.errors import DataError, SettingsError
 __all__ = [
     "PARTS",
     "Rows",
+    "accept_split_column",
+    "draw_groups",
+    "into_parts",
+    "parts_named",
     "read_rows",
     "refuse_full_shares",
     "refuse_same_source",
@@ -81,9 +85,11 @@ def read_rows(table: Table, columns: Columns, split_column: str | None, sure: bo
         missing.add(labels, seen)
         seen += frame.height
         codes.append(np.array([index.setdefault(label, len(index)) for label in labels], dtype=np.int32))
-        parts.append(np.zeros(frame.height, np.uint8) if split_column is None else _parts(frame[split_column], others))
+        parts.append(
+            np.zeros(frame.height, np.uint8) if split_column is None else parts_named(frame[split_column], others)
+        )
     missing.raise_if_any()
-    divided = _accept_split_column(table, split_column, others, sure)
+    divided = accept_split_column(table, split_column, others, sure)
     classes = sorted(index)
     rank = np.empty(len(index), np.int32)
     rank[[index[label] for label in classes]] = np.arange(len(classes), dtype=np.int32)
@@ -104,11 +110,12 @@ def told_parts(table: Table, column: str, values: pl.Series, sure: bool) -> NDAr
         DataError: a named one says something else than train, valid or test.
     """
     others: dict[str, int] = {}
-    parts = _parts(values, others)
-    return parts if _accept_split_column(table, column, others, sure) else None
+    parts = parts_named(values, others)
+    return parts if accept_split_column(table, column, others, sure) else None
 
 
-def _parts(values: pl.Series, others: dict[str, int]) -> NDArray[np.uint8]:
+def parts_named(values: pl.Series, others: dict[str, int]) -> NDArray[np.uint8]:
+    """Return the part that each value of a split column names; those that name none are counted in `others`."""
     parts = np.full(values.len(), _OTHER, np.uint8)
     for row, value in enumerate(values):
         name = SPLIT_NAMES.get((value or "").strip().lower())
@@ -119,7 +126,18 @@ def _parts(values: pl.Series, others: dict[str, int]) -> NDArray[np.uint8]:
     return parts
 
 
-def _accept_split_column(table: Table, column: str | None, others: Mapping[str, int], sure: bool) -> bool:
+def accept_split_column(table: Table, column: str | None, others: Mapping[str, int], sure: bool) -> bool:
+    """Return whether a column divides the rows, and log why.
+
+    Args:
+        table: the table.
+        column: the column, if there is one.
+        others: its values that name no part, and how many rows have them.
+        sure: whether the column was named; a guessed one with any other value is not used.
+
+    Raises:
+        DataError: it was named, and has other values.
+    """
     if column is None:
         return False
     if others and sure:
@@ -150,9 +168,8 @@ def split_off(rows: Rows, shares: Mapping[str, float], generator: np.random.Gene
     need = 1 + len(shares)
     few = [f"'{label}': {count}" for label, count in rows.counts("train").items() if count < need]
     if few:
-        into = " and ".join(["training", *({"valid": "validation"}.get(part, part) for part in shares)])
         raise DataError(
-            f"{rows.name}: expected at least {need} examples of each class, to be divided into {into}; "
+            f"{rows.name}: expected at least {need} examples of each class, to be divided into {into_parts(shares)}; "
             f"too few of:\n{listed(few)}\nadd examples, take these out, or give --valid and --test"
         )
     train = np.flatnonzero(rows.parts == PARTS["train"])
@@ -168,6 +185,46 @@ def split_off(rows: Rows, shares: Mapping[str, float], generator: np.random.Gene
             count = min(max(1, round(len(drawn) * share)), most)
             rows.parts[drawn[start : start + count]] = PARTS[part]
             start += count
+
+
+def draw_groups(
+    sizes: NDArray[np.int64], shares: Mapping[str, float], generator: np.random.Generator
+) -> NDArray[np.uint8]:
+    """Return the part of each group of examples, as a value of `PARTS`; there are at least as many groups as parts.
+
+    Args:
+        sizes: the examples of each group, [groups].
+        shares: the share of the examples that each part but "train" gets, reached as nearly as the groups allow.
+        generator: what draws them.
+    """
+    of_group = np.zeros(len(sizes), np.uint8)
+    order = generator.permutation(len(sizes))
+    for number, (part, share) in enumerate(shares.items(), start=1):
+        free = order[of_group[order] == PARTS["train"]]
+        room = len(free) - (1 + len(shares) - number)  # groups that the parts to come, and training, do not need
+        of_group[_drawn(free, sizes, max(1, round(share * int(sizes.sum()))), room)] = PARTS[part]
+    return of_group
+
+
+def _drawn(free: NDArray[np.int64], sizes: NDArray[np.int64], wanted: int, room: int) -> list[int]:
+    """Return the first groups in the order drawn that together have a number of rows; at least the smallest one."""
+    drawn: list[int] = []
+    for group in free.tolist():
+        if wanted == 0 or len(drawn) == room:
+            break
+        if sizes[group] <= wanted:
+            drawn.append(group)
+            wanted -= int(sizes[group])
+    return drawn or [int(free[sizes[free].argmin()])]
+
+
+def into_parts(shares: Iterable[str]) -> str:
+    """Return what messages say of training and the parts that are split off it.
+
+    >>> into_parts(["valid", "test"])
+    'training and validation and test'
+    """
+    return " and ".join(["training", *({"valid": "validation"}.get(part, part) for part in shares)])
 
 
 def same_source(one: str, other: str) -> bool:

@@ -7,11 +7,14 @@ __all__ = [
     "LABEL_NAMES",
     "LANGUAGE_CODES",
     "PAIR_NAMES",
+    "PATH_NAMES",
     "SENTENCE_NAMES",
     "SPLIT_NAMES",
     "TAG_NAMES",
     "TEXT_NAMES",
+    "TIME_NAMES",
     "TOKEN_NAMES",
+    "TRANSCRIPT_NAMES",
 ]
 
 TEXT_NAMES = (
@@ -37,6 +40,10 @@ SENTENCE_NAMES = (
     *("sentence", "sentence_id", "sentence #", "sent_id", "sent", "sentence_idx", "sentence_number", "sentence_no"),
     *("id", "doc", "doc_id", "document"),
 )
+TIME_NAMES = (
+    *("ds", "timestamp", "datetime", "date_time", "date", "time", "period", "day", "week", "month", "quarter", "year"),
+    *("t", "step"),
+)
 PAIR_NAMES = (
     *(("source", "target"), ("src", "tgt"), ("src", "trg"), ("input", "output"), ("inputs", "targets")),
     *(("question", "answer"), ("question", "query"), ("question", "sql"), ("prompt", "completion")),
@@ -48,6 +55,11 @@ PAIR_NAMES = (
     *(("raw", "normalized"), ("raw", "normalised"), ("original", "corrected"), ("incorrect", "correct")),
     *(("complex", "simple"), ("text", "target")),
 )
+PATH_NAMES = (
+    *("path", "audio_path", "audio_filepath", "file_path", "filepath", "file_name", "filename", "file", "wav_path"),
+    *("wav_filename", "wav", "audio", "audio_file", "recording", "features"),
+)
+TRANSCRIPT_NAMES = ("text", "transcript", "transcription", "sentence", "normalized_text", "utterance")
 _CODES = (  # of ISO 639-1
     "aa ab af ak am an ar as av ay az ba be bg bh bi bm bn bo br bs ca ce ch co cr cs cu cv cy da de dv dz ee el "
     "en eo es et eu fa ff fi fj fo fr fy ga gd gl gn gu gv ha he hi ho hr ht hu hy hz ia id ie ig ii ik io is it "

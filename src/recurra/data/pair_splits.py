@@ -13,7 +13,7 @@ from scipy.sparse.csgraph import connected_components
 
 from recurra.config import TranslateDataConfig
 from recurra.data.columns import require_column
-from recurra.data.divide import PARTS, refuse_full_shares, refuse_same_source
+from recurra.data.divide import PARTS, draw_groups, into_parts, refuse_full_shares, refuse_same_source
 from recurra.data.hub import HubTable, is_hub
 from recurra.data.memory import texts_in_memory
 from recurra.data.pair_columns import PairColumns, find_pair_columns
@@ -185,34 +185,15 @@ def divide_pairs(rows: PairRows, shares: Mapping[str, float], generator: np.rand
     groups = _groups(rows, need)
     sizes = np.bincount(groups)
     if len(sizes) < need:
-        into = " and ".join(["training", *({"valid": "validation"}.get(part, part) for part in shares)])
         raise DataError(
-            f"{rows.table.name}: expected at least {need} different source texts, to be divided into {into}, found "
-            f"{len(sizes)}; add pairs, or give validation and test pairs of their own"
+            f"{rows.table.name}: expected at least {need} different source texts, to be divided into "
+            f"{into_parts(shares)}, found {len(sizes)}; add pairs, or give validation and test pairs of their own"
         )
-    of_group = np.zeros(len(sizes), np.uint8)
-    order = generator.permutation(len(sizes))
-    for number, (part, share) in enumerate(shares.items(), start=1):
-        free = order[of_group[order] == PARTS["train"]]
-        room = len(free) - (need - number)  # groups that are not needed by the parts to come, and by training
-        of_group[_drawn(free, sizes, max(1, round(share * len(rows))), room)] = PARTS[part]
-    of_row: NDArray[np.uint8] = of_group[groups]
+    of_row: NDArray[np.uint8] = draw_groups(sizes, shares, generator)[groups]
     counts = np.bincount(of_row, minlength=len(PARTS))
     said = " and ".join(f"{counts[PARTS[part]]:,} for {part}" for part in shares)
     _log.info("%s: split off its rows, by seed: %s", rows.table.name, said)
     return of_row
-
-
-def _drawn(free: NDArray[np.int64], sizes: NDArray[np.int64], wanted: int, room: int) -> list[int]:
-    """Return the first groups in the order drawn that together have a number of rows; at least the smallest one."""
-    drawn: list[int] = []
-    for group in free.tolist():
-        if wanted == 0 or len(drawn) == room:
-            break
-        if sizes[group] <= wanted:
-            drawn.append(group)
-            wanted -= int(sizes[group])
-    return drawn or [int(free[sizes[free].argmin()])]
 
 
 def _groups(rows: PairRows, need: int) -> NDArray[np.int64]:

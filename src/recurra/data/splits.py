@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from recurra.config import ClassifyDataConfig, TranslateDataConfig
+from recurra.config import ClassifyDataConfig, FilesConfig, TranscribeDataConfig, TranslateDataConfig
 from recurra.data import divide
 from recurra.data.columns import Columns, find_columns, require_column
 from recurra.data.faults import listed
@@ -21,8 +21,10 @@ from recurra.errors import DataError, SettingsError
 __all__ = [
     "HeldOut",
     "Splits",
+    "TableDataConfig",
     "Training",
     "divide_training",
+    "find_split_column",
     "hub_training",
     "labels_hidden",
     "load_splits",
@@ -36,6 +38,7 @@ __all__ = [
 
 _log = logging.getLogger("recurra")
 HeldOut = Literal["valid", "test"]
+TableDataConfig = ClassifyDataConfig | TranslateDataConfig | TranscribeDataConfig
 _HELD_OUT: tuple[HeldOut, ...] = ("valid", "test")
 
 
@@ -130,7 +133,7 @@ def divide_training(
         _log.info("%s: split off its %s, by class and seed: %s", rows.name, kind, drawn)
 
 
-def refuse_idle_shares(config: ClassifyDataConfig | TranslateDataConfig, missing: Sequence[HeldOut]) -> None:
+def refuse_idle_shares(config: FilesConfig, missing: Sequence[HeldOut]) -> None:
     """Require that a share that was told is of a part that is split off.
 
     Raises:
@@ -169,7 +172,7 @@ def hub_training(config: ClassifyDataConfig | TranslateDataConfig) -> dict[str, 
     return hub
 
 
-def reading_of_training(config: ClassifyDataConfig | TranslateDataConfig) -> tuple[str | None, bool | None]:
+def reading_of_training(config: TableDataConfig) -> tuple[str | None, bool | None]:
     """Return the delimiter and the header that are meant for a training file.
 
     They may be meant for the other files alone, such as a .csv test beside .parquet training data.
@@ -178,26 +181,40 @@ def reading_of_training(config: ClassifyDataConfig | TranslateDataConfig) -> tup
     return (config.delimiter, config.header) if meant else (None, None)
 
 
-def _others_delimited(config: ClassifyDataConfig | TranslateDataConfig) -> bool:
+def _others_delimited(config: TableDataConfig) -> bool:
     return any(is_delimited(other, config.delimiter) for other in (config.valid, config.test) if other is not None)
 
 
 def split_column(table: Table, config: ClassifyDataConfig) -> tuple[str | None, bool]:
+    """Return the column that divides labelled rows, as :func:`find_split_column`."""
+    taken = (config.text_column, config.label_column, config.id_column)
+    return find_split_column(table, config.split_column, taken, config.valid is not None or config.test is not None)
+
+
+def find_split_column(
+    table: Table, told: str | None, taken: Collection[str | None], given: bool
+) -> tuple[str | None, bool]:
     """Return the column that divides the rows, if any, and whether it was named rather than guessed.
 
+    Args:
+        table: where to look; its first rows are read.
+        told: the column, if told.
+        taken: columns that hold something else.
+        given: whether validation or test examples are given, so that a guess is of no use.
+
     Raises:
-        DataError: one was named that is not there.
+        DataError: the column told is not there.
     """
-    if config.split_column is not None:
-        require_column(table, config.split_column, "--split-column")
-        return config.split_column, True
+    if told is not None:
+        require_column(table, told, "--split-column")
+        return told, True
     found = next((column for column in table.columns if column.strip().lower() == "split"), None)
-    if found is None or found in (config.text_column, config.label_column):
+    if found is None or found in taken:
         return None, False
     values = table.sample()
     if found not in values.columns or not all((v or "").strip().lower() in SPLIT_NAMES for v in values[found]):
         return None, False
-    if config.valid is not None or config.test is not None:
+    if given:
         _log.warning("%s: its column '%s' is not used, as --valid or --test is given", table.name, found)
         return None, False
     return found, False

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recurra.config import TagDataConfig
-from recurra.data.divide import PARTS, refuse_full_shares, refuse_same_source
+from recurra.data.divide import PARTS, into_parts, refuse_full_shares, refuse_same_source
 from recurra.data.faults import listed
 from recurra.data.tagged import TaggedSentences
 from recurra.data.tagged_load import TagFormat, format_of, load_tagged
@@ -156,10 +156,9 @@ def split_off(train: TaggedSentences, shares: Mapping[str, float], seed: int) ->
         return {}
     need = 1 + len(shares)
     if len(train) < need:
-        into = " and ".join(["training", *({"valid": "validation"}.get(part, part) for part in shares)])
         raise DataError(
-            f"{train.name}: expected at least {need} sentences, to be divided into {into}, found {len(train)}; "
-            f"add sentences, or give validation and test sentences of their own"
+            f"{train.name}: expected at least {need} sentences, to be divided into {into_parts(shares)}, found "
+            f"{len(train)}; add sentences, or give validation and test sentences of their own"
         )
     drawn = np.random.default_rng(seed).permutation(len(train))
     of_sentence = np.zeros(len(train), np.uint8)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,8 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 
-from recurra.diagnose.drawing import GRID, INK, SETTINGS, STYLES, new_axes, to_svg
-from recurra.files import atomic_writer, failures_named
+from recurra.diagnose.drawing import SETTINGS, STYLES, any_script, new_axes, on_white, to_svg
+from recurra.files import failures_named, write_text
 
 __all__ = ["alignment_figure", "with_pictures"]
 
@@ -29,7 +27,7 @@ _LABELLED = 140  # symbols of a side that can still be read beside each other
 _SEEN = 0.004  # of a weight that can be told from none
 _SIGNS = {code: chr(0x2400 + code) for code in range(32)}
 _SIGNS |= {10: "⏎", 32: "·", 127: "␡", 0xFFFE: "\ufffd", 0xFFFF: "\ufffd"}
-_INKED = {INK: "#1a1d21", GRID: "#8a9099"}  # in a file, which no style sheet colours
+_TITLE = "From which symbols of the source each symbol of the translation was written"
 
 
 def alignment_figure(source: Sequence[str], target: Sequence[str], weights: ArrayLike, title: str) -> str:
@@ -41,7 +39,7 @@ def alignment_figure(source: Sequence[str], target: Sequence[str], weights: Arra
         weights: [T, S], the share of each target symbol's attention.
         title: read out in place of the figure.
     """
-    with matplotlib.rc_context({**SETTINGS, "axes.grid": False}), _any_script():
+    with matplotlib.rc_context({**SETTINGS, "axes.grid": False}), any_script():
         return to_svg(_drawn(source, target, weights), title)
 
 
@@ -66,11 +64,8 @@ def with_pictures(lines: Iterator[str], folder: Path) -> Iterator[str]:
 
 
 def _write_picture(alignment: dict[str, Any], path: Path) -> None:
-    settings = {name: _INKED.get(value, value) for name, value in SETTINGS.items()}
-    with matplotlib.rc_context({**settings, "axes.grid": False}), _any_script(), atomic_writer(path) as file:
-        figure = _drawn(alignment["source"], alignment["target"], alignment["weights"])
-        figure.set_facecolor("white")
-        figure.savefig(file, format="svg")
+    figure = alignment_figure(alignment["source"], alignment["target"], alignment["weights"], _TITLE)
+    write_text(path, on_white(figure))
 
 
 def _drawn(source: Sequence[str], target: Sequence[str], weights: ArrayLike) -> Figure:
@@ -99,14 +94,6 @@ def _drawn(source: Sequence[str], target: Sequence[str], weights: ArrayLike) -> 
 def _room(side: Sequence[str]) -> float:
     """Inches beside the cells for the symbols of a side."""
     return max(_LEAST_ROOM, 0.4 + _LETTER * max(map(len, side), default=0))
-
-
-@contextlib.contextmanager
-def _any_script() -> Iterator[None]:
-    """Let be drawn by the viewer's fonts what the measuring font has not, without a warning."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph|Matplotlib currently does not support")
-        yield
 
 
 def _visible(symbol: str) -> str:

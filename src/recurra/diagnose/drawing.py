@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
 import io
 import re
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import matplotlib
@@ -14,7 +16,20 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-__all__ = ["GRID", "INK", "LEGEND", "SETTINGS", "STYLES", "Style", "draw_losses", "new_axes", "to_svg"]
+__all__ = [
+    "GRID",
+    "INK",
+    "LEGEND",
+    "SETTINGS",
+    "STYLES",
+    "Style",
+    "any_script",
+    "draw_losses",
+    "new_axes",
+    "new_panels",
+    "on_white",
+    "to_svg",
+]
 
 
 class Style(NamedTuple):
@@ -39,6 +54,7 @@ _PAGE_COLOURS = {
     GRID: "var(--grid)",
     **{style.light: f"var(--{name})" for name, style in STYLES.items()},
 }
+_FILE_COLOURS = {INK: "#1a1d21", GRID: "#c9ced5"}  # in a file, which no style sheet colours; others as on white
 SETTINGS: dict[Any, Any] = {  # mypy knows only the names of one version of matplotlib
     "font.size": 12,
     "svg.fonttype": "none",
@@ -66,9 +82,23 @@ LEGEND: dict[str, Any] = {"handlelength": 1.6, "columnspacing": 1.0, "handletext
 
 def new_axes(width: float, height: float) -> tuple[Figure, Axes]:
     """A figure with one axes; sizes in inches."""
+    figure, (axes,) = new_panels(width, height, 1)
+    return figure, axes
+
+
+def new_panels(width: float, height: float, rows: int) -> tuple[Figure, list[Axes]]:
+    """A figure with axes one above the other over the same x; sizes in inches."""
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasSVG(figure)
-    return figure, figure.add_subplot()
+    return figure, [*figure.subplots(rows, sharex=True, squeeze=False)[:, 0]]
+
+
+@contextlib.contextmanager
+def any_script() -> Iterator[None]:
+    """Let be drawn by the viewer's fonts what the measuring font has not, without a warning."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph|Matplotlib currently does not support")
+        yield
 
 
 def draw_losses(
@@ -112,3 +142,14 @@ def to_svg(figure: Figure, title: str) -> str:
         f"<title>{html.escape(title)}</title>"
     )
     return re.sub(r"^<svg[^>]*>", lambda _: opening, drawing, count=1).strip()
+
+
+def on_white(drawing: str) -> str:
+    """Make what :func:`to_svg` gave a file of its own, which any viewer shows: of fixed size and colours, on white."""
+    for drawn, named in _PAGE_COLOURS.items():
+        drawing = drawing.replace(named, _FILE_COLOURS.get(drawn, drawn))
+    opening = re.match(r'<svg [^>]*viewBox="0 0 ([\d.]+) ([\d.]+)"[^>]*>\s*<title>[^<]*</title>', drawing)
+    assert opening is not None
+    sized = opening[0].replace("<svg ", f'<svg width="{opening[1]}pt" height="{opening[2]}pt" ', 1)
+    head = '<?xml version="1.0" encoding="utf-8"?>\n'
+    return f'{head}{sized}<rect width="100%" height="100%" fill="white"/>{drawing[opening.end() :]}\n'

@@ -121,6 +121,7 @@ class Task(ABC):
     Attributes:
         name: as on the command line.
         title: what a model of it is called.
+        unit: of what a sequence is made, as the speed of training counts it.
         score: the score that decides which epoch is the best; higher is better.
         intervals: of what kind those of its scores are.
         enough_steps: how many steps a run makes when it is not told its epochs.
@@ -134,6 +135,7 @@ class Task(ABC):
 
     name: ClassVar[str]
     title: ClassVar[str]
+    unit: ClassVar[str] = "tokens"
     score: ClassVar[str]
     intervals: ClassVar[str] = "95 % bootstrap over the examples"
     enough_steps: ClassVar[int] = 1200  # what SST-2 and the bundled reviews need with the other settings at default

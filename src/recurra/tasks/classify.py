@@ -80,7 +80,8 @@ class Classify(Classification):
     def from_data(cls, config: ClassifyConfig, start: Start | None = None) -> Classification:
         """Read the data that the configuration names: texts or, where they are these, series of numbers.
 
-        Errors are those of :func:`recurra.data.load_splits` and of `load_series_splits`, which is its like for series.
+        Errors are those of :func:`recurra.data.load_splits` and
+        :func:`recurra.data.labelled_series_splits.load_series_splits`.
         """
         data, seed, training = config.data, config.train.seed, None
         told = "text" if data.text_column is not None else "series" if data.id_column is not None else data.inputs

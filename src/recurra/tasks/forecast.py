@@ -1,0 +1,390 @@
+"""Forecasting: the steps to come of series, from what came before them."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from recurra.batch import Window, WindowBatch, make_window_batch, shuffled_batches
+from recurra.config import ForecastConfig
+from recurra.data.series import SeriesSet, load_series
+from recurra.data.series_parts import divide
+from recurra.data.windows import Windows
+from recurra.errors import SettingsError
+from recurra.forecast_baselines import LinearOnWindow, drawn_windows
+from recurra.forecast_scores import full_scores
+from recurra.forecast_tables import forecast_remarks, forecast_tables
+from recurra.nn.autoregressive import AutoregressiveForecaster, make_forecaster
+from recurra.nn.forecasting import DirectForecaster
+from recurra.nn.outputs import LEVELS
+from recurra.tables import ScoreTable
+from recurra.tasks.base import Loss, RecurrentCall, Start, Task, Validation
+from recurra.tasks.forecast_facts import ForecastFacts, learn_facts, resolved_config
+from recurra.tasks.forecast_lines import Forecasts, SeriesForecast, forecast_lines, series_forecasts
+from recurra.tasks.forecast_outcomes import linear_pairs, outcomes
+from recurra.tasks.tried import own_data
+from recurra.vocabulary import Vocabulary
+
+__all__ = ["Forecast", "ForecastData", "ForecastExamples"]
+
+_VALIDATED = 4_000  # windows at most that choose the best epoch
+_SCORED = 12_000_000  # values at most that are forecast for a score; 21 levels of each are a gigabyte
+_TRIED = 64
+_AT_ONCE = 256
+_DRAWS = 200
+
+
+@dataclass(frozen=True)
+class ForecastExamples:
+    """Series, and the range of each one's steps that are to be forecast."""
+
+    series: SeriesSet
+    ranges: list[tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class ForecastData:
+    """The series of a run, the windows that it learns from, and the parts that it is scored on."""
+
+    train: Windows
+    valid: Windows
+    held_out: dict[str, ForecastExamples]
+
+
+class Forecast(Task):
+    """Forecast series.
+
+    Attributes:
+        known: what it knows beside its weights.
+        data: the windows, when made from data.
+    """
+
+    name = "forecast"
+    title = "Forecaster"
+    score = "loss"
+    unit = "steps"
+    intervals = "95 % bootstrap over blocks of origins"
+    enough_steps = 2000
+    reading = ("delimiter",)
+    evaluating: ClassVar[tuple[str, ...]] = ("stride", "draws", "seed")
+    answering: ClassVar[tuple[str, ...]] = ("draws", "seed", "plots")
+    config: ForecastConfig
+    network: DirectForecaster | AutoregressiveForecaster
+
+    def __init__(self, config: ForecastConfig, known: ForecastFacts, data: ForecastData | None = None) -> None:
+        self.config = config
+        self.known = known
+        self.data = data
+        torch.manual_seed(config.train.seed)
+        self.network = make_forecaster(known.sizes, config.model)
+
+    @classmethod
+    def from_data(cls, config: ForecastConfig, start: Start | None = None) -> Forecast:
+        """Read the series that the configuration names; errors as :func:`recurra.data.series.load_series`."""
+        return cls.from_series(config, load_series(config.data))
+
+    @classmethod
+    def from_series(cls, config: ForecastConfig, series: SeriesSet) -> Forecast:
+        """Divide the series by time, learn their scaling from what is for training, and make a network."""
+        config = resolved_config(config, series)
+        bounds = divide(series, config.data, cls._horizon(config))
+        known = learn_facts(config, series, bounds)
+        task = cls(config, known)
+        held_out = {"valid": ForecastExamples(series, [(each.train, each.valid) for each in bounds])}
+        if any(each.end > each.valid for each in bounds):
+            held_out["test"] = ForecastExamples(series, [(each.valid, each.end) for each in bounds])
+        train = task.windows(ForecastExamples(series, [(0, each.train) for each in bounds]), measured=False)
+        task.data = ForecastData(train, task.windows(held_out["valid"], most=_VALIDATED), held_out)
+        return task
+
+    @classmethod
+    def restore(
+        cls, config: ForecastConfig, vocabularies: Mapping[str, Vocabulary], facts: Mapping[str, Any]
+    ) -> Forecast:
+        """Make the task again from what a model directory holds."""
+        return cls(config, ForecastFacts.from_json(facts))
+
+    @property
+    def vocabularies(self) -> dict[str, Vocabulary]:
+        """None: series are no symbols."""
+        return {}
+
+    def facts(self) -> dict[str, Any]:
+        """The columns, the frequency, and all that scales numbers."""
+        return self.known.to_json()
+
+    def windows(self, examples: ForecastExamples, stride: int = 1, most: int = 0, measured: bool = True) -> Windows:
+        """The windows whose targets lie within what is to be forecast.
+
+        Args:
+            examples: series, and a range of steps of each.
+            stride: steps from one origin to the next.
+            most: how many windows at most; the stride grows until there are no more. 0 for any number.
+            measured: whether windows are left out whose targets were filled in.
+
+        Raises:
+            DataError: there is none, or none without a gap.
+        """
+        model, known = self.config.model, self.known
+        assert model.window is not None
+        if most:
+            origins = sum(max(0, stop - start - self.horizon + 1) for start, stop in examples.ranges)
+            stride = max(stride, math.ceil(origins / most))
+        return Windows(
+            examples.series,
+            known.scaling,
+            known.covariates,
+            model.window,
+            self.horizon,
+            examples.ranges,
+            stride,
+            measured=measured,
+        )
+
+    @property
+    def horizon(self) -> int:
+        """H, how many steps are forecast."""
+        return self._horizon(self.config)
+
+    @staticmethod
+    def _horizon(config: ForecastConfig) -> int:
+        assert config.model.horizon is not None
+        return config.model.horizon
+
+    def steps(self) -> int:
+        """How many batches an epoch has."""
+        assert self.data is not None
+        train = self.config.train
+        return math.ceil(min(train.windows, len(self.data.train)) / train.batch_size)
+
+    def batches(self, epoch: int) -> Iterator[WindowBatch]:
+        """The training windows of an epoch, drawn anew for each where there are more than asked for."""
+        assert self.data is not None
+        settings, windows = self.config.train, self.data.train
+        drawn = np.random.default_rng([settings.seed, epoch]).permutation(len(windows))[: settings.windows]
+        for chosen in shuffled_batches(windows.lengths[drawn], settings.batch_size, settings.seed, epoch):
+            yield windows.batch(drawn[chosen])
+
+    def loss(self, network: nn.Module, batch: WindowBatch, carried: Any = None) -> Loss:
+        """Mean loss of the output's kind over the steps and variables."""
+        return Loss(network(batch))
+
+    def validate(self) -> Validation:
+        """Mean loss on validation windows, and its negative.
+
+        Windows that are hard are so in every epoch, so that epochs differ by far less than windows do: no standard
+        error makes a later epoch as good as the best.
+        """
+        assert self.data is not None
+        windows, losses, sizes = self.data.valid, [], []
+        with self._evaluating():
+            for chosen in self._blocks(len(windows)):
+                losses.append(float(self.network(windows.batch(chosen).to(self._device))))
+                sizes.append(len(chosen))
+        mean = float(np.average(losses, weights=sizes))
+        return Validation(mean, -mean, 0.0)
+
+    @staticmethod
+    def shown(score: float) -> str:
+        """A validation score as it is shown: the loss."""
+        return f"{-score:.4f}"
+
+    def forecasts(self, windows: Windows, draws: int | None = None, seed: int | None = None) -> Forecasts:
+        """Forecast windows, in the units of the series.
+
+        Args:
+            windows: n, with or without targets.
+            draws: paths that an autoregressive model draws of each; None for 200.
+            seed: of what is drawn; None for 0.
+
+        Raises:
+            SettingsError: an option that is without effect on a model that draws nothing.
+        """
+        options: dict[str, Any] = {}
+        if self.config.model.decoder == "autoregressive":
+            options = {"draws": draws or _DRAWS, "seed": seed or 0}
+        else:
+            for name, value in (("draws", draws), ("seed", seed)):
+                if value is not None:
+                    raise SettingsError(
+                        f"option '{name}' ({value}) would have no effect: a direct forecaster draws nothing"
+                    )
+        shape = (len(windows), self.horizon, self.known.sizes.variables)
+        mean, quantiles = np.empty(shape), np.empty((*shape, len(LEVELS)), np.float32)
+        with self._evaluating():
+            for chosen in self._blocks(len(windows)):
+                found = self.network.forecast(windows.batch(chosen).to(self._device), LEVELS, **options)
+                mean[chosen] = found.mean.cpu().numpy()
+                quantiles[chosen] = found.quantiles.cpu().numpy()
+        shift, scale = windows.shift[windows.series_index], windows.scale[windows.series_index]
+        mean = shift[:, np.newaxis] + scale[:, np.newaxis] * mean
+        if self.config.model.output == "point":
+            return Forecasts(mean, None)
+        quantiles *= scale[:, np.newaxis, :, np.newaxis]
+        quantiles += shift[:, np.newaxis, :, np.newaxis]
+        return Forecasts(mean, quantiles)
+
+    def held_out(self) -> dict[str, ForecastExamples]:
+        """The validation and, where there is one, the test part."""
+        assert self.data is not None
+        return self.data.held_out
+
+    def fit_baseline(self) -> LinearOnWindow:
+        """Fit the linear map on the training windows."""
+        assert self.data is not None
+        train, valid = self.data.train, self.data.valid
+        drawn = drawn_windows(len(train), self.known.sizes.variables, self.config.train.seed)
+        return LinearOnWindow.fit(linear_pairs(train, drawn), linear_pairs(valid, np.arange(len(valid))))
+
+    def restore_baseline(self, tensors: Mapping[str, Tensor]) -> LinearOnWindow:
+        """Make the linear map again."""
+        return LinearOnWindow.from_tensors(tensors)
+
+    def evaluate(self, examples: ForecastExamples, baseline: LinearOnWindow, **options: Any) -> dict[str, Any]:
+        """Forecast from every origin in turn and score the forecasts, as :func:`recurra.forecast_scores.full_scores`.
+
+        Args:
+            examples: series, and what is to be forecast of them.
+            baseline: fitted on the training windows.
+            options: those of `evaluating`.
+        """
+        stride = options.pop("stride", None)
+        most = 0 if stride else max(1, _SCORED // (self.horizon * self.known.sizes.variables))
+        windows = self.windows(examples, stride or 1, most)
+        parts = outcomes(windows, self.forecasts(windows, **options), baseline, self.known, self.config)
+        scores = full_scores(parts, LEVELS, windows.series_index, windows.origins)
+        return {**scores, "left_out": windows.left_out}
+
+    def tables(self, scores: Mapping[str, Any], title: str, full: bool) -> list[ScoreTable]:
+        """The model beside its baselines and, with `full`, the scores by step of the horizon."""
+        return forecast_tables(scores, title, full)
+
+    def remarks(self, scores: Mapping[str, Any]) -> list[str]:
+        """The gain over the best baseline, and how scores were counted."""
+        return forecast_remarks(scores)
+
+    def card(self) -> list[str]:
+        """What the model was trained on."""
+        known, model = self.known, self.config.model
+        names = ", ".join(known.columns.targets)
+        return [
+            f"Trained by recurra on {known.steps:,} steps of {known.series:,} series of `{self.config.data.data}`, one "
+            f"each {known.frequency}, to forecast {self.horizon} steps of {names} from the {model.window} before."
+        ]
+
+    def example_call(self) -> str:
+        """Forecast what comes after a file's last row."""
+        return 'model.predict("series.csv")'
+
+    def load_labelled(self, source: str, **reading: Any) -> ForecastExamples:
+        """Read series that are forecast from every origin that has a whole window before it, or half the series."""
+        series = self._load(source, **reading)
+        assert self.config.model.window is not None
+        lengths = [len(each.target) for each in series.series]
+        starts = [min(self.config.model.window, max(1, (n - self.horizon) // 2)) for n in lengths]
+        return ForecastExamples(series, list(zip(starts, lengths, strict=True)))
+
+    def predict(self, inputs: Sequence[str], **options: Any) -> Iterator[str]:
+        """Yield a JSON object a step and series: what comes after the last row of each file's series.
+
+        The option `plots` is what draws the forecasts, such as :func:`recurra.diagnose.forecast_plot.forecast_pictures`
+        without its folder.
+        """
+        if not inputs or "-" in inputs:
+            raise SettingsError("predict: a forecaster reads files: name one with the series up to now")
+        reading = {name: value for name, value in options.items() if name in self.reading}
+        drawing = {name: options[name] for name in ("draws", "seed") if name in options}
+        drawn: list[SeriesForecast] = []
+        for source in inputs:
+            series = self._load(source, **reading)
+            for found in series_forecasts(series, self.next(series, **drawing)):
+                yield forecast_lines(found)
+                if "plots" in options:
+                    drawn.append(found)
+        if drawn:
+            options["plots"](drawn)
+
+    def next(self, series: SeriesSet, **options: Any) -> Forecasts:
+        """Forecast what comes after the end of each series; the options are those of :meth:`forecasts`."""
+        model, known = self.config.model, self.known
+        assert model.window is not None
+        windows = Windows.next(series, known.scaling, known.covariates, model.window, self.horizon)
+        return self.forecasts(windows, **options)
+
+    def sequences(self, source: str | None, **reading: Any) -> list[list[Any]]:
+        """Windows as lists: of a source, of the training data's file, or else random ones."""
+        found = source or own_data(self.config, "numbers")
+        if found is None:
+            return self._random_windows()
+        windows = self.windows(self.load_labelled(found, **reading), most=_TRIED)
+        return [[part.tolist() for part in windows.window(number)[:4]] for number in range(len(windows))]
+
+    def responses(self, sequences: Sequence[list[Any]], padding: int = 0) -> list[Tensor]:
+        """The quantiles that the network forecasts for each window, in scaled units, [H, C, Q]."""
+        batch = self._batch(sequences)
+        chance = torch.Generator().manual_seed(0)
+
+        def widened(values: Tensor) -> Tensor:
+            return torch.cat([values, torch.randn(len(values), padding, values.shape[2], generator=chance)], dim=1)
+
+        batch = batch._replace(past=widened(batch.past), covariates=widened(batch.covariates))
+        with torch.inference_mode():
+            return list(self.network.forecast(batch, LEVELS).quantiles)
+
+    def recurrent_call(self, sequences: Sequence[list[Any]]) -> RecurrentCall:
+        """The recurrent layers, and what they read of the windows."""
+        with torch.no_grad():
+            return RecurrentCall(self.network.recurrent, *self.network.recurrent_inputs(self._batch(sequences)))
+
+    def _batch(self, sequences: Sequence[list[Any]]) -> WindowBatch:
+        """Windows of lists, with a future of zeros, which no forecast looks at."""
+        sizes = self.known.sizes
+        columns = (sizes.variables, sizes.covariates, sizes.ahead)
+        targets = np.zeros((self.horizon, sizes.variables), np.float32)
+        windows = []
+        for *rows, static in sequences:
+            past, covariates, ahead = (
+                np.array(part, np.float32).reshape(len(part), size) for part, size in zip(rows, columns, strict=True)
+            )
+            windows.append(Window(past, covariates, ahead, np.array(static, np.float32), targets))
+        return make_window_batch(windows)
+
+    def _random_windows(self) -> list[list[Any]]:
+        chance, sizes = np.random.default_rng(0), self.known.sizes
+        assert self.config.model.window is not None
+        found = []
+        for steps in chance.integers(1, self.config.model.window + 1, _TRIED).tolist():
+            shapes = ((steps, sizes.variables), (steps, sizes.covariates), (self.horizon, sizes.ahead), (sizes.static,))
+            found.append([chance.standard_normal(shape).round(4).tolist() for shape in shapes])
+        return found
+
+    def _load(self, source: str, delimiter: str | None = None) -> SeriesSet:
+        """Read series as those of training were."""
+        data = self.config.data if delimiter is None else self.config.data.model_copy(update={"delimiter": delimiter})
+        return load_series(data, self.known.columns, self.known.frequency, source)
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.network.parameters()).device
+
+    @staticmethod
+    def _blocks(windows: int) -> list[NDArray[np.int64]]:
+        """Consecutive windows, so many as are forecast at a time."""
+        return np.array_split(np.arange(windows), math.ceil(windows / _AT_ONCE))
+
+    @contextlib.contextmanager
+    def _evaluating(self) -> Iterator[None]:
+        """Neither dropout nor gradients."""
+        training = self.network.training
+        self.network.eval()
+        with torch.inference_mode():
+            yield
+        self.network.train(training)

@@ -1,0 +1,364 @@
+"""Transcription: text from audio, by connectionist temporal classification."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rapidfuzz.distance import Levenshtein
+from torch import Tensor, nn
+
+from recurra.batch import FrameBatch, TranscriptBatch, length_sorted, make_frame_batch, shuffled_batches
+from recurra.config import TranscribeConfig
+from recurra.ctc_search import best_path
+from recurra.data.encoded_recordings import EncodedRecordings, find_sample_rate, hear, make_log_mel
+from recurra.data.features import FeatureStats, LogMel
+from recurra.data.recording_columns import RecordingColumns
+from recurra.data.recording_splits import RecordingSplits, load_recording_splits, reading_like_training
+from recurra.data.recordings import Recordings, load_recordings
+from recurra.errors import DataError
+from recurra.metrics import share_and_error
+from recurra.nn.transcription import TranscriptionNetwork
+from recurra.tables import ScoreTable
+from recurra.tasks.base import Loss, RecurrentCall, Start, Task, Validation
+from recurra.tasks.transcribed import answers
+from recurra.tasks.transcripts import Decoding, make_decoding
+from recurra.tasks.tried import own_data
+from recurra.transcription_scores import MostFrequent, full_scores, most_frequent
+from recurra.transcription_tables import transcription_remarks, transcription_tables
+from recurra.vocabulary import Vocabulary
+
+__all__ = ["Transcribe", "TranscribeData", "TranscribeFacts"]
+
+_SEARCHING = ("beam", "language_model", "language_weight", "language_bonus")
+_FRAMES = 2**16  # of a batch that is scored, padding included
+_TRIED = 64
+
+
+@dataclass(frozen=True)
+class TranscribeData:
+    """The encoded recordings of a run."""
+
+    train: EncodedRecordings
+    valid: EncodedRecordings
+    test: EncodedRecordings | None
+
+
+@dataclass(frozen=True)
+class TranscribeFacts:
+    """What was learnt of the training recordings.
+
+    Attributes:
+        columns: the names of the path and the text column of the manifest; None without one.
+        stats: mean and deviation of each of the F numbers of a frame.
+        recordings: how many there are.
+        frames: how many they have together.
+    """
+
+    columns: RecordingColumns | None
+    stats: FeatureStats
+    recordings: int
+    frames: int
+
+    @property
+    def size(self) -> int:
+        """F, the numbers of a frame."""
+        return len(self.stats.mean)
+
+    def to_json(self) -> dict[str, Any]:
+        """As `config.json` holds it."""
+        columns = None if self.columns is None else list(self.columns)
+        return {**vars(self), "columns": columns, "stats": self.stats.to_json()}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> TranscribeFacts:
+        """Make it again."""
+        columns = None if values["columns"] is None else RecordingColumns(*values["columns"])
+        return cls(columns, FeatureStats.from_json(values["stats"]), values["recordings"], values["frames"])
+
+
+class Transcribe(Task):
+    """Transcribe recordings.
+
+    Attributes:
+        known: what it knows beside its weights.
+        data: the recordings, when made from data.
+    """
+
+    name = "transcribe"
+    title = "Transcriber"
+    score = "character error rate"
+    unit = "frames"
+    intervals = "95 % bootstrap over the recordings"
+    enough_steps = 2000
+    reading = ("path_column", "text_column", "delimiter", "header")
+    evaluating: ClassVar[tuple[str, ...]] = _SEARCHING
+    answering: ClassVar[tuple[str, ...]] = (*_SEARCHING, "chunk", "sample_rate")
+    config: TranscribeConfig
+    network: TranscriptionNetwork
+
+    def __init__(
+        self,
+        config: TranscribeConfig,
+        vocabulary: Vocabulary,
+        known: TranscribeFacts,
+        data: TranscribeData | None = None,
+    ) -> None:
+        self.config = config
+        self.vocabulary = vocabulary
+        self.known = known
+        self.data = data
+        torch.manual_seed(config.train.seed)
+        self.network = TranscriptionNetwork(
+            known.size,
+            len(vocabulary),
+            config.model,
+            time_masks=config.train.time_masks,
+            frequency_masks=config.train.frequency_masks,
+        )
+
+    @classmethod
+    def from_data(cls, config: TranscribeConfig, start: Start | None = None) -> Transcribe:
+        """Read the recordings that the configuration names.
+
+        Errors are those of :func:`load_recording_splits` and :func:`hear`.
+        """
+        return cls.from_splits(config, load_recording_splits(config.data, config.train.seed))
+
+    @classmethod
+    def from_splits(cls, config: TranscribeConfig, splits: RecordingSplits) -> Transcribe:
+        """Learn the symbols and the scale of the features from the training recordings, and hear all."""
+        rate = find_sample_rate(splits.train, config.features)
+        config = config.model_copy(update={"features": config.features.model_copy(update={"sample_rate": rate})})
+        vocabulary = Vocabulary.build([splits.train.texts()], config.vocabulary)
+        train = cls._hear(config, splits.train, vocabulary, None, refuse_impossible=True)
+        held_out = {
+            part: cls._hear(config, recordings, vocabulary, train.stats)
+            for part, recordings in splits.parts().items()
+            if part != "train"
+        }
+        known = TranscribeFacts(splits.train.columns, train.stats, len(train), int(train.lengths.sum()))
+        return cls(config, vocabulary, known, TranscribeData(train, held_out["valid"], held_out.get("test")))
+
+    @staticmethod
+    def _hear(
+        config: TranscribeConfig,
+        recordings: Recordings,
+        vocabulary: Vocabulary,
+        stats: FeatureStats | None,
+        refuse_impossible: bool = False,
+    ) -> EncodedRecordings:
+        stack = config.model.stack
+        return hear(recordings, config.features, stats, vocabulary, stack, refuse_impossible=refuse_impossible)
+
+    @classmethod
+    def restore(
+        cls, config: TranscribeConfig, vocabularies: Mapping[str, Vocabulary], facts: Mapping[str, Any]
+    ) -> Transcribe:
+        """Make the task again from what a model directory holds."""
+        return cls(config, vocabularies["tokenizer.json"], TranscribeFacts.from_json(facts))
+
+    def facts(self) -> dict[str, Any]:
+        """The columns, the mean and deviation of the features, and how much there was to hear."""
+        return self.known.to_json()
+
+    def steps(self) -> int:
+        """How many batches an epoch has."""
+        return len(self._shuffled(0))
+
+    def batches(self, epoch: int) -> Iterator[TranscriptBatch]:
+        """The training batches of an epoch, recordings of like length together."""
+        assert self.data is not None
+        for chosen in self._shuffled(epoch):
+            yield self.data.train.batch(chosen)
+
+    def loss(self, network: nn.Module, batch: TranscriptBatch, carried: Any = None) -> Loss:
+        """Mean negative log-probability of a transcript over all its alignments, by symbol."""
+        return Loss(network.loss(batch))  # type: ignore[operator]
+
+    def validate(self) -> Validation:
+        """The loss, and the character error rate of the likeliest symbols; the score is its negative."""
+        assert self.data is not None
+        valid, decoding = self.data.valid, self.decoding()
+        errors, losses = [], []
+        for number, found in self.log_probabilities(valid):
+            if valid.possible[number]:
+                losses.append(_loss_of(found, valid.ids[number]))
+            said, meant = (
+                decoding.text(best_path(decoding.without_unknown(found))),
+                self.reference(valid.texts[number]),
+            )
+            errors.append((Levenshtein.distance(said, meant), len(meant)))
+        wrong, characters = np.array(errors, dtype=float).T
+        share, error = share_and_error(wrong, characters)
+        return Validation(float(np.mean(losses or [0.0])), -share, error)
+
+    @staticmethod
+    def shown(score: float) -> str:
+        """A validation score as it is shown: the share of wrong characters, in percent."""
+        return f"{-100 * score:.1f} %"
+
+    def log_probabilities(self, recordings: EncodedRecordings) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """Yield the number of each recording, the shortest first, and the log-probabilities of its steps, [T', V]."""
+        device = next(self.network.parameters()).device
+        training = self.network.training
+        self.network.eval()
+        for chosen in length_sorted(recordings.lengths, self.config.train.batch_size, _FRAMES):
+            batch = recordings.batch(chosen).to(device)
+            with torch.inference_mode():
+                found, lengths = self.network(batch.values, batch.lengths)
+            for row, (number, length) in enumerate(zip(chosen.tolist(), lengths.tolist(), strict=True)):
+                yield number, found[:length, row].cpu().numpy()
+        self.network.train(training)
+
+    def decoding(self, **options: Any) -> Decoding:
+        """How transcripts are found, by the options of `recurra predict`; errors as :func:`make_decoding`."""
+        heard = self.config.features
+        step = self.config.model.stack * heard.hop_ms / 1000
+        reach = step + (heard.frame_ms - heard.hop_ms) / 1000
+        return make_decoding(self.vocabulary, self.config.vocabulary.tokens, step, reach, **options)
+
+    @property
+    def stats(self) -> FeatureStats:
+        """What scales features."""
+        return self.known.stats
+
+    @property
+    def columns(self) -> RecordingColumns | None:
+        """The names of the path and the text column of the training manifest."""
+        return self.known.columns
+
+    @property
+    def log_mel(self) -> LogMel:
+        """What makes features of samples.
+
+        Raises:
+            DataError: the model was trained on features, and how they were made is not known.
+        """
+        made = make_log_mel(self.config.features)
+        if made is None:
+            raise DataError(
+                "expected features (.npy, .npz), as in training, found audio: how to make them is not known"
+            )
+        return made
+
+    def held_out(self) -> dict[str, EncodedRecordings]:
+        """The validation and, where there are some, the test recordings."""
+        assert self.data is not None
+        return {"valid": self.data.valid} | ({} if self.data.test is None else {"test": self.data.test})
+
+    def fit_baseline(self) -> MostFrequent:
+        """Keep the most frequent transcript."""
+        assert self.data is not None
+        return MostFrequent(most_frequent([self.reference(text) for text in self.data.train.texts]))
+
+    def restore_baseline(self, tensors: Mapping[str, Tensor]) -> MostFrequent:
+        """Make it again."""
+        return MostFrequent.from_tensors(tensors)
+
+    def evaluate(self, examples: EncodedRecordings, baseline: MostFrequent, **options: Any) -> dict[str, Any]:
+        """Transcribe recordings and score the transcripts, as :func:`recurra.transcription_scores.full_scores`.
+
+        Args:
+            examples: recordings with their transcripts.
+            baseline: of the training recordings.
+            options: those of `evaluating`.
+        """
+        decoding = self.decoding(**options)
+        said = {number: decoding.transcribe(found).text for number, found in self.log_probabilities(examples)}
+        return full_scores(
+            [said[number] for number in range(len(examples))],
+            [self.reference(text) for text in examples.texts],
+            [str(path) for path in examples.paths],
+            baseline.text,
+            sum(examples.unknown.values()) / max(1, sum(map(len, examples.ids))),
+        )
+
+    def tables(self, scores: Mapping[str, Any], title: str, full: bool) -> list[ScoreTable]:
+        """The model beside its baseline and, with `full`, its errors."""
+        return transcription_tables(scores, title, full)
+
+    def remarks(self, scores: Mapping[str, Any]) -> list[str]:
+        """The gain over the baseline."""
+        return transcription_remarks(scores)
+
+    def card(self) -> list[str]:
+        """What the model was trained on."""
+        known, heard = self.known, self.config.features
+        minutes = known.frames * heard.hop_ms / 60_000
+        how = f"at {heard.sample_rate:,} Hz" if heard.sample_rate else f"as {known.size} features a frame"
+        streams = "it reads from both ends" if self.config.model.bidirectional else "it can follow a stream"
+        return [
+            f"Trained by recurra on {known.recordings:,} recordings ({minutes:,.1f} minutes) of "
+            f"`{self.config.data.data}`, heard {how}; symbols are {self.config.vocabulary.tokens}, and {streams}."
+        ]
+
+    def example_call(self) -> str:
+        """Transcribe a file."""
+        return 'model.predict(["speech.wav"])'
+
+    def load_labelled(self, source: str, **reading: Any) -> EncodedRecordings:
+        """Read recordings with their transcripts."""
+        recordings = load_recordings(source, preferred=self.columns, **reading)
+        return self._hear(self.config, recordings, self.vocabulary, self.stats)
+
+    def sequences(self, source: str | None, **reading: Any) -> list[list[list[float]]]:
+        """Features of recordings: of a source, of the training data, or else random ones."""
+        found = source or own_data(self.config, "features")
+        if found is None:
+            chance = np.random.default_rng(0)
+            lengths = chance.integers(1, 120, _TRIED)
+            return [chance.standard_normal((length, self.known.size)).round(4).tolist() for length in lengths]
+        told = reading if source else {**reading_like_training(found, self.config.data), **reading}
+        told.pop("group_column", None)
+        recordings = load_recordings(found, text="optional", preferred=self.columns, **told)
+        few = recordings.part(np.arange(len(recordings)) < _TRIED, recordings.name)
+        heard = self._hear(self.config, few, self.vocabulary, self.stats)
+        return [frames.tolist() for frames in heard.features]
+
+    def responses(self, sequences: Sequence[list[list[float]]], padding: int = 0) -> list[Tensor]:
+        """The probability of each symbol at each step, [T', V]."""
+        batch = self._batch(sequences)
+        chance = torch.Generator().manual_seed(0)
+        noise = torch.randn(len(sequences), padding, self.known.size, generator=chance)
+        with torch.inference_mode():
+            found, lengths = self.network(torch.cat([batch.values, noise], dim=1), batch.lengths)
+        return [found[:length, row].exp() for row, length in enumerate(lengths.tolist())]
+
+    def recurrent_call(self, sequences: Sequence[list[list[float]]]) -> RecurrentCall:
+        """The recurrent layers, and what they read of the recordings."""
+        batch = self._batch(sequences)
+        with torch.no_grad():
+            return RecurrentCall(self.network.recurrent, *self.network.recurrent_inputs(batch.values, batch.lengths))
+
+    def predict(self, inputs: Sequence[str], **options: Any) -> Iterator[str]:
+        """Yield JSON lines, as :func:`recurra.tasks.transcribed.answers`."""
+        reading = {name: value for name, value in options.items() if name in self.reading}
+        searching = {name: value for name, value in options.items() if name in _SEARCHING}
+        told = {name: options[name] for name in ("chunk", "sample_rate") if name in options}
+        return answers(self, inputs, self.decoding(**searching), reading, **told)
+
+    def _batch(self, sequences: Sequence[list[list[float]]]) -> FrameBatch:
+        return make_frame_batch([np.array(frames, np.float32).reshape(-1, self.known.size) for frames in sequences])
+
+    def reference(self, text: str) -> str:
+        """A transcript as the model writes it: without capitals, if it knows none, and with single spaces."""
+        return " ".join(self.vocabulary.normalized(text).split())
+
+    def _shuffled(self, epoch: int) -> list[NDArray[np.int64]]:
+        assert self.data is not None
+        settings = self.config.train
+        return shuffled_batches(self.data.train.lengths, settings.batch_size, settings.seed, epoch)
+
+
+def _loss_of(log_probabilities: NDArray[np.float32], ids: NDArray[np.int32]) -> float:
+    """The loss of a recording whose transcript may be impossible; such a one counts as nothing."""
+    steps = torch.from_numpy(log_probabilities).unsqueeze(1)
+    targets = torch.from_numpy(ids.astype(np.int64)).unsqueeze(0)
+    lengths = torch.tensor([len(log_probabilities)]), torch.tensor([len(ids)])
+    loss = nn.functional.ctc_loss(steps, targets, *lengths, reduction="sum", zero_infinity=True)
+    return float(loss) / max(1, len(ids))
