@@ -95,7 +95,7 @@ def find_sample_rate(recordings: Recordings, config: FeaturesConfig) -> int | No
     faults.raise_if_any(_REMEDY)
     rate = min(*rates, _HIGHEST)
     found = ", ".join(f"{count:,} of {hertz:,} Hz" for hertz, count in sorted(rates.items()))
-    _log.info("%s: heard at %s Hz, as there are recordings: %s", recordings.name, f"{rate:,}", found)
+    _log.info("%s: heard at %s Hz; recordings by sample rate: %s", recordings.name, f"{rate:,}", found)
     return rate
 
 
