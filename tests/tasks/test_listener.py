@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -86,7 +87,7 @@ def test_in_pieces_of_any_size_as_the_whole(cell: str, sizes: list[int], stack: 
         partial.append(listener.push(piece))
     assert_alike(listener.finish(), expected)
     greedy = at_once((*parts[:3], parts[3]._replace(beam=1)), samples).text
-    assert all(after.startswith(before) for before, after in zip(partial, partial[1:]))
+    assert all(after.startswith(before) for before, after in itertools.pairwise(partial))
     assert greedy.startswith(partial[-1])
     assert len(set(partial)) > 3 or max(sizes) > 500  # what is understood is told as it comes
     assert listener.seconds == pytest.approx(len(samples) / 8000)
