@@ -135,7 +135,10 @@ def hear(
     lengths = np.array([len(frames) for frames in features], np.int64)
     if stats is None:
         if not lengths.any():
-            raise DataError(f"{recordings.name}: expected sound, found no recording as long as a frame")
+            raise DataError(
+                f"{recordings.name}: expected sound, found no recording as long as a frame ({config.frame_ms} ms); give "
+                "longer ones, or say a shorter --frame-ms"
+            )
         stats = FeatureStats.fit(features)
     texts = recordings.texts()
     ids = [np.array(found, np.int32) for found in vocabulary.encode(texts)]

@@ -106,7 +106,7 @@ def _refuse_idle(
         raise SettingsError(f"option 'sample_rate' ({sample_rate}) would have no effect: no raw samples are read")
     if chunk is None:
         return
-    check_number("chunk", chunk, lambda seconds: seconds > 0, "a number of seconds above 0")
+    check_number("chunk", chunk, lambda seconds: 0 < seconds <= 3600, "seconds above 0, at most 3,600")
     if task.config.features.sample_rate is None:
         raise SettingsError(f"option 'chunk' ({chunk}) would have no effect: the model reads features, not sound")
     if task.config.model.bidirectional:
