@@ -136,8 +136,8 @@ def hear(
     if stats is None:
         if not lengths.any():
             raise DataError(
-                f"{recordings.name}: expected sound, found no recording as long as a frame ({config.frame_ms} ms); give "
-                "longer ones, or say a shorter --frame-ms"
+                f"{recordings.name}: expected sound, found no recording as long as a frame ({config.frame_ms} ms); "
+                "give longer ones, or say a shorter --frame-ms"
             )
         stats = FeatureStats.fit(features)
     texts = recordings.texts()
@@ -218,9 +218,9 @@ def require_kind(path: Path, features: bool) -> None:
         DataError: it is of the other kind.
     """
     if features and not _is_features(path):
-        raise DataError(f"expected features ({' or '.join(FEATURE_SUFFIXES)}), as in training, found audio")
+        raise DataError(f"{path}: expected features ({' or '.join(FEATURE_SUFFIXES)}), as in training, found audio")
     if not features and _is_features(path):
-        raise DataError("expected audio, as in training, found features")
+        raise DataError(f"{path}: expected audio, as in training, found features")
 
 
 def _is_features(path: Path) -> bool:

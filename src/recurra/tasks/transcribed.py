@@ -128,19 +128,36 @@ def _require_all(task: Hearing, paths: Sequence[str]) -> None:
     faults, lower = Faults(name, "recording"), Counter[int]()
     for path in paths:
         try:
-            if path == "-" and own is None:
-                raise DataError("expected files of features (.npy or .npz), as in training, found raw samples")
-            if path == "-":
-                continue
-            require_kind(Path(path), own is None)
-            if own is None:
-                require_file(Path(path))
-            elif (rate := probe_audio(path).sample_rate) < own:
+            if (rate := _rate(path, own)) < (own or 0):
                 lower[rate] += 1
         except DataError as error:
-            faults.add("standard input" if path == "-" else path, str(error).removeprefix(f"{path}: "))
+            if len(paths) == 1:
+                raise
+            where = "standard input" if path == "-" else path
+            faults.add(where, str(error).removeprefix(f"{where}: "))
     faults.raise_if_any("mend these recordings, or take them out")
     warn_of_lower_rates(name, lower, own or 0)
+
+
+def _rate(path: str, own: int | None) -> int:
+    """The sample rate of a recording by its header, that of the model where it has none.
+
+    Args:
+        path: of the recording, "-" for raw samples.
+        own: the model's sample rate, None for one that reads features.
+
+    Raises:
+        DataError: it is missing, of the other kind than the model reads, or its header is damaged.
+    """
+    if path == "-":
+        if own is None:
+            raise DataError("standard input: expected features (.npy or .npz), as in training, found raw samples")
+        return own
+    require_kind(Path(path), own is None)
+    if own is not None:
+        return probe_audio(path).sample_rate
+    require_file(Path(path))
+    return 0
 
 
 def _line(path: str, transcript: Transcript, seconds: float, factor: float) -> str:
