@@ -739,7 +739,8 @@ ASKED: list[tuple[list[str], int, str]] = [
         ["predict", "STREAM", "gone.wav", "0.wav", "cut.wav", "0.npy", "empty.wav", "noise.flac"],
         3,
         "of 6 given: 5 faulty recordings: gone.wav: there is no such file or folder, did you mean "
-        "'none.wav'? cut.wav: the file is cut off: expected 2,880 bytes, found 956; copy or record it again, or take it out 0.npy: expected audio, as in "
+        "'none.wav'? cut.wav: the file is cut off: expected 2,880 bytes, found 956; copy or record it again, or take it "
+        "out 0.npy: expected audio, as in "
         "training, found features empty.wav: the file is empty (0 bytes) noise.flac: expected audio (WAV, FLAC, OGG) "
         "that is whole, cannot be decoded",
     ),

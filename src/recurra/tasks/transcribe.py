@@ -276,7 +276,10 @@ class Transcribe(Task):
 
     def load_labelled(self, source: str, **reading: Any) -> EncodedRecordings:
         """Read recordings with their transcripts."""
-        recordings = load_recordings(source, preferred=self.columns, **reading)
+        return self.hear(load_recordings(source, preferred=self.columns, **reading))
+
+    def hear(self, recordings: Recordings) -> EncodedRecordings:
+        """Read recordings as those of training were."""
         return self._hear(self.config, recordings, self.vocabulary, self.stats)
 
     def sequences(self, source: str | None, **reading: Any) -> list[list[list[float]]]:
