@@ -87,9 +87,9 @@ def main() -> None:
         [
             "# Forecasting",
             f"{machine_line()}.",
-            f"All 7 variables, hourly; squared and absolute error on values scaled by the training part, of every origin "
-            f"of the test part; seeds: {arguments.seeds}. recurra's defaults{told}; s: reading, "
-            "training, validation and scores in all.",
+            f"All 7 variables, hourly; squared and absolute error on values scaled by the training part, of every "
+            f"origin of the test part; seeds: {arguments.seeds}. recurra's defaults{told}; s: reading, training, "
+            "validation and scores in all.",
             markdown_table(["file, horizon", "", *SCORES, "s"], rows),
         ],
         arguments.out,

@@ -100,7 +100,11 @@ def test_a_long_alignment_has_the_probability_of_a_torch_loss_where_one_path_has
     aligned = align(frames, ids.tolist())
     assert [(one.id, one.first, one.last) for one in aligned] == stretches(tuple(path.tolist()))
     loss = torch.nn.functional.ctc_loss(
-        torch.from_numpy(frames)[:, None], torch.from_numpy(ids)[None], [len(path)], [400], reduction="sum"
+        torch.from_numpy(frames)[:, None],
+        torch.from_numpy(ids)[None],
+        torch.tensor([len(path)]),
+        torch.tensor([400]),
+        reduction="sum",
     )
     own = [frames[one.first : one.last + 1, one.id].sum() for one in aligned]
     assert sum(own) == pytest.approx(-float(loss), abs=1e-4)

@@ -86,11 +86,12 @@ def beam_by_hand(frames: Frames, beam: int, toy: Toy | None, weight: float, bonu
         for text, (blank, symbol) in held.items():
             grown[text][0] += (blank + symbol) * frame[BLANK]
             for id_ in range(1, len(frame)):
+                longer = (*text, id_)
                 if text and id_ == text[-1]:
                     grown[text][1] += symbol * frame[id_]
-                    grown[(*text, id_)][1] += blank * frame[id_]
+                    grown[longer][1] += blank * frame[id_]
                 else:
-                    grown[(*text, id_)][1] += (blank + symbol) * frame[id_]
+                    grown[longer][1] += (blank + symbol) * frame[id_]
         possible = {text: shares for text, shares in grown.items() if sum(shares) > 0}
         ranked = sorted(possible, key=lambda text: -math.log(sum(possible[text])) - prior(text))
         held = {text: (possible[text][0], possible[text][1]) for text in ranked[:beam]}
@@ -177,7 +178,7 @@ def test_the_memory_of_a_stream_is_that_of_its_text() -> None:
 def test_no_frames_give_the_empty_text() -> None:
     assert prefix_beam_search(np.zeros((0, 3)), 4) == [Found([], 0.0, 0.0)]
     (found,) = prefix_beam_search(np.zeros((0, 3)), 4, Toy(1, 3))
-    assert found == ([], 0.0, pytest.approx(0.5 * Toy(1, 3).row(())[BLANK]))
+    assert found == Found([], 0.0, 0.5 * Toy(1, 3).row(())[BLANK])
 
 
 def test_a_beam_of_one_is_not_the_best_path() -> None:
@@ -185,7 +186,8 @@ def test_a_beam_of_one_is_not_the_best_path() -> None:
     frames = np.log([[0.05, 0.9, 0.05], [0.3, 0.3, 0.4]])
     assert best_path(frames) == [1, 2]
     (found,) = prefix_beam_search(frames, 1)
-    assert (found.ids, found.log_probability) == ([1], pytest.approx(math.log(0.9 * 0.6)))
+    assert found.ids == [1]
+    assert found.log_probability == pytest.approx(math.log(0.9 * 0.6))
 
 
 def test_a_beam_of_one_can_be_worse_than_the_best_path() -> None:

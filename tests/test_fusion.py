@@ -15,7 +15,7 @@ from recurra.config import VocabularyConfig, make_run_config
 from recurra.ctc_search import BLANK, BeamStream, Scorer, best_path, prefix_beam_search
 from recurra.errors import DataError, MissingExtraError, ModelDirectoryError, SettingsError
 from recurra.fit import fit
-from recurra.fusion import SymbolScorer, WordScorer, make_scorer
+from recurra.fusion import SymbolScorer, WordScorer, _RecurrentWords, make_scorer
 from recurra.start import read_language_model
 from recurra.tasks.language_model import ModelLanguage
 from recurra.vocabulary import UNKNOWN, Vocabulary
@@ -145,6 +145,29 @@ def test_unknown_words_have_the_score_of_the_models_own(models: Callable[[str], 
     ids = vocabulary.encode(["the z ran"])[0]
     ids[ids.index(vocabulary.encode(["z"])[0][0])] = UNKNOWN
     assert score(scorer, ids) == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_longer_word_that_is_divided_in_another_way_is_read_anew() -> None:
+    """Of the pairs de is joined first, then cd, bc, ab: "abcd" is ab cd, and "abcde" a bc de."""
+    run = {"tokens": "bpe", "embedding_size": 8, "hidden_size": 8, "min_count": 2, "device": "cpu"}
+    config = make_run_config("language-model", data="memory", **run)
+    lines = [pair for pair, count in {"de": 9, "cd": 7, "bc": 5, "ab": 3}.items() for _ in range(count)]
+    task = ModelLanguage(config, Vocabulary.build([lines], config.vocabulary, has_end=True))
+    assert [[token.text for token in task.vocabulary.tokens(word)] for word in ("abcd", "abcde")] == [
+        ["ab", "cd"],
+        ["a", "bc", "de"],
+    ]
+    vocabulary = transcriber("characters", lines)
+    scorer = WordScorer(_RecurrentWords(task), vocabulary, "characters")
+    for word in ("abcd", "abcde"):
+        assert score(scorer, vocabulary.encode([word])[0]) == pytest.approx(surprise(task, word), abs=1e-5)
+
+
+def test_white_space_of_byte_pairs_that_no_word_is_made_of_is_an_unknown_word(models: Callable[[str], Path]) -> None:
+    vocabulary, task = transcriber("bpe"), read_language_model(models("words"))
+    ids = vocabulary.encode(["the \u00a0 cat"])[0]
+    scorer = make_scorer(models("words"), vocabulary, "bpe")
+    assert score(scorer, ids) == pytest.approx(surprise(task, "the zyx cat"), abs=1e-4)
 
 
 def ambiguous(vocabulary: Vocabulary, text: str, rival: str) -> Any:

@@ -8,6 +8,7 @@ import importlib.metadata
 import io
 import json
 import logging
+import math
 import re
 import shlex
 import subprocess
@@ -15,14 +16,18 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 import typer
 from typer.testing import Result
 
 from recurra.cli import app
 from recurra.config import CONFIGS
 from recurra.data.bundled import reviews_path, sentences_path
+from recurra.tasks.forecast import Forecast
 from recurra.tasks.tag import Tag
+from recurra.tasks.transcribe import Transcribe
 from recurra.tasks.translate import Translate
 
 Cli = Callable[..., Result]
@@ -30,7 +35,10 @@ Cli = Callable[..., Result]
 ROOT = Path(__file__).parent.parent
 PAGES = [*(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")), *sorted(ROOT.glob("docs/*.md"))]
 PAGES += [ROOT / "examples" / "README.md"]
-RUN_DOCS = ("tutorial.md", "how-to.md", "tagging.md", "language-models.md", "translation.md", "pytorch.md")
+RUN_DOCS = (
+    *("tutorial.md", "how-to.md", "tagging.md", "language-models.md", "translation.md", "forecasting.md"),
+    *("transcription.md", "pytorch.md"),
+)
 RUN = [ROOT / "README.md", *(ROOT / "docs" / name for name in RUN_DOCS)]
 # A block of code, or a row of a table that ends with a command.
 STEP = re.compile(r"^```(\w+)\n(.*?)^```$|^\|[^|\n]*\| `(recurra [^\n]*)` \|$", re.MULTILINE | re.DOTALL)
@@ -197,9 +205,28 @@ def write_files(folder: Path) -> None:
     articles = [{"article": " ".join([text] * 3), "summary": text} for text in both[0]]
     (folder / "articles.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in articles), encoding="utf-8")
     (folder / "vectors.txt").write_text("the 0.1 0.2 0.3\nand 0.3 0.2 0.1\n", encoding="utf-8")
+    write_numbers(folder)
     for number, (text, label) in enumerate(zip(*both)):
         (folder / "letters" / label).mkdir(parents=True, exist_ok=True)
         (folder / "letters" / label / f"{number}.txt").write_text(text, encoding="utf-8")
+
+
+def write_numbers(folder: Path) -> None:
+    """Write the series and recordings that the documents' commands read."""
+    months = [
+        f"{1990 + month // 12}-{month % 12 + 1:02}-01,{math.sin(month * math.pi / 6):.3f}" for month in range(180)
+    ]
+    (folder / "series.csv").write_text("\n".join(["ds,y", *months]) + "\n", encoding="utf-8")
+    lines = [f"{','.join(str(number * step % 7) for step in range(9))}:{number % 2}" for number in range(40)]
+    head = ["@problemName g", "@timeStamps false", "@univariate true", "@classLabel true 0 1", "@data"]
+    (folder / "gestures.ts").write_text("\n".join([*head, *lines]) + "\n", encoding="utf-8")
+    rows = ["path,text"]
+    for number in range(30):
+        tone = np.sin(np.arange(2400) * (0.3 + number % 3 / 5))
+        soundfile.write(folder / f"{number}.wav", tone, 8000)
+        rows.append(f"{number}.wav,{'abc'[number % 3]}")
+    (folder / "manifest.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    soundfile.write(folder / "recording.wav", tone, 8000)
 
 
 def run_shell(line: str, cli: Cli) -> None:
@@ -225,12 +252,12 @@ def run_python(code: str, names: dict[str, object], page: Path) -> str:
 def test_the_page_runs_from_top_to_bottom(page, cli, tmp_path, monkeypatch):
     write_files(tmp_path)
     monkeypatch.chdir(tmp_path)
-    for task in (Tag, Translate):
+    for task in (Tag, Translate, Forecast, Transcribe):
         monkeypatch.setattr(task, "enough_steps", 6)  # three epochs: what is learnt without options does not matter
     logging.getLogger("recurra").setLevel(logging.WARNING)
     names: dict[str, object] = {}
     blocks = list(steps(page))
-    assert len(blocks) > 8
+    assert len(blocks) > 5
     for number, (language, code) in enumerate(blocks):
         if language == "bash":
             for line in filter(str.strip, code.splitlines()):

@@ -56,21 +56,21 @@ class NGramWords:
         self._model.BeginSentenceWrite(state)
         return state
 
-    def score(self, histories: Sequence[Any], words: Sequence[str]) -> list[float]:
-        """The log-probability of a word after each history."""
-        return [self._next(history, word)[0] for history, word in zip(histories, words)]
+    def spell(
+        self, histories: Sequence[Any], words: Sequence[str], shorter: Sequence[Any | None]
+    ) -> tuple[list[float], list[Any]]:
+        """The log-probability of a word after each history, and the history with it; shorter words do not help."""
+        states = [self._state() for _ in words]
+        found = [self._model.BaseScore(*asked) for asked in zip(histories, words, states)]
+        return [_NATURAL * score for score in found], states
 
-    def read(self, histories: Sequence[Any], words: Sequence[str]) -> list[Any]:
-        """The histories with a word more each."""
-        return [self._next(history, word)[1] for history, word in zip(histories, words)]
+    def read(self, spelled: Sequence[Any]) -> list[Any]:
+        """The histories with the words that have been spelled."""
+        return list(spelled)
 
     def end(self, histories: Sequence[Any]) -> list[float]:
         """The log-probability of the text's end after each history."""
-        return self.score(histories, ["</s>"] * len(histories))
-
-    def _next(self, history: Any, word: str) -> tuple[float, Any]:
-        state = self._state()
-        return _NATURAL * self._model.BaseScore(history, word, state), state
+        return self.spell(histories, ["</s>"] * len(histories), [None] * len(histories))[0]
 
 
 def _require_common_words(path: str | Path, vocabulary: Vocabulary, tokens: str) -> None:

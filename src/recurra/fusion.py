@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -127,11 +128,19 @@ class _WordModel(Protocol):
     def start(self) -> Any:
         """The history without a word."""
 
-    def score(self, histories: Sequence[Any], words: Sequence[str]) -> list[float]:
-        """The log-probability of a word after each history."""
+    def spell(
+        self, histories: Sequence[Any], words: Sequence[str], shorter: Sequence[Any | None]
+    ) -> tuple[list[float], list[Any]]:
+        """The log-probability of a word after each history, and what the model keeps of the word.
 
-    def read(self, histories: Sequence[Any], words: Sequence[str]) -> list[Any]:
-        """The histories with a word more each."""
+        Args:
+            histories: before the words.
+            words: at least one character each.
+            shorter: what it kept of each word when that had fewer characters; None of a new word.
+        """
+
+    def read(self, spelled: Sequence[Any]) -> list[Any]:
+        """The histories with the words that have been spelled."""
 
     def end(self, histories: Sequence[Any]) -> list[float]:
         """The log-probability of the text's end after each history."""
@@ -144,14 +153,13 @@ class _Words(NamedTuple):
         history: the language model's, of the words that have ended.
         word: the pending one, as bytes, since a byte pair can end within a character; empty where there is none.
         score: its log-probability, 0 where there is none.
+        spelled: what the model keeps of it, None where there is none.
     """
 
     history: Any
-    word: bytes
-    score: float
-
-    def text(self) -> str:
-        return self.word.decode(errors="replace")
+    word: bytes = b""
+    score: float = 0.0
+    spelled: Any = None
 
 
 class WordScorer:
@@ -178,21 +186,21 @@ class WordScorer:
 
     def start(self) -> _Words:
         """Before the first symbol."""
-        return _Words(self._model.start(), b"", 0.0)
+        return _Words(self._model.start())
 
     def extend(self, states: Sequence[_Words], ids: Sequence[int]) -> list[_Words]:
         """After one more symbol each."""
-        ended = iter(self._ended([state for state, id_ in zip(states, ids) if self._ends[id_]]))
-        longer = [
-            _Words(next(ended), self._pieces[id_], 0.0)
-            if self._ends[id_]
-            else state._replace(word=state.word + self._pieces[id_])
-            for state, id_ in zip(states, ids)
-        ]
-        pending = [row for row, state in enumerate(longer) if state.word]
-        scores = self._model.score([longer[row].history for row in pending], [longer[row].text() for row in pending])
-        for row, score in zip(pending, scores):
-            longer[row] = longer[row]._replace(score=score)
+        ended = map(_Words, self._ended([state for state, id_ in zip(states, ids) if self._ends[id_]]))
+        before = [next(ended) if self._ends[id_] else state for state, id_ in zip(states, ids)]
+        longer = [state._replace(word=state.word + self._pieces[id_]) for state, id_ in zip(before, ids)]
+        rows = [row for row, state in enumerate(longer) if state.word]
+        found = self._model.spell(
+            [longer[row].history for row in rows],
+            [longer[row].word.decode(errors="replace") for row in rows],
+            [longer[row].spelled for row in rows],
+        )
+        for row, score, spelled in zip(rows, *found):
+            longer[row] = longer[row]._replace(score=score, spelled=spelled)
         return longer
 
     def scores(self, states: Sequence[_Words]) -> NDArray[np.float64]:
@@ -206,12 +214,8 @@ class WordScorer:
 
     def _ended(self, states: Sequence[_Words]) -> list[Any]:
         """The histories with the pending words."""
-        histories = [state.history for state in states]
-        pending = [row for row, state in enumerate(states) if state.word]
-        read = self._model.read([histories[row] for row in pending], [states[row].text() for row in pending])
-        for row, history in zip(pending, read):
-            histories[row] = history
-        return histories
+        read = iter(self._model.read([state.spelled for state in states if state.word]))
+        return [next(read) if state.word else state.history for state in states]
 
 
 class _History(NamedTuple):
@@ -219,6 +223,13 @@ class _History(NamedTuple):
 
     after: _After
     is_begun: bool
+
+
+class _Spelled(NamedTuple):
+    """A word in the symbols of a recurrent language model, at least one, and the text before each of them."""
+
+    ids: list[int]
+    before: list[_After]
 
 
 class _RecurrentWords:
@@ -230,32 +241,32 @@ class _RecurrentWords:
     def start(self) -> _History:
         return _History(_begin(self._task), False)
 
-    def score(self, histories: Sequence[_History], words: Sequence[str]) -> list[float]:
-        after, ids, scores = [history.after for history in histories], self._ids(histories, words), [0.0] * len(words)
-        for place in range(max(map(len, ids), default=0)):
-            after = self._step(after, ids, place - 1)
-            for row, of_word in enumerate(ids):
-                scores[row] += float(after[row].scores[of_word[place]]) if place < len(of_word) else 0.0
-        return scores
+    def spell(
+        self, histories: Sequence[_History], words: Sequence[str], shorter: Sequence[_Spelled | None]
+    ) -> tuple[list[float], list[_Spelled]]:
+        """Only those symbols are read with which a word goes on in another way than the shorter one did."""
+        spaced = [f" {word}" if history.is_begun else word for history, word in zip(histories, words)]
+        own = [ids or [UNKNOWN] for ids in self._task.vocabulary.encode(spaced)]
+        spelled = [_Spelled(ids, _shared(history, ids, old)) for history, ids, old in zip(histories, own, shorter)]
+        while unread := [word for word in spelled if len(word.before) < len(word.ids)]:
+            symbols = [word.ids[len(word.before) - 1] for word in unread]
+            for word, after in zip(unread, _read(self._task.network, [word.before[-1] for word in unread], symbols)):
+                word.before.append(after)
+        return [sum(float(text.scores[id_]) for id_, text in zip(*word)) for word in spelled], spelled
 
-    def read(self, histories: Sequence[_History], words: Sequence[str]) -> list[_History]:
-        after, ids = [history.after for history in histories], self._ids(histories, words)
-        for place in range(max(map(len, ids), default=0)):
-            after = self._step(after, ids, place)
-        return [_History(one, True) for one in after]
+    def read(self, spelled: Sequence[_Spelled]) -> list[_History]:
+        if not spelled:
+            return []
+        read = _read(self._task.network, [word.before[-1] for word in spelled], [word.ids[-1] for word in spelled])
+        return [_History(after, True) for after in read]
 
     def end(self, histories: Sequence[_History]) -> list[float]:
         return [float(history.after.scores[END]) for history in histories]
 
-    def _ids(self, histories: Sequence[_History], words: Sequence[str]) -> list[list[int]]:
-        spaced = [f" {word}" if history.is_begun else word for history, word in zip(histories, words)]
-        return self._task.vocabulary.encode(spaced)
 
-    def _step(self, after: list[_After], ids: list[list[int]], place: int) -> list[_After]:
-        """Read the symbol that stands at a place of each word, where there is one."""
-        rows = [row for row, of_word in enumerate(ids) if 0 <= place < len(of_word)]
-        if not rows:
-            return after
-        read = _read(self._task.network, [after[row] for row in rows], [ids[row][place] for row in rows])
-        found = dict(zip(rows, read))
-        return [found.get(row, one) for row, one in enumerate(after)]
+def _shared(history: _History, ids: list[int], shorter: _Spelled | None) -> list[_After]:
+    """What is known of the texts before each symbol of a word, from a shorter one that may begin as it does."""
+    if shorter is None:
+        return [history.after]
+    same = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(ids, shorter.ids)))
+    return shorter.before[: min(same + 1, len(ids))]

@@ -3,26 +3,42 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 
 from recurra.cli.app import app, console, reported
 from recurra.errors import SettingsError, nearest
 
-_DEMO_FOLDERS = {
-    "classify": "recurra-demo",
-    "language-model": "recurra-demo-language",
-    "translate": "recurra-demo-translate",
+
+class _Demo(NamedTuple):
+    """Where a demo writes, and the functions of :mod:`recurra.demo` that run it and print what it found."""
+
+    folder: str
+    run: str
+    summarise: str
+
+
+_DEMOS = {
+    "classify": _Demo("recurra-demo", "run_demo", "print_summary"),
+    "language-model": _Demo("recurra-demo-language", "run_language_demo", "print_language_summary"),
+    "translate": _Demo("recurra-demo-translate", "run_translate_demo", "print_translate_summary"),
+    "forecast": _Demo("recurra-demo-forecast", "run_forecast_demo", "print_forecast_summary"),
+    "transcribe": _Demo("recurra-demo-transcribe", "run_transcribe_demo", "print_transcribe_summary"),
 }
+
+
+def _known_demos() -> str:
+    *others, last = _DEMOS
+    return f"{', '.join(others)} or {last}"
 
 
 @app.command("demo")
 def _demo(
-    task: Annotated[str, typer.Argument(help="classify, language-model or translate.", show_default=True)] = "classify",
+    task: Annotated[str, typer.Argument(help=f"{_known_demos()}.", show_default=True)] = "classify",
     out: Annotated[
         Path | None,
-        typer.Option(help=f"Folder for all that is made (default: {', '.join(_DEMO_FOLDERS.values())}, by task)."),
+        typer.Option(help=f"Folder for all that is made (default: {_DEMOS['classify'].folder} or another, by task)."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of everything random.", min=0)] = 0,
 ) -> None:
@@ -30,26 +46,21 @@ def _demo(
 
     classify: RNN, GRU, LSTM and a feedforward model on the bundled reviews. language-model: a model of the standard
     library's documentation, which writes some of its own. translate: numbers and days in words into figures, with and
-    without attention.
+    without attention. forecast: the temperature of the sea, a year ahead. transcribe: telephone keys
+    under noise, written down.
     """
     with reported():
-        if task not in _DEMO_FOLDERS:
-            *others, last = _DEMO_FOLDERS
-            known = f"{', '.join(others)} or {last}"
-            raise SettingsError(f"demo: expected {known}, found {task!r}{nearest(task, _DEMO_FOLDERS)}")
+        if task not in _DEMOS:
+            raise SettingsError(f"demo: expected {_known_demos()}, found {task!r}{nearest(task, _DEMOS)}")
         from recurra import demo
         from recurra.progress import ProgressLine
         from recurra.tasks import TASKS
 
-        folder = out or Path(_DEMO_FOLDERS[task])
-        callbacks = [ProgressLine(console(stderr=True), TASKS[task])]
+        chosen = _DEMOS[task]
+        folder = out or Path(chosen.folder)
         try:
-            if task == "classify":
-                demo.print_summary(demo.run_demo(folder, seed, callbacks), console())
-            elif task == "translate":
-                demo.print_translate_summary(demo.run_translate_demo(folder, seed, callbacks), console())
-            else:
-                demo.print_language_summary(demo.run_language_demo(folder, seed, callbacks), console())
+            report = getattr(demo, chosen.run)(folder, seed, [ProgressLine(console(stderr=True), TASKS[task])])
+            getattr(demo, chosen.summarise)(report, console())
         except KeyboardInterrupt:
             typer.echo(f"stopped by Ctrl-C: no report was written; what was finished is in {folder}", err=True)
             raise typer.Exit(130) from None

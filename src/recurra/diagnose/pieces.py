@@ -11,7 +11,6 @@ from recurra.config import RunConfig, make_run_config
 __all__ = ["Parts", "changes_sentence", "dot", "fact_rows", "settings_rows", "tiles"]
 
 Parts = Mapping[str, str]
-_SECTIONS = ("vocabulary", "model", "train")
 
 
 def tiles(numbers: Sequence[tuple[str, str]]) -> str:
@@ -27,7 +26,7 @@ def dot(style: str) -> str:
 def settings_rows(config: RunConfig, epochs: int, left_out: Sequence[str] = ()) -> str:
     """A row for each setting of a run, with the number of epochs that it had."""
     rows = []
-    for section in _SECTIONS:
+    for section in _sections(config):
         for name, value in getattr(config, section).model_dump().items():
             used = epochs if name == "epochs" else value  # without being told, as the data need
             if name not in (*left_out, "seed", "tensorboard") and used is not None:
@@ -39,7 +38,7 @@ def changes_sentence(config: RunConfig, left_out: Sequence[str] = ()) -> str:
     """Say which settings are not the defaults."""
     defaults = make_run_config(config.task, data=config.data.data)
     changed = []
-    for section in _SECTIONS:
+    for section in _sections(config):
         usual = getattr(defaults, section).model_dump()
         for name, value in getattr(config, section).model_dump().items():
             if name not in (*left_out, "seed") and value != usual[name]:
@@ -53,6 +52,10 @@ _ALL_USUAL = "They are recurra's defaults."
 def fact_rows(facts: Mapping[str, str]) -> str:
     """A row for each fact, its name and what it is, as text."""
     return "".join(f"<tr><td>{escape(name)}</td><td>{escape(what)}</td></tr>" for name, what in facts.items())
+
+
+def _sections(config: RunConfig) -> list[str]:
+    return [section for section in config.sections if section != "data"]
 
 
 def _usual(value: Any) -> str:

@@ -13,7 +13,7 @@ from recurra.data.series import SeriesSet
 from recurra.data.time_stamps import show_time, times_after
 from recurra.nn.outputs import LEVELS
 
-__all__ = ["INTERVALS", "Forecasts", "SeriesForecast", "forecast_lines", "series_forecasts", "variable_names"]
+__all__ = ["INTERVALS", "Forecasts", "SeriesForecast", "forecast_lines", "series_forecasts"]
 
 Numbers = NDArray[np.floating[Any]]
 Times = NDArray[np.datetime64] | NDArray[np.int64]
@@ -57,12 +57,6 @@ class SeriesForecast(NamedTuple):
     truth: Numbers | None = None
 
 
-def variable_names(series: SeriesSet) -> tuple[str, ...]:
-    """The names of the variables of each series: one where they are forecast separately."""
-    variables = series.series[0].target.shape[1]
-    return series.variables if variables == len(series.variables) else ("y",) * variables
-
-
 def series_forecasts(series: SeriesSet, forecasts: Forecasts) -> Iterator[SeriesForecast]:
     """What comes after each of some series.
 
@@ -70,8 +64,10 @@ def series_forecasts(series: SeriesSet, forecasts: Forecasts) -> Iterator[Series
         series: in the order of the forecasts.
         forecasts: of what comes after the end of each.
     """
-    names, horizon = variable_names(series), forecasts.mean.shape[1]
+    horizon, variables = forecasts.mean.shape[1:]
     for number, one in enumerate(series.series):
+        own = (one.id.rpartition("/")[2],)  # where each variable is a series of its own
+        names = series.variables if variables == len(series.variables) else own
         steps = np.arange(len(one.target) + horizon)
         times = np.asarray(times_after(one.start, series.frequency, steps))
         quantiles = None if forecasts.quantiles is None else forecasts.quantiles[number]

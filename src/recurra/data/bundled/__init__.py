@@ -1,4 +1,4 @@
-"""The data sets that come with the package: reviews in which word order decides, and sentences with tags."""
+"""The data sets that come with the package: reviews, sentences with tags, and a series of sea temperatures."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from recurra.errors import SettingsError
 
-__all__ = ["reviews_path", "sentences_path"]
+__all__ = ["reviews_path", "sea_temperature_path", "sentences_path"]
 
 _PARTS = ("train", "valid", "test")
 
@@ -22,6 +22,18 @@ def reviews_path() -> Path:
         'reviews.csv'
     """
     return Path(str(files(__name__) / "reviews.csv"))
+
+
+def sea_temperature_path() -> Path:
+    """Return the path of the bundled series: a CSV file with columns unique_id, ds and y, monthly from 1950 to 2010.
+
+    README.md beside it says what was measured, where and by whom.
+
+    Example:
+        >>> sea_temperature_path().name
+        'sea-temperature.csv'
+    """
+    return Path(str(files(__name__) / "sea-temperature.csv"))
 
 
 def sentences_path(part: str) -> Path:
