@@ -290,6 +290,18 @@ def test_sound_of_any_kind_is_heard_alike(tiny_transcriber: Path, tones: Play, c
         assert (row["text"], row["words"], row["seconds"]) == ("", [], pytest.approx(len(samples) / 8000, abs=5e-4))
 
 
+def test_a_lower_sample_rate_than_that_of_the_model_is_said(
+    tiny_transcriber: Path, tones: Play, cli: Cli, tmp_path: Path
+) -> None:
+    paths = [write(tmp_path / f"{rate}.wav", tones("ab", 0, rate), rate) for rate in (8000, 7350, 16_000)]
+    result = cli("predict", tiny_transcriber, *paths)
+    assert [row["text"][0] for row in lines(result)] == ["a", "a", "a"]
+    assert (
+        "warning: of 3 given: 1 recording has a lower sample rate (7,350 Hz) than the 8,000 Hz at which they are heard"
+        ": nothing is in their upper bands"
+    ) in said(result)
+
+
 @pytest.mark.parametrize("sample_rate", [None, 8000, 16_000, 44_100])
 @pytest.mark.parametrize("name", ["tiny_transcriber", "both"])
 def test_raw_samples_on_standard_input(
@@ -329,6 +341,10 @@ def test_chunks_tell_what_is_understood_so_far_and_in_the_end_the_same(
             assert told == sorted({*told}, key=len)  # each only once, and ever longer
             assert len(told) > (len(text) // 2 if float(chunk) < 0.05 else 0)
             assert [row["seconds"] for row in partial] == sorted({row["seconds"] for row in partial})
+            ends = [round(float(chunk) * number, 3) for number in range(60)]
+            seen = {row["seconds"] for row in partial}
+            assert seen <= {*ends, whole["seconds"]}
+            assert seen & {*ends[1::2]} or chunk in ("0.01", "60")  # half a step; and none before the end
 
 
 def test_a_stream_is_answered_before_it_ends(
@@ -738,11 +754,10 @@ ASKED: list[tuple[list[str], int, str]] = [
     (
         ["predict", "STREAM", "gone.wav", "0.wav", "cut.wav", "0.npy", "empty.wav", "noise.flac"],
         3,
-        "of 6 given: 5 faulty recordings: gone.wav: there is no such file or folder, did you mean "
-        "'none.wav'? cut.wav: the file is cut off: expected 2,880 bytes, found 956; copy or record it again, or take it "
-        "out 0.npy: expected audio, as in "
-        "training, found features empty.wav: the file is empty (0 bytes) noise.flac: expected audio (WAV, FLAC, OGG) "
-        "that is whole, cannot be decoded",
+        "of 6 given: 5 faulty recordings: gone.wav: there is no such file or folder, did you mean 'none.wav'? cut.wav: "
+        "the file is cut off: expected 2,880 bytes, found 956; copy or record it again, or take it out 0.npy: expected "
+        "audio, as in training, found features empty.wav: the file is empty (0 bytes) noise.flac: expected audio (WAV, "
+        "FLAC, OGG) that is whole, cannot be decoded",
     ),
     (
         ["predict", "STREAM", "gone.wav"],
