@@ -9,6 +9,8 @@ from typing import TypeVar
 
 from recurra.diagnose.drawing import STYLES
 from recurra.diagnose.findings import Report
+from recurra.diagnose.forecast_findings import ForecastReport
+from recurra.diagnose.forecast_sections import FORECAST_SECTIONS
 from recurra.diagnose.language_findings import LanguageReport
 from recurra.diagnose.language_sections import LANGUAGE_SECTIONS
 from recurra.diagnose.pieces import Parts
@@ -16,13 +18,24 @@ from recurra.diagnose.sections import SECTIONS
 from recurra.diagnose.translate_findings import TranslateReport
 from recurra.diagnose.translate_sections import TRANSLATE_SECTIONS
 
-__all__ = ["LANGUAGE_MARK", "MARK", "TRANSLATE_MARK", "render", "render_language", "render_translate"]
+__all__ = [
+    "FORECAST_MARK",
+    "LANGUAGE_MARK",
+    "MARK",
+    "TRANSLATE_MARK",
+    "render",
+    "render_forecast",
+    "render_language",
+    "render_translate",
+]
 
 _Report = TypeVar("_Report")
 _DEMO, _LANGUAGE_DEMO, _TRANSLATE_DEMO = "recurra demo", "recurra demo language-model", "recurra demo translate"
+_FORECAST_DEMO = "recurra demo forecast"
 MARK = f'<meta name="generator" content="{_DEMO}">'  # what tells that a page was made by the demo
 LANGUAGE_MARK = f'<meta name="generator" content="{_LANGUAGE_DEMO}">'
 TRANSLATE_MARK = f'<meta name="generator" content="{_TRANSLATE_DEMO}">'
+FORECAST_MARK = f'<meta name="generator" content="{_FORECAST_DEMO}">'
 
 
 def render(report: Report) -> str:
@@ -39,6 +52,11 @@ def render_language(report: LanguageReport) -> str:
 def render_translate(report: TranslateReport) -> str:
     """Make the page of the demo of translation."""
     return _page("translate.html", _parts(TRANSLATE_SECTIONS, report), _TRANSLATE_DEMO, "What a fixed vector forgets")
+
+
+def render_forecast(report: ForecastReport) -> str:
+    """Make the page of the demo of forecasting."""
+    return _page("forecast.html", _parts(FORECAST_SECTIONS, report), _FORECAST_DEMO, "The sea a year ahead")
 
 
 def _parts(sections: Sequence[Callable[[_Report], Parts]], report: _Report) -> Parts:
