@@ -14,8 +14,8 @@ from rich.console import Console
 from recurra.checkpoint import SavedModel, read_history, read_model
 from recurra.config import ForecastConfig, make_run_config
 from recurra.data.bundled import sea_temperature_path
-from recurra.data.series import SeriesSet, load_series
-from recurra.data.series_parts import Bounds, divide
+from recurra.data.series import SeriesSet
+from recurra.data.series_parts import divide
 from recurra.demo.surroundings import REPORT, Losses, machine, one_thread, print_closing, require_ours
 from recurra.demo.trials import all_trials, forecast_of_window, foresight
 from recurra.diagnose.forecast_findings import (
@@ -26,6 +26,7 @@ from recurra.diagnose.forecast_findings import (
     Picture,
     Trials,
     comparison_sentences,
+    interval_sentence,
     next_forecast_commands,
 )
 from recurra.diagnose.report import FORECAST_MARK, render_forecast
@@ -97,14 +98,13 @@ def run_forecast_demo(
         (out / REPORT).unlink(missing_ok=True)  # of earlier models
     write_text(out / _SERIES, text)
     told = {**_SETTINGS, "data": str(out / _SERIES), "seed": seed, **settings}
-    series = load_series(make_run_config("forecast", **told).data)
     with one_thread():
         runs = {}
         for number, (model, kind) in enumerate(_MODELS.items(), 1):
             _log.info("\n%s (model %d of %d)", kind.name, number, len(_MODELS))
             config = make_run_config("forecast", **{**told, **kind.settings})
             runs[model] = _trained(out / model, kind, config, callbacks)
-        report = _report(out, runs, series, started)
+        report = _report(out, runs, started)
         write_text(out / REPORT, render_forecast(report))
     return report
 
@@ -120,7 +120,8 @@ def print_forecast_summary(report: ForecastReport, console: Console) -> None:
     columns = ("", "MAE °C", "MASE", "CRPS", "80 % interval holds %", "seconds")
     title = f"{len(report.trials.truth):,} forecasts of {report.horizon} months (ranges are of 95 %)"
     print_table(console, ScoreTable(title, columns, rows))
-    print_closing(console, comparison_sentences(report), report.out, report.seconds, next_forecast_commands(report))
+    said = [*comparison_sentences(report), *(interval_sentence(report, model) for model in report.trials.quantiles)]
+    print_closing(console, said, report.out, report.seconds, next_forecast_commands(report))
 
 
 def _trained(place: Path, kind: _Kind, config: ForecastConfig, callbacks: Sequence[Callback]) -> ForecastRun:
@@ -133,11 +134,12 @@ def _trained(place: Path, kind: _Kind, config: ForecastConfig, callbacks: Sequen
     return ForecastRun(kind.name, kind.style, config, used, saved.metrics, read_history(place), losses.values, seconds)
 
 
-def _report(out: Path, runs: Mapping[str, ForecastRun], series: SeriesSet, started: float) -> ForecastReport:
+def _report(out: Path, runs: Mapping[str, ForecastRun], started: float) -> ForecastReport:
     """Let the models, as they were saved, and the baselines forecast the test."""
     saved: dict[str, SavedModel] = {model: read_model(out / model) for model in runs}
     main = cast(Forecast, saved[MAIN].task)
-    bounds: list[Bounds] = divide(series, main.config.data, main.horizon)
+    series = main.load_labelled(str(out / _SERIES)).series
+    bounds = divide(series, main.config.data, main.horizon)
     trials = all_trials(saved, series, bounds)
     pictures, proof = _pictures(series, trials), foresight(saved, series, bounds)
     seconds = time.perf_counter() - started
@@ -161,6 +163,6 @@ def _pictures(series: SeriesSet, trials: Trials) -> list[Picture]:
     shown = np.flatnonzero(trials.series == (ids.index(_DRAWN) if _DRAWN in ids else 0))
     evenly = shown[np.linspace(0, len(shown) - 1, _EVENLY).round().astype(int)].tolist()
     worst = int(trials.errors(MAIN).argmax())
-    chosen = [(MAIN, "at even distances", number) for number in evenly]
-    chosen += [(MAIN, "its worst forecast of all", worst), (AUTOREGRESSIVE, "the same months", worst)]
+    chosen = [(MAIN, "evenly spaced", number) for number in evenly]
+    chosen += [(MAIN, "its worst of all", worst), (AUTOREGRESSIVE, "the same months", worst)]
     return [Picture(model, why, forecast_of_window(series, trials, model, number)) for model, why, number in chosen]

@@ -74,27 +74,29 @@ def _name_parts(axes: Axes, bound: Bounds) -> None:
             axes.annotate(name, (middle, 1.04), xycoords="axes fraction", fontsize=12, ha="center", va="bottom")
 
 
-def by_step_figure(found: Sequence[ByStep], what: str, unit: str, title: str) -> str:
-    """Draw an error at each step of the horizon, a line for each model and baseline.
+def by_step_figure(found: Sequence[ByStep], unit: str, title: str) -> str:
+    """Draw the mean absolute error at each step of the horizon, a line for each model and baseline.
+
+    Baselines that are far worse than all else leave the picture at its top.
 
     Args:
-        found: with values of `what`.
-        what: the error.
-        unit: below and beside the axes.
+        found: with values of `mae`.
+        unit: of these.
         title: read out in place of the figure.
     """
     with matplotlib.rc_context(SETTINGS):
-        figure, axes = new_axes(7.4, 4.9)
+        figure, axes = new_axes(7.4, 5.2)
         lines = iter(_LINES)
         for each in found:
-            style = STYLES[each.style]
-            line, marker = ("-", style.marker) if each.style != "baseline" else next(lines)
-            width = 2.2 if each.style != "baseline" else 1.3
-            steps = np.arange(1, len(each.values[what]) + 1)
-            drawn: dict[str, Any] = {"color": style.light, "linestyle": line, "linewidth": width, "markersize": 5}
-            axes.plot(steps, each.values[what], marker=marker, label=each.name, **drawn)
-        axes.set_ylabel(unit)
-        axes.set_ylim(bottom=0)
+            style, values = STYLES[each.style], each.values["mae"]
+            is_model = each.style != "baseline"
+            line, marker = ("-", style.marker) if is_model else next(lines)
+            drawn: dict[str, Any] = {"color": style.light, "linestyle": line, "marker": marker, "markersize": 5}
+            steps = np.arange(1, len(values) + 1)
+            axes.plot(steps, values, linewidth=2.2 if is_model else 1.3, zorder=2 + is_model, label=each.name, **drawn)
+        largest = sorted(max(each.values["mae"]) for each in found)
+        axes.set_ylabel(f"mean error, {unit}")
+        axes.set_ylim(0, 1.3 * largest[2 * len(largest) // 3])
         _label_steps(axes)
         axes.legend(ncols=3, loc="lower left", bbox_to_anchor=(-0.06, 1.0), fontsize=11, **LEGEND)
         return to_svg(figure, title)
@@ -111,10 +113,6 @@ def coverage_figure(found: Sequence[ByStep], title: str) -> str:
         figure, axes = new_axes(7.4, 4.1)
         for level, share in _NOMINAL.items():
             axes.axhline(share, color=INK, linewidth=1, linestyle=(0, (4, 3)))
-            axes.annotate(
-                f"{level} % promised", (0.995, share), xycoords=("axes fraction", "data"), xytext=(0, 3),
-                textcoords="offset points", fontsize=10, ha="right", va="bottom",
-            )  # fmt: skip
             for each in found:
                 values, style = each.values[f"coverage_{level}"], STYLES[each.style]
                 drawn: dict[str, Any] = {"color": style.light, "marker": style.marker, "markersize": 5}

@@ -31,6 +31,7 @@ __all__ = [
     "Picture",
     "Trials",
     "comparison_sentences",
+    "interval_sentence",
     "least_error",
     "next_forecast_commands",
     "where_it_does_not_win",
@@ -199,62 +200,63 @@ class ForecastReport:
 def comparison_sentences(report: ForecastReport) -> list[str]:
     """Say how the main model compares with the baselines and the other models, as far as the intervals allow."""
     trials, name = report.trials, report.runs[MAIN].name
-    ours, naive = trials.scores[MAIN], trials.scores[SEASONAL_NAIVE]
-    held = (f"{level} % intervals hold {_percents(ours[f'coverage_{level}'])}" for level in ("80", "95"))
+    ours, naive = (trials.scores[each]["mae"]["value"] for each in (MAIN, SEASONAL_NAIVE))
     others = [LINEAR, MONTH_MEAN, *(model for model in report.runs if model != MAIN)]
     return [
-        f"Over {report.horizon} months the {name} errs by {_degrees(ours['mae'])} on average, the {SEASONAL_NAIVE} "
-        f"forecast by {_degrees(naive['mae'])}; {_compared(report, SEASONAL_NAIVE)}.",
-        *(f"Beside the {report.called(other)}: {_compared(report, other)}." for other in others),
-        f"Its {', its '.join(held)} of what came.",
+        f"Over {report.horizon} months the {name} errs by {ours:.2f} °C on average, the {SEASONAL_NAIVE} forecast by "
+        f"{naive:.2f} °C: {_compared(report, SEASONAL_NAIVE)}.",
+        *(f"The {name} beside {report.called(other)}: {_compared(report, other)}." for other in others),
     ]
 
 
 def _compared(report: ForecastReport, other: str) -> str:
     gain = report.trials.gain(MAIN, other)
     value, low, high = (100 * gain.get(key, np.nan) for key in ("value", "low", "high"))
+    more = f"{abs(value):.1f} % {'less' if value > 0 else 'more'} scaled error"
     if np.isnan(low):
-        return f"{value:+.1f} % of the scaled error gained, without an interval, as the test is short"
+        return f"{more}; the test is too short for an interval"
     if low <= 0 <= high:
-        return (
-            f"the two cannot be told apart, {value:+.1f} % of the scaled error gained (95 % interval {low:+.1f} to "
-            f"{high:+.1f})"
-        )
-    if value > 0:
-        return f"{value:.1f} % of the scaled error are gained (95 % interval {low:.1f} to {high:.1f})"
-    return f"{-value:.1f} % of the scaled error are lost (95 % interval {-high:.1f} to {-low:.1f})"
+        change = f"{-value:+.1f} % (95 % interval {-high:+.1f} to {-low:+.1f} %)"
+        return f"the two cannot be told apart; scaled error {change}"
+    ends = (low, high) if value > 0 else (-high, -low)
+    return f"{more} (95 % interval {ends[0]:.1f} to {ends[1]:.1f} %)"
+
+
+def interval_sentence(report: ForecastReport, model: str) -> str:
+    """Say whether a model's intervals hold what they promise, as far as can be told."""
+    found = report.trials.scores[model]
+    said: dict[str, list[str]] = {}
+    for level in ("80", "95"):
+        score, promised = found[f"coverage_{level}"], int(level) / 100
+        low, high = score.get("low", 0.0), score.get("high", 1.0)
+        held = "less than they promise" if high < promised else "more than they promise" if low > promised else _AS_TOLD
+        said.setdefault(held, []).append(f"{level} %")
+    parts = (f"the {' and '.join(levels)} intervals hold {held}" for held, levels in said.items())
+    return f"{report.runs[model].name}: {'; '.join(parts)}."
+
+
+_AS_TOLD = "what they promise, as far as can be told"
 
 
 def where_it_does_not_win(report: ForecastReport) -> list[str]:
     """Say at which steps, in which series and at which moment the main model is not the best."""
-    trials, name = report.trials, report.runs[MAIN].name
-    best = trials.best_by_step()
-    stretches, step = [], 1
-    for who, steps in groupby(best):
-        count = len(list(steps))
-        months = f"month {step}" if count == 1 else f"months {step} to {step + count - 1}"
-        stretches.append(f"the {report.called(who)} at {months}")
-        step += count
-    said = [f"The least error has {', '.join(stretches)}."]
-    lost = [
-        f"{one.id} ({report.called(least_error(found))})"
-        for one, found in ((one, trials.of_series(number)) for number, one in enumerate(report.series.series))
-        if least_error(found) != MAIN
-    ]
-    if lost:
-        said.append(f"Over all months another has the least error in {', '.join(lost)}.")
+    trials, stretches, step = report.trials, [], 1
+    for who, steps in groupby(trials.best_by_step()):
+        last = step + len(list(steps)) - 1
+        months = f"month {step}" if last == step else f"months {step} to {last}"
+        stretches.append(f"{months}, {report.called(who)}")
+        step = last + 1
+    best = ((one.id, least_error(trials.of_series(number))) for number, one in enumerate(report.series.series))
+    regions = (f"{region}, {report.called(who)}" for region, who in best)
     errors = trials.errors(MAIN)
-    worst, usual = int(errors.argmax()), float(np.median(errors))
+    worst = int(errors.argmax())
     where = report.series.series[int(trials.series[worst])].id
-    said.append(
-        f"Its worst forecast, of {where}, errs by {errors[worst]:.2f} °C on average; half of all err by less than "
-        f"{usual:.2f} °C. It is drawn above."
-    )
-    return (
-        said
-        if any(who != MAIN for who in best) or lost
-        else [f"The {name} has the least error at every step.", *said[1:]]
-    )
+    return [
+        f"The least error by months ahead: {'; '.join(stretches)}.",
+        f"The least error by region, over all months: {'; '.join(regions)}.",
+        f"The worst forecast of the {report.runs[MAIN].name}, of {where}, is off by {errors[worst]:.2f} °C on average; "
+        f"half of all are off by less than {np.median(errors):.2f} °C. It is drawn above.",
+    ]
 
 
 def least_error(scores: Mapping[str, Scores]) -> str:
@@ -273,12 +275,3 @@ def next_forecast_commands(report: ForecastReport) -> list[str]:
         f"recurra train forecast {data} --horizon {report.horizon} --valid-steps {parts.valid_steps} --test-steps "
         f"{parts.test_steps} --cell lstm --out runs/lstm",
     ]
-
-
-def _degrees(score: Mapping[str, float]) -> str:
-    return f"{score['value']:.2f} °C"
-
-
-def _percents(score: Mapping[str, float]) -> str:
-    found = f"{100 * score['value']:.1f} %"
-    return f"{found} ({100 * score['low']:.1f} to {100 * score['high']:.1f})" if "low" in score else found

@@ -15,6 +15,7 @@ from recurra.diagnose.forecast_findings import (
     MAIN,
     ForecastReport,
     comparison_sentences,
+    interval_sentence,
     least_error,
     next_forecast_commands,
     where_it_does_not_win,
@@ -70,8 +71,7 @@ def forecasts(report: ForecastReport) -> Parts:
     for picture in report.pictures:
         run, first = report.runs[picture.model], show_time(picture.forecast.times_ahead[0])[:7]
         shown.append(
-            f"<div><h3>{dot(run.style)}{escape(run.name)}, from {first}</h3>"
-            f'<p class="note">{escape(picture.why)}</p>'
+            f"<div><h3>{dot(run.style)}{escape(run.name)}, from {first}: {escape(picture.why)}</h3>"
             f"<figure>{draw_forecast(picture.forecast, run.style, 'month')}</figure></div>"
         )
     return {"pictures": "".join(shown)}
@@ -89,7 +89,7 @@ def steps(report: ForecastReport) -> Parts:
         for name, row in rows.items()
     }
     return {
-        "by_step_figure": by_step_figure(found, "mae", "mean error, °C", "Mean absolute error by months ahead"),
+        "by_step_figure": by_step_figure(found, "°C", "Mean absolute error by months ahead"),
         "step_heads": "".join(f"<th>{step}</th>" for step in range(1, report.horizon + 1)),
         "step_rows": "".join(f"<tr><td>{_dotted(report, name)}</td>{row}</tr>" for name, row in cells.items()),
     }
@@ -102,7 +102,7 @@ def table(report: ForecastReport) -> Parts:
         "score_rows": "".join(_score_row(report, name) for name in scores),
         "series_heads": "".join(f"<th>{escape(one.id)}</th>" for one in report.series.series),
         "series_rows": "".join(_series_row(report, name, each) for name in scores),
-        "comparison": "".join(f"<li>{escape(sentence)}</li>" for sentence in comparison_sentences(report)[:-1]),
+        "comparison": "".join(f"<li>{escape(sentence)}</li>" for sentence in comparison_sentences(report)),
     }
 
 
@@ -133,6 +133,7 @@ def coverage(report: ForecastReport) -> Parts:
     """Which share of what came the intervals hold at each step."""
     models = [model for model in _CLOSELY if model in report.trials.quantiles]
     title = "Share of what came that the 80 % and 95 % intervals hold, by months ahead"
+    verdicts = [interval_sentence(report, model) for model in report.trials.quantiles]
     widths = []
     for model in report.trials.quantiles:
         found = report.trials.scores[model]
@@ -145,26 +146,8 @@ def coverage(report: ForecastReport) -> Parts:
     return {
         "coverage_figure": coverage_figure([_by_step(report, model) for model in models], title),
         "coverage_rows": "".join(widths),
-        "coverage_verdict": " ".join(escape(_verdict(report, model)) for model in models),
+        "coverage_verdict": "".join(f"<li>{escape(sentence)}</li>" for sentence in verdicts),
     }
-
-
-def _verdict(report: ForecastReport, model: str) -> str:
-    """Whether intervals hold what they promise, as far as can be told."""
-    found = report.trials.scores[model]
-    said = []
-    for level in ("80", "95"):
-        score, promised = found[f"coverage_{level}"], int(level) / 100
-        low, high = score.get("low", 0.0), score.get("high", 1.0)
-        what = (
-            "too little"
-            if high < promised
-            else "too much"
-            if low > promised
-            else "what they promise, as far as can be told"
-        )
-        said.append(f"{level} % intervals hold {what}")
-    return f"{report.runs[model].name}: {'; '.join(said)}."
 
 
 def limits(report: ForecastReport) -> Parts:
@@ -209,8 +192,8 @@ def made(report: ForecastReport) -> Parts:
     run = report.runs[MAIN]
     return {
         "made_note": f"The {escape(run.name)}: {_small(escape(changes_sentence(run.config, _OWN)))} The others "
-        "differ from it in the cell; the autoregressive one in the decoder too, which has neither the linear map nor segments. "
-        "Each learnt on one thread. Their directories and the series, as CSV, lie beside this page.",
+        "differ from it in the cell; the autoregressive one in the decoder too, which has neither linear map nor "
+        "segments. Each learnt on one thread. Their directories and the series, as CSV, lie beside this page.",
         "settings_rows": settings_rows(run.used, run.metrics["epochs"]),
         "run_rows": fact_rows(report.facts),
         "commands": escape("\n".join(next_forecast_commands(report))),
