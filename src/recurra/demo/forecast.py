@@ -67,7 +67,7 @@ _MODELS = {
     MAIN: _Kind("GRU", "gru", {"cell": "gru"}),
     "lstm": _Kind("LSTM", "lstm", {"cell": "lstm"}),
     "rnn": _Kind("RNN", "rnn", {"cell": "rnn"}),
-    AUTOREGRESSIVE: _Kind("autoregressive GRU", "feedforward", {"cell": "gru", "decoder": "autoregressive"}),
+    AUTOREGRESSIVE: _Kind("DeepAR", "feedforward", {"cell": "gru", "decoder": "autoregressive"}),
 }
 
 

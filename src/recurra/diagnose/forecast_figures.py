@@ -98,7 +98,7 @@ def by_step_figure(found: Sequence[ByStep], unit: str, title: str) -> str:
         axes.set_ylabel(f"mean error, {unit}")
         axes.set_ylim(0, 1.3 * largest[2 * len(largest) // 3])
         _label_steps(axes)
-        axes.legend(ncols=3, loc="lower left", bbox_to_anchor=(-0.06, 1.0), fontsize=11, **LEGEND)
+        axes.legend(ncols=4, loc="lower left", bbox_to_anchor=(-0.06, 1.0), fontsize=11, **LEGEND)
         return to_svg(figure, title)
 
 

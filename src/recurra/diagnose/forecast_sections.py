@@ -182,7 +182,7 @@ def curve(report: ForecastReport) -> Parts:
     kept = ", ".join(f"{run.name} {run.metrics['best_epoch']}" for run in report.runs.values())
     return {
         "direct_curve": losses_figure(direct, "Losses of the direct models over the epochs"),
-        "drawn_curve": losses_figure(drawn, "Losses of the autoregressive model over the epochs"),
+        "drawn_curve": losses_figure(drawn, "Losses of DeepAR over the epochs"),
         "kept": f"What is kept is the epoch with the least validation loss: {escape(kept)}.",
     }
 
@@ -192,7 +192,7 @@ def made(report: ForecastReport) -> Parts:
     run = report.runs[MAIN]
     return {
         "made_note": f"The {escape(run.name)}: {_small(escape(changes_sentence(run.config, _OWN)))} The others "
-        "differ from it in the cell; the autoregressive one in the decoder too, which has neither linear map nor "
+        "differ from it in the cell; DeepAR in the decoder, autoregressive, which has neither linear map nor "
         "segments. Each learnt on one thread. Their directories and the series, as CSV, lie beside this page.",
         "settings_rows": settings_rows(run.used, run.metrics["epochs"]),
         "run_rows": fact_rows(report.facts),
