@@ -1,4 +1,4 @@
-"""The data sets that come with the package: reviews, sentences with tags, and a series of sea temperatures."""
+"""The data sets that come with the package: reviews, sentences with tags, and series of sea temperatures."""
 
 from __future__ import annotations
 
