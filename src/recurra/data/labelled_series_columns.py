@@ -12,6 +12,7 @@ from recurra.config import ClassifyDataConfig
 from recurra.data.columns import LabelNeed, listed_columns, note_unfit, require_column, say_found
 from recurra.data.labelled_series import SeriesOrigin
 from recurra.data.names import LABEL_NAMES, TEXT_NAMES
+from recurra.data.numbers import mostly_numbers
 from recurra.data.splits import Training, split_column
 from recurra.data.table import Table
 from recurra.errors import DataError, SettingsError
@@ -23,6 +24,7 @@ _ID_NAME, _TIME_NAME = "unique_id", "ds"
 _NO_VALUES = ("id", "index", "unnamed: 0")  # numbers of rows, which are no values of a series
 _LABEL_NAMES = tuple(name for name in LABEL_NAMES if name != "y")  # which is a value as often
 _LONGEST_LABEL = 5  # words
+_TRUTH = ("true", "false")
 
 
 class LabelledSeriesColumns(NamedTuple):
@@ -48,7 +50,7 @@ def holds_series(training: Training, config: ClassifyDataConfig) -> bool:
     long = _ID_NAME in lower
     free = [name for name in free if not (long and name in (lower[_ID_NAME], lower.get(_TIME_NAME)))]
     free = [name for name in free if sample[name].drop_nulls().len()]
-    numbers = [name for name in free if _mostly_numbers(sample[name])]
+    numbers = [name for name in free if _can_be_values(sample[name])]
     others = [name for name in free if name not in numbers]
     if len(numbers) < (1 if long else 2) or any(_can_be_text(sample[name]) for name in others):
         return False
@@ -95,7 +97,7 @@ def find_labelled_columns(
     id_ = _find_id(table, id_column, trained)
     time = next((c for c in sample.columns if c.strip().lower() == _TIME_NAME), None) if id_ is not None else None
     free = [c for c in sample.columns if c not in (id_, time, label_column, *exclude)]
-    numbers = [c for c in free if _mostly_numbers(sample[c])]
+    numbers = [c for c in free if _can_be_values(sample[c])]
     label = label_column
     if label is None:
         found = _find_label(table, sample, free, numbers, id_ is not None, trained)
@@ -192,11 +194,11 @@ def _like_a_label(values: pl.Series) -> bool:
     return held.len() > 0 and whole and 2 * held.n_unique() <= held.len()
 
 
-def _mostly_numbers(values: pl.Series) -> bool:
-    """Whether at least half of a column's values are numbers, so that the others are faults; also where it has none."""
+def _can_be_values(values: pl.Series) -> bool:
+    """Whether a column holds more numbers than other text, or nothing; truth values are rather a label."""
     held = values.drop_nulls()
-    numbers = held.str.strip_chars().cast(pl.Float64, strict=False)
-    return bool(2 * numbers.is_not_null().sum() >= held.len())
+    truth = held.str.strip_chars().str.to_lowercase().is_in(_TRUTH)
+    return not held.len() or mostly_numbers(held.filter(~truth))
 
 
 def _values(
