@@ -100,7 +100,7 @@ def find_labelled_columns(
     numbers = [c for c in free if _can_be_values(sample[c])]
     label = label_column
     if label is None:
-        found = _find_label(table, sample, free, numbers, id_ is not None, trained)
+        found = _find_label(table, sample, free, numbers, labels, trained)
         if found is None and labels == "required":
             raise DataError(
                 f"{table.name}: found no column that can be the label; {listed_columns(table)}; "
@@ -140,11 +140,13 @@ def _find_label(
     sample: pl.DataFrame,
     free: list[str],
     numbers: list[str],
-    long: bool,
+    labels: LabelNeed,
     trained: tuple[SeriesOrigin, tuple[str, ...]] | None,
 ) -> tuple[str, str] | None:
-    if trained is not None and trained[0].label_column is not None:
-        return _trained_label(table, free, trained[0])
+    if trained is not None and table.has_header is False and trained[0].id_column is None:
+        return _unnamed_label(table, sample, free, labels, trained[0])
+    if trained is not None and trained[0].label_column in free:
+        return str(trained[0].label_column), "as in training"
     lower = {column.strip().lower(): column for column in reversed(free)}
     known = next((lower[name] for name in _LABEL_NAMES if name in lower), None)
     if known is not None:
@@ -152,26 +154,35 @@ def _find_label(
     texts = [c for c in free if c not in numbers and sample[c].drop_nulls().len()]
     if len(texts) == 1:
         return texts[0], "the only one that is no number"
-    if texts:
+    if texts and labels == "required":
         raise DataError(
             f"{table.name}: the label may be any of {texts}; {listed_columns(table)}; name it with --label-column"
         )
     if "y" in lower and (trained is None or "y" not in trained[1]):
         return lower["y"], "a well-known name"
-    return None if long or table.has_header is not False else _label_at_an_end(table, sample, free)
+    return _label_at_an_end(table, sample, free) if table.has_header is False else None
 
 
-def _trained_label(table: Table, free: list[str], origin: SeriesOrigin) -> tuple[str, str] | None:
-    """The label column of training; in a table without names, if it has as many columns as then."""
-    assert origin.label_column is not None
-    if table.has_header is False and origin.width is not None and len(free) != origin.width + 1:
-        if len(free) == origin.width:
-            return None
+def _unnamed_label(
+    table: Table, sample: pl.DataFrame, free: list[str], labels: LabelNeed, origin: SeriesOrigin
+) -> tuple[str, str] | None:
+    """The label column of a table without names: where it was in training, if the table has as many columns as then."""
+    if origin.width is None or origin.label_column not in free:
+        found = _label_at_an_end(table, sample, free)
+        if found is not None and labels == "no":
+            raise DataError(
+                f"{table.name}: {found[0]} may be a label or a value; give the columns names, or name it with "
+                f"--label-column if it is the label"
+            )
+        return found
+    if len(free) == origin.width:
+        return None
+    if len(free) != origin.width + 1:
         raise DataError(
             f"{table.name}: expected {origin.width + 1} columns, a label and {origin.width} values as in training, or "
             f"the values alone, found {len(free)}; end short series with empty cells, or give the columns names"
         )
-    return (origin.label_column, "as in training") if origin.label_column in free else None
+    return origin.label_column, "as in training"
 
 
 def _label_at_an_end(table: Table, sample: pl.DataFrame, free: list[str]) -> tuple[str, str] | None:
