@@ -176,7 +176,7 @@ def test_channels_are_taken_by_name_in_the_order_of_training(write: Write) -> No
     path = write("n.csv", "y,unique_id,z,x\n1,a,9,2\n3,a,9,4\n")
     assert as_lists(load_labelled_series(str(path), known, labels="no")) == [[[2, 1], [4, 3]]]
     path = write("o.csv", "y,who,z\n1,a,9\n")
-    with pytest.raises(DataError, match="there is no column 'unique_id'.*its columns are 'y', 'who', 'z'"):
+    with pytest.raises(DataError, match=r"there is no column 'unique_id'.*its columns are 'y', 'who', 'z'"):
         load_labelled_series(str(path), known, labels="no")
     with pytest.raises(DataError, match="expected the columns x, y, as in training, found no x; its columns are"):
         load_labelled_series(str(path), known, labels="no", id_column="who")
@@ -203,7 +203,9 @@ def test_without_names_after_training_on_another_form(write: Write) -> None:
     known = trained(load_labelled_series(str(write("t.ts", "@classLabel true 1 2\n@data\n1,2:1\n2,2:2\n"))))
     path = str(write("u.tsv", "1\t.5\t.2\n2\t1\t2\n1\t9\t8\n2\t1\t1\n"))
     assert load_labelled_series(path, known).labels == ["1", "2", "1", "2"]
-    with pytest.raises(DataError, match=r"u\.tsv: column_1 may be a label or a value; give the columns names, or name"):
+    with pytest.raises(
+        DataError, match=r"u\.tsv: column_1 may be a label or a value; give the columns names, or leave"
+    ):
         load_labelled_series(path, known, labels="no")
     assert len(load_labelled_series(path, known, labels="no", label_column="column_1").values[0]) == 2
     bare = str(write("v.tsv", ".5\t.2\n.1\t2\n"))
@@ -221,7 +223,7 @@ def test_steps_without_names(write: Write) -> None:
 def test_other_channels_and_options_without_effect(write: Write) -> None:
     wide = trained(load_labelled_series(str(write("w.csv", WIDE))))
     two = write("t.ts", "@classLabel true a b\n@data\n1,2:3,4:a\n")
-    with pytest.raises(DataError, match=r"expected series of 1 channels, as in training \(1\), found 2 \(1, 2\)"):
+    with pytest.raises(DataError, match=r"expected series of 1 channel, as in training \(1\), found 2 \(1, 2\)"):
         load_labelled_series(str(two), wide)
     with pytest.raises(SettingsError, match=r"'id_column' \(motion\) would have no effect: the series of training had"):
         load_labelled_series(str(write("w.csv", WIDE)), wide, id_column="motion")

@@ -141,5 +141,5 @@ def test_no_file(tmp_path: Path, write: Write) -> None:
 
 def test_a_series_in_a_line_of_its_own() -> None:
     assert parse_series("1,2").tolist() == [[1], [2]]
-    with pytest.raises(SeriesFault, match="expected 1 channels, separated by colons, found 2"):
+    with pytest.raises(SeriesFault, match="expected 1 channel, separated by colons, found 2"):
         parse_series("1:2", 1)

@@ -171,8 +171,7 @@ def _unnamed_label(
         found = _label_at_an_end(table, sample, free)
         if found is not None and labels == "no":
             raise DataError(
-                f"{table.name}: {found[0]} may be a label or a value; give the columns names, or name it with "
-                f"--label-column if it is the label"
+                f"{table.name}: {found[0]} may be a label or a value; give the columns names, or leave the label out"
             )
         return found
     if len(free) == origin.width:
