@@ -28,7 +28,7 @@ SMALL: dict[str, Any] = {
 
 
 def waves(count: int, seed: int, channels: int = 1) -> tuple[list[np.ndarray], list[int]]:
-    """Waves of 12 to 24 steps of any phase, of one period (7) or of two (-1), under noise."""
+    """Waves of 12 to 24 steps of any phase, of one period (10) or of two (2), under noise."""
     rng = np.random.default_rng(seed)
     series, labels = [], []
     for number in range(count):
@@ -36,7 +36,7 @@ def waves(count: int, seed: int, channels: int = 1) -> tuple[list[np.ndarray], l
         period = (12, 6)[number % 2]
         wave = np.sin(2 * np.pi * time / period + rng.uniform(0, 2 * np.pi))
         series.append(5 + 3 * wave[:, np.newaxis] + rng.normal(0, 0.2, (len(time), channels)))
-        labels.append((7, -1)[number % 2])
+        labels.append((10, 2)[number % 2])
     return series, labels
 
 
@@ -51,7 +51,7 @@ def fitted() -> Classifier:
 
 
 def test_it_learns_what_period_a_wave_has(fitted: Classifier) -> None:
-    assert fitted.classes_.tolist() == [-1, 7]
+    assert fitted.classes_.tolist() == [2, 10]
     assert fitted.score(NEW, TRUTH) > 0.9
     assert np.array_equal(fitted.predict(NEW), fitted.classes_[fitted.predict_proba(NEW).argmax(1)])
 
@@ -107,8 +107,8 @@ def test_saved_loaded_pickled_and_cloned(fitted: Classifier, tmp_path: Path) -> 
     fitted.save(tmp_path / "m")
     loaded = recurra.load(tmp_path / "m")
     assert isinstance(loaded, Classifier)
-    assert np.array_equal(loaded.predict_proba(NEW), expected)
-    assert loaded.classes_.tolist() == ["-1", "7"]
+    assert np.array_equal(loaded.predict_proba(NEW), expected[:, ::-1])  # labels are strings now, "10" before "2"
+    assert loaded.classes_.tolist() == ["10", "2"]
     again = clone(fitted).fit(TRAIN, LABELS)
     assert np.array_equal(again.predict_proba(NEW), expected)
 
@@ -159,7 +159,7 @@ def test_channels_of_two_kinds_in_training() -> None:
     with pytest.raises(DataError, match=message):
         Classifier(**SMALL).fit([*TWO, np.ones((4, 3)), *TWO], [0, 1, 0, 1, 0])
     with pytest.raises(DataError, match="validation_data: 2 faulty rows:\n  row 1: expected 1 channel, found 2"):
-        Classifier(**SMALL).fit(TRAIN, LABELS, validation_data=(TWO, [7, -1]))
+        Classifier(**SMALL).fit(TRAIN, LABELS, validation_data=(TWO, [10, 2]))
 
 
 LABELLINGS = [
@@ -179,7 +179,7 @@ def test_labels_that_do_not_fit(labels: list[Any], message: str) -> None:
 
 HELD_OUT = [
     (([], []), "validation_data: expected at least one series, found none"),
-    ((NEW[:1], [7, 7]), "validation_data: expected a label for each of the 1 series, found 2"),
+    ((NEW[:1], [10, 10]), "validation_data: expected a label for each of the 1 series, found 2"),
     ((NEW[:1], [3]), "validation_data: classes never seen in training: 3"),
 ]
 
