@@ -1,14 +1,17 @@
-"""The bag of words against scikit-learn on the same tokens, and the majority class."""
+"""The bag of words and the summaries against scikit-learn on the same examples, and the majority class."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
 
 from recurra import baselines
-from recurra.baselines import BagOfWords, majority_probabilities
+from recurra.baselines import BagOfWords, SeriesSummaries, majority_probabilities, summaries
 from recurra.data.encoded import Encoded
 
 WORDS = 30
@@ -97,3 +100,52 @@ def test_majority_gives_the_class_frequencies_to_all():
     found = majority_probabilities([1, 5, 2], 3)
     assert found.tolist() == [[0.125, 0.625, 0.25]] * 3
     assert majority_probabilities([1, 1], 0).shape == (0, 2)
+
+
+# series of numbers
+
+
+class Numbers(NamedTuple):
+    """Series and their labels."""
+
+    values: list[np.ndarray]
+    labels: np.ndarray | None
+
+
+def numbers(count: int, seed: int, classes: int = 3) -> Numbers:
+    rng = np.random.default_rng(seed)
+    labels = np.arange(count) % classes
+    made = [rng.normal(label, 0.3, (rng.integers(1, 9), 2)).astype(np.float32) for label in labels]
+    return Numbers(made, labels)
+
+
+def test_summaries_by_hand():
+    rng = np.random.default_rng(0)
+    series = [rng.normal(size=(length, 3)).astype(np.float32) for length in (1, 2, 9)]
+    for row, values in zip(summaries(series), series):
+        slopes = [np.polyfit(np.arange(len(values)), channel, 1)[0] if len(values) > 1 else 0 for channel in values.T]
+        expected = [values.mean(0), values.std(0), values.min(0), values.max(0), values[0], values[-1], slopes]
+        np.testing.assert_allclose(row, [*np.concatenate(expected), len(values)], rtol=1e-4, atol=1e-5)
+    assert summaries([]).shape == (0, 1)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_summaries_are_fitted_as_by_scikit_learn(classes):
+    train, valid, test = (numbers(60, seed, classes) for seed in (0, 1, 2))
+    ours = SeriesSummaries.fit(train, valid, classes, 0)
+    features = [summaries(part.values) for part in (train, valid, test)]
+    scaler = StandardScaler().fit(features[0])
+    known, unknown, asked = map(scaler.transform, features)
+    fits = [LogisticRegression(C=c, max_iter=1000).fit(known, train.labels) for c in PENALTIES]
+    best = max(fits, key=lambda fit: fit.score(unknown, valid.labels))
+    np.testing.assert_allclose(ours.probabilities(test), best.predict_proba(asked), atol=1e-3)
+    again = SeriesSummaries.from_tensors(ours.tensors())
+    assert np.array_equal(again.probabilities(test), ours.probabilities(test))
+    assert again.examples == 60
+
+
+def test_a_summary_that_never_varies_does_no_harm():
+    train, valid = (Numbers([values[:1] for values in numbers(20, seed).values], np.arange(20) % 3) for seed in (0, 1))
+    ours = SeriesSummaries.fit(train, valid, 3, 0)
+    assert ours.deviation[-1] == 1  # of the number of steps
+    assert np.isfinite(ours.probabilities(valid)).all()

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LabelledSeries", "SeriesOrigin"]
+__all__ = ["LabelledSeries", "SeriesOrigin", "channels_counted"]
 
 
 @dataclass(frozen=True)
@@ -76,3 +76,12 @@ class LabelledSeries:
         labels = None if self.labels is None else [self.labels[row] for row in rows]
         values, ids = [self.values[row] for row in rows], [self.ids[row] for row in rows]
         return replace(self, name=name, values=values, labels=labels, ids=ids, parts=None)
+
+
+def channels_counted(count: int) -> str:
+    """Return a number of channels as messages say it.
+
+    >>> channels_counted(1), channels_counted(12)
+    ('1 channel', '12 channels')
+    """
+    return f"{count:,} channel" + ("" if count == 1 else "s")

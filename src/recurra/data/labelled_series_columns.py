@@ -12,6 +12,7 @@ from recurra.config import ClassifyDataConfig
 from recurra.data.columns import LabelNeed, listed_columns, note_unfit, require_column, say_found
 from recurra.data.labelled_series import SeriesOrigin
 from recurra.data.names import LABEL_NAMES, TEXT_NAMES
+from recurra.data.numbers import mostly_numbers
 from recurra.data.splits import Training, split_column
 from recurra.data.table import Table
 from recurra.errors import DataError, SettingsError
@@ -23,6 +24,7 @@ _ID_NAME, _TIME_NAME = "unique_id", "ds"
 _NO_VALUES = ("id", "index", "unnamed: 0")  # numbers of rows, which are no values of a series
 _LABEL_NAMES = tuple(name for name in LABEL_NAMES if name != "y")  # which is a value as often
 _LONGEST_LABEL = 5  # words
+_TRUTH = ("true", "false")
 
 
 class LabelledSeriesColumns(NamedTuple):
@@ -48,7 +50,7 @@ def holds_series(training: Training, config: ClassifyDataConfig) -> bool:
     long = _ID_NAME in lower
     free = [name for name in free if not (long and name in (lower[_ID_NAME], lower.get(_TIME_NAME)))]
     free = [name for name in free if sample[name].drop_nulls().len()]
-    numbers = [name for name in free if _mostly_numbers(sample[name])]
+    numbers = [name for name in free if _can_be_values(sample[name])]
     others = [name for name in free if name not in numbers]
     if len(numbers) < (1 if long else 2) or any(_can_be_text(sample[name]) for name in others):
         return False
@@ -95,10 +97,10 @@ def find_labelled_columns(
     id_ = _find_id(table, id_column, trained)
     time = next((c for c in sample.columns if c.strip().lower() == _TIME_NAME), None) if id_ is not None else None
     free = [c for c in sample.columns if c not in (id_, time, label_column, *exclude)]
-    numbers = [c for c in free if _mostly_numbers(sample[c])]
+    numbers = [c for c in free if _can_be_values(sample[c])]
     label = label_column
     if label is None:
-        found = _find_label(table, sample, free, numbers, id_ is not None, trained)
+        found = _find_label(table, sample, free, numbers, labels, trained)
         if found is None and labels == "required":
             raise DataError(
                 f"{table.name}: found no column that can be the label; {listed_columns(table)}; "
@@ -138,11 +140,13 @@ def _find_label(
     sample: pl.DataFrame,
     free: list[str],
     numbers: list[str],
-    long: bool,
+    labels: LabelNeed,
     trained: tuple[SeriesOrigin, tuple[str, ...]] | None,
 ) -> tuple[str, str] | None:
-    if trained is not None and trained[0].label_column is not None:
-        return _trained_label(table, free, trained[0])
+    if trained is not None and table.has_header is False and trained[0].id_column is None:
+        return _unnamed_label(table, sample, free, labels, trained[0])
+    if trained is not None and trained[0].label_column in free:
+        return str(trained[0].label_column), "as in training"
     lower = {column.strip().lower(): column for column in reversed(free)}
     known = next((lower[name] for name in _LABEL_NAMES if name in lower), None)
     if known is not None:
@@ -150,26 +154,34 @@ def _find_label(
     texts = [c for c in free if c not in numbers and sample[c].drop_nulls().len()]
     if len(texts) == 1:
         return texts[0], "the only one that is no number"
-    if texts:
+    if texts and labels == "required":
         raise DataError(
             f"{table.name}: the label may be any of {texts}; {listed_columns(table)}; name it with --label-column"
         )
     if "y" in lower and (trained is None or "y" not in trained[1]):
         return lower["y"], "a well-known name"
-    return None if long or table.has_header is not False else _label_at_an_end(table, sample, free)
+    return _label_at_an_end(table, sample, free) if table.has_header is False else None
 
 
-def _trained_label(table: Table, free: list[str], origin: SeriesOrigin) -> tuple[str, str] | None:
-    """The label column of training; in a table without names, if it has as many columns as then."""
-    assert origin.label_column is not None
-    if table.has_header is False and origin.width is not None and len(free) != origin.width + 1:
-        if len(free) == origin.width:
-            return None
+def _unnamed_label(
+    table: Table, sample: pl.DataFrame, free: list[str], labels: LabelNeed, origin: SeriesOrigin
+) -> tuple[str, str] | None:
+    """The label column of a table without names: where it was in training, if the table has as many columns as then."""
+    if origin.width is None or origin.label_column not in free:
+        found = _label_at_an_end(table, sample, free)
+        if found is not None and labels == "no":
+            raise DataError(
+                f"{table.name}: {found[0]} may be a label or a value; give the columns names, or leave the label out"
+            )
+        return found
+    if len(free) == origin.width:
+        return None
+    if len(free) != origin.width + 1:
         raise DataError(
             f"{table.name}: expected {origin.width + 1} columns, a label and {origin.width} values as in training, or "
             f"the values alone, found {len(free)}; end short series with empty cells, or give the columns names"
         )
-    return (origin.label_column, "as in training") if origin.label_column in free else None
+    return origin.label_column, "as in training"
 
 
 def _label_at_an_end(table: Table, sample: pl.DataFrame, free: list[str]) -> tuple[str, str] | None:
@@ -192,11 +204,11 @@ def _like_a_label(values: pl.Series) -> bool:
     return held.len() > 0 and whole and 2 * held.n_unique() <= held.len()
 
 
-def _mostly_numbers(values: pl.Series) -> bool:
-    """Whether at least half of a column's values are numbers, so that the others are faults; also where it has none."""
+def _can_be_values(values: pl.Series) -> bool:
+    """Whether a column holds more numbers than other text, or nothing; truth values are rather a label."""
     held = values.drop_nulls()
-    numbers = held.str.strip_chars().cast(pl.Float64, strict=False)
-    return bool(2 * numbers.is_not_null().sum() >= held.len())
+    truth = held.str.strip_chars().str.to_lowercase().is_in(_TRUTH)
+    return not held.len() or mostly_numbers(held.filter(~truth))
 
 
 def _values(

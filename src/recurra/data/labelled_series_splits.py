@@ -11,7 +11,7 @@ import numpy as np
 from recurra.config import ClassifyDataConfig
 from recurra.data import divide
 from recurra.data.columns import LabelNeed
-from recurra.data.labelled_series import LabelledSeries, SeriesOrigin
+from recurra.data.labelled_series import LabelledSeries, SeriesOrigin, channels_counted
 from recurra.data.labelled_series_columns import find_labelled_columns
 from recurra.data.labelled_series_tables import read_series_table
 from recurra.data.splits import (
@@ -163,8 +163,8 @@ def _require_channels(series: LabelledSeries, trained: Trained) -> None:
     if series.channels != trained.channels:
         wanted, found = (", ".join(names) for names in (trained.channels, series.channels))
         raise DataError(
-            f"{series.name}: expected series of {len(trained.channels)} channels, as in training ({wanted}), found "
-            f"{len(series.channels)} ({found})"
+            f"{series.name}: expected series of {channels_counted(len(trained.channels))}, as in training ({wanted}), "
+            f"found {len(series.channels)} ({found})"
         )
 
 

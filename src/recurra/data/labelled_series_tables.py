@@ -12,8 +12,10 @@ from recurra.data.divide import told_parts
 from recurra.data.faults import SHOWN, Faults, listed
 from recurra.data.labelled_series import LabelledSeries, SeriesOrigin
 from recurra.data.labelled_series_columns import LabelledSeriesColumns
+from recurra.data.numbers import numbers_in
 from recurra.data.table import Table
 from recurra.data.text import MissingLabels, clean_label
+from recurra.data.time_reading import parse_times
 from recurra.errors import DataError
 
 __all__ = ["read_series_table"]
@@ -86,12 +88,10 @@ def _read(
     faulty = _Cells(table, columns.values)
     frames, numbers, seen = [], [np.zeros((0, len(columns.values)))], 0
     for chunk in table.chunks(list(dict.fromkeys([*others, *columns.values]))):
-        cleaned = (pl.col(name).str.strip_chars().replace("", None) for name in columns.values)
-        text = chunk.select(cleaned)
-        cast = text.select(pl.all().cast(pl.Float64, strict=False))
-        found = cast.fill_null(np.nan).to_numpy()
-        no_number = (cast.select(pl.all().is_null()).to_numpy()) & (text.select(pl.all().is_not_null()).to_numpy())
-        faulty.add(no_number | np.isinf(found), seen, text)
+        read = [numbers_in(chunk[name]) for name in columns.values]
+        found = np.stack([values.fill_null(np.nan).to_numpy() for values, _ in read], axis=1)
+        no_number = np.stack([fault.to_numpy() for _, fault in read], axis=1)
+        faulty.add(no_number | np.isinf(found), seen, chunk)
         frames.append(chunk.select(list(dict.fromkeys(others))))
         numbers.append(found)
         seen += chunk.height
@@ -172,8 +172,6 @@ def _steps_of_series(table: Table, frame: pl.DataFrame, columns: LabelledSeriesC
     found = {name: np.array(rows, dtype=np.int64) for name, rows in groups.iter_rows()}
     if columns.time is None:
         return found
-    from recurra.data.time_reading import parse_times
-
     times = parse_times(frame[columns.time], f"{table.name}, column '{columns.time}'", table.row_names)
     doubled: list[str] = []
     for name, rows in found.items():

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from recurra.data.faults import Faults
-from recurra.data.labelled_series import LabelledSeries
+from recurra.data.labelled_series import LabelledSeries, channels_counted
 from recurra.data.labelled_series_splits import SeriesSplits
 from recurra.data.memory import divided_rows, known_labels, validation_labels
 from recurra.errors import DataError
@@ -86,7 +86,7 @@ def series_in_memory(series: Any, name: str, channels: Sequence[str] | None = No
     if isinstance(series, str) or getattr(series, "ndim", 1) not in (1, 2, 3):
         shape = "one text" if isinstance(series, str) else f"the shape {np.shape(series)}"
         raise DataError(f"{name}: expected series of numbers, [n, T, I] or a list of [T, I] or [T], found {shape}")
-    faults, found = Faults(name, "series"), []
+    faults, found = Faults(name, "row"), []
     size = None if channels is None else len(channels)
     for row, one in enumerate(np.asarray(series) if hasattr(series, "columns") else series, 1):
         values, fault = _values(one, size)
@@ -117,7 +117,7 @@ def _values(one: Any, size: int | None) -> tuple[NDArray[np.float64] | None, str
         return None, "expected at least one step, found none"
     values = array.astype(np.float64)[:, np.newaxis] if array.ndim == 1 else array.astype(np.float64)
     if size not in (None, values.shape[1]):
-        return None, f"expected {size} channels, found {values.shape[1]}"
+        return None, f"expected {channels_counted(size or 0)}, found {values.shape[1]}"
     if not np.isfinite(values).all():
         step, channel = (int(at[0]) for at in np.nonzero(~np.isfinite(values)))
         where = f"step {step + 1:,}" + (f", channel {channel + 1}" if values.shape[1] > 1 else "")

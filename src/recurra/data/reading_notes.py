@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from recurra.data.labelled_series import channels_counted
+
 __all__ = ["one_of", "say_series_read", "say_what_was_read"]
 
 _log = logging.getLogger("recurra")
@@ -44,7 +46,7 @@ def say_series_read(part: str, lengths: NDArray[np.int64], channels: int) -> Non
     """
     shortest, longest = int(lengths.min()), int(lengths.max())
     steps = f"{longest:,}" if shortest == longest else f"{shortest:,} to {longest:,}"
-    _log.info("%s: %s series of %s steps, %s channels", part, f"{len(lengths):,}", steps, channels)
+    _log.info("%s: %s series of %s steps, %s", part, f"{len(lengths):,}", steps, channels_counted(channels))
     _warn_of_long(part, longest, "steps", "series", "they are slow to learn from; thin them out")
 
 

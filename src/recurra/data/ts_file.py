@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recurra.data.faults import Faults
-from recurra.data.labelled_series import LabelledSeries
+from recurra.data.labelled_series import LabelledSeries, channels_counted
 from recurra.data.lines import read_lines
 from recurra.data.table import require_file
 from recurra.errors import DataError
@@ -53,7 +53,7 @@ def parse_series(text: str, channels: int | None = None) -> NDArray[np.float64]:
     """
     parts = text.split(":")
     if channels is not None and len(parts) != channels:
-        raise SeriesFault(f"expected {channels} channels, separated by colons, found {len(parts)}")
+        raise SeriesFault(f"expected {channels_counted(channels)}, separated by colons, found {len(parts)}")
     found = [_parse_channel(part, number) for number, part in enumerate(parts, 1)]
     lengths = [len(values) for values in found]
     if len(set(lengths)) > 1:

@@ -16,7 +16,7 @@ from recurra.baselines import SUMMARIES, SeriesSummaries
 from recurra.batch import FrameBatch, make_frame_batch
 from recurra.config import OF_TEXTS, ClassifyConfig
 from recurra.data.encoded_series import EncodedSeries, Standardisation, encode_series
-from recurra.data.labelled_series import LabelledSeries, SeriesOrigin
+from recurra.data.labelled_series import LabelledSeries, SeriesOrigin, channels_counted
 from recurra.data.labelled_series_splits import SeriesSplits, Trained, load_labelled_series, load_series_splits
 from recurra.data.reading_notes import say_series_read
 from recurra.errors import SettingsError
@@ -154,10 +154,8 @@ class ClassifySeries(Classification):
 
     def remarks(self, scores: Mapping[str, Any]) -> list[str]:
         """The gain over the regression on summaries, and how long the series are."""
-        steps = (
-            f"series of {scores['shortest']:,} to {scores['longest']:,} steps, {len(self.trained.channels):,} channels"
-        )
-        return [*super().remarks(scores), steps]
+        steps = f"series of {scores['shortest']:,} to {scores['longest']:,} steps"
+        return [*super().remarks(scores), f"{steps}, {channels_counted(len(self.trained.channels))}"]
 
     def card(self) -> list[str]:
         """What the model was trained on, its channels, and its classes."""
