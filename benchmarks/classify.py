@@ -23,6 +23,7 @@ from tutorial_classifier import Tutorial, read_tsv
 
 from recurra.bench.timing import machine_line
 from recurra.config import ClassifyConfig, make_run_config
+from recurra.data import load_splits
 from recurra.tables import markdown_table
 from recurra.tasks.classify import Classify
 from recurra.train import Callback, EpochRecord, train
@@ -82,9 +83,14 @@ def percent_right(task: Classify) -> float:
     return 100 * float((task.probabilities(examples).argmax(1) == examples.labels).mean())
 
 
+def made_task(config: ClassifyConfig) -> Classify:
+    """A run of recurra, ready to be trained."""
+    return Classify.from_splits(config, load_splits(config.data, config.train.seed))
+
+
 def side_by_side(config: ClassifyConfig, folder: Path, tutorial_epochs: int) -> tuple[Outcome, Outcome, float]:
     """Train recurra and the tutorial in turns; also the test accuracy of a bag of words on recurra's symbols."""
-    task, tutorial = Classify.from_data(config), Tutorial(folder, config.train.seed)
+    task, tutorial = made_task(config), Tutorial(folder, config.train.seed)
     epochs: list[tuple[float, float, float]] = []  # dev, test, seconds
 
     def tutorial_epoch() -> None:
@@ -149,7 +155,7 @@ def compare(folder: Path, seeds: int, title: str, tutorial_epochs: int, options:
 
 def breakdown_section(folder: Path, epochs: int) -> list[str]:
     """Where a step's time goes, with equal sizes, in turns step by step."""
-    task = Classify.from_data(settings(folder, 0, **EQUAL_SIZES))
+    task = made_task(settings(folder, 0, **EQUAL_SIZES))
     sides = {"recurra": recurra_steps(task), "careful tutorial": tutorial_steps(Tutorial(folder, 0))}
     spent = take_apart(sides, epochs)
     table = [[name, *(f"{of[part]:.1f}" for part in PARTS), f"{sum(of.values()):.1f}"] for name, of in spent.items()]

@@ -28,7 +28,8 @@ from recurra.data.features import FeatureStats, LogMel
 from recurra.fit import fit
 from recurra.tables import markdown_table
 from recurra.tasks.listener import Listener
-from recurra.tasks.transcribe import Transcribe, TranscribeFacts
+from recurra.tasks.transcribe import Transcribe
+from recurra.tasks.transcribe_facts import TranscribeFacts
 from recurra.train import Callback, EpochRecord, train
 from recurra.vocabulary import Vocabulary
 

@@ -13,8 +13,11 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
 import torch
+from numpy.typing import NDArray
 from typer.testing import CliRunner, Result
 
 from recurra.cli import app
@@ -175,6 +178,77 @@ def tiny_language_model(tmp_path_factory: pytest.TempPathFactory, running_text: 
     """The directory of a language model of words, made once; tests only read it."""
     place = tmp_path_factory.mktemp("models") / "language"
     fit(make_run_config("language-model", data=str(running_text), **SMALL_LANGUAGE_MODEL), place)
+    return place
+
+
+TONES = {"a": 500, "b": 900, "c": 1500, "d": 2300, " ": 3200}  # Hz
+HEARD_AT = 8000
+SMALL_TRANSCRIBER: dict[str, Any] = {
+    "cell": "gru",
+    "hidden_size": 32,
+    "num_layers": 1,
+    "dropout": 0.0,
+    "stack": 2,
+    "mels": 16,
+    "time_masks": 0,
+    "frequency_masks": 0,
+    "epochs": 10,
+    "batch_size": 8,
+    "learning_rate": 0.02,
+}
+
+
+def played(text: str, seed: int = 0, sample_rate: int = HEARD_AT) -> NDArray[np.float32]:
+    """A text as tones of 50 ms, one for each letter, 30 ms apart, with a little noise."""
+    seconds = np.arange(round(0.05 * sample_rate)) / sample_rate
+    pieces = [np.zeros(round(0.02 * sample_rate))]
+    for letter in text:
+        pieces += [0.4 * np.sin(2 * np.pi * TONES[letter] * seconds), np.zeros(round(0.03 * sample_rate))]
+    sound = np.concatenate(pieces)
+    return (sound + 0.01 * np.random.default_rng(seed).standard_normal(len(sound))).astype(np.float32)
+
+
+def made_up_words(count: int, seed: int) -> list[str]:
+    rng = random.Random(seed)
+    return [" ".join("".join(rng.choices("abcd", k=rng.randint(1, 3))) for _ in range(1 + n % 2)) for n in range(count)]
+
+
+@pytest.fixture(scope="session")
+def tones() -> Callable[..., NDArray[np.float32]]:
+    """Play a text of the letters a to d and spaces, with a seed of its noise and a sample rate."""
+    return played
+
+
+@pytest.fixture(scope="session")
+def tone_texts() -> Callable[[int, int], list[str]]:
+    """Make so many texts of one or two words, with a seed."""
+    return made_up_words
+
+
+@pytest.fixture(scope="session")
+def small_transcriber() -> dict[str, Any]:
+    """The settings of a transcriber that learns tones in a second."""
+    return dict(SMALL_TRANSCRIBER)
+
+
+@pytest.fixture(scope="session")
+def tones_csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A manifest of 90 recordings of 0.1 to 0.6 s beside it."""
+    folder = tmp_path_factory.mktemp("tones")
+    rows = ["path,text"]
+    for number, text in enumerate(made_up_words(90, 0)):
+        soundfile.write(folder / f"{number}.wav", played(text, number), HEARD_AT)
+        rows.append(f"{number}.wav,{text}")
+    path = folder / "tones.csv"
+    path.write_text("".join(f"{row}\n" for row in rows), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_transcriber(tmp_path_factory: pytest.TempPathFactory, tones_csv: Path) -> Path:
+    """The directory of a transcriber that can follow a stream and has learnt the tones; tests only read it."""
+    place = tmp_path_factory.mktemp("models") / "transcriber"
+    fit(make_run_config("transcribe", data=str(tones_csv), bidirectional=False, **SMALL_TRANSCRIBER), place)
     return place
 
 

@@ -213,7 +213,9 @@ def write_files(folder: Path) -> None:
 
 def write_numbers(folder: Path) -> None:
     """Write the series and recordings that the documents' commands read."""
-    months = [f"{1990 + month // 12}-{month % 12 + 1:02}-01,{math.sin(month * math.pi / 6):.3f}" for month in range(180)]
+    months = [
+        f"{1990 + month // 12}-{month % 12 + 1:02}-01,{math.sin(month * math.pi / 6):.3f}" for month in range(180)
+    ]
     (folder / "series.csv").write_text("\n".join(["ds,y", *months]) + "\n", encoding="utf-8")
     lines = [f"{','.join(str(number * step % 7) for step in range(9))}:{number % 2}" for number in range(40)]
     head = ["@problemName g", "@timeStamps false", "@univariate true", "@classLabel true 0 1", "@data"]

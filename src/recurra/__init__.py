@@ -7,15 +7,28 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from recurra import nn
-    from recurra.estimators import Classifier, LanguageModel, Tagger, Translator, load
+    from recurra.estimators import Classifier, Forecaster, LanguageModel, Tagger, Transcriber, Translator, load
     from recurra.swap import accelerate, restore
 
-__all__ = ["Classifier", "LanguageModel", "Tagger", "Translator", "accelerate", "load", "nn", "restore"]
+__all__ = [
+    "Classifier",
+    "Forecaster",
+    "LanguageModel",
+    "Tagger",
+    "Transcriber",
+    "Translator",
+    "accelerate",
+    "load",
+    "nn",
+    "restore",
+]
 
 _HOMES = {
     "Classifier": "recurra.estimators",
+    "Forecaster": "recurra.estimators",
     "LanguageModel": "recurra.estimators",
     "Tagger": "recurra.estimators",
+    "Transcriber": "recurra.estimators",
     "Translator": "recurra.estimators",
     "accelerate": "recurra.swap",
     "load": "recurra.estimators",

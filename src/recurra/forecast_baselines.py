@@ -31,7 +31,7 @@ __all__ = [
 NAIVE = "last value"
 SEASONAL_NAIVE = "seasonal naive"
 DRIFT = "drift"
-LINEAR = "linear on the window"
+LINEAR = "linear map"
 BASELINES = (NAIVE, SEASONAL_NAIVE, DRIFT, LINEAR)
 
 _MOST_ROWS = 200_000

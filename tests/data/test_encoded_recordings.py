@@ -174,7 +174,7 @@ def test_unknown_symbols_are_counted_and_shown(record: Record, caplog: pytest.Lo
 
 def test_a_lower_sample_rate_is_said(record: Record, caplog: pytest.LogCaptureFixture) -> None:
     listen(recordings((record("a.wav"), "a"), (record("b.wav", sample_rate=16_000), "a")), sample_rate=16_000)
-    assert "some: 1 recordings have a lower sample rate (8,000 Hz) than the 16,000 Hz" in caplog.text
+    assert "some: 1 recording has a lower sample rate (8,000 Hz) than the 16,000 Hz" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_the_sample_rate_is_the_lowest_at_most_16000(
     caplog.set_level(logging.INFO, "recurra")
     items = recordings(*((record(f"{rate}.wav", 0.1, rate), "a") for rate in rates))
     assert find_sample_rate(items, FeaturesConfig()) == expected
-    assert f"some: heard at {expected:,} Hz, as there are recordings: 1 of {min(rates):,} Hz" in caplog.text
+    assert f"some: heard at {expected:,} Hz; recordings by sample rate: 1 of {min(rates):,} Hz" in caplog.text
     assert find_sample_rate(items, FeaturesConfig(sample_rate=22_050)) == 22_050
 
 

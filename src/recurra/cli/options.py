@@ -85,9 +85,13 @@ ANSWERING: dict[str, Any] = {
     ),
     "plots": _option(Path, _FORECASTER, "Folder for a picture of each forecast, with its intervals."),
     "chunk": _option(
-        float, _TRANSCRIBER, "Seconds of sound fed at a time; what is understood so far is told too.", min=0.01
+        float,
+        _TRANSCRIBER,
+        "Seconds of sound fed at a time; what is understood so far is told too.",
+        min=0.01,
+        max=3600,
     ),
-    "sample_rate": _option(int, _TRANSCRIBER, "Hz of raw 16-bit samples on standard input.", min=1000),
+    "sample_rate": _option(int, _TRANSCRIBER, "Hz of raw 16-bit samples on standard input.", min=1000, max=192_000),
 }
 
 

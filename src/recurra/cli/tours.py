@@ -24,6 +24,7 @@ _DEMOS = {
     "language-model": _Demo("recurra-demo-language", "run_language_demo", "print_language_summary"),
     "translate": _Demo("recurra-demo-translate", "run_translate_demo", "print_translate_summary"),
     "forecast": _Demo("recurra-demo-forecast", "run_forecast_demo", "print_forecast_summary"),
+    "transcribe": _Demo("recurra-demo-transcribe", "run_transcribe_demo", "print_transcribe_summary"),
 }
 
 
@@ -45,7 +46,8 @@ def _demo(
 
     classify: RNN, GRU, LSTM and a feedforward model on the bundled reviews. language-model: a model of the standard
     library's documentation, which writes some of its own. translate: numbers and days in words into figures, with and
-    without attention. forecast: the temperature of the Pacific a year ahead, with intervals.
+    without attention. forecast: the temperature of the Pacific a year ahead, with intervals. transcribe: telephone keys
+    under noise, written down.
     """
     with reported():
         if task not in _DEMOS:

@@ -50,8 +50,8 @@ class FeaturesConfig(Settings):
         None, ge=1000, le=192_000, description="Hz, to which all are resampled (default: the lowest, at most 16000)."
     )
     mels: int = Field(40, ge=2, description="Bands of the mel scale.")
-    frame_ms: float = Field(25.0, gt=0, description="Milliseconds of a frame.")
-    hop_ms: float = Field(10.0, gt=0, description="Milliseconds from one frame to the next.")
+    frame_ms: float = Field(25.0, gt=0, le=1000, description="Milliseconds of a frame.")
+    hop_ms: float = Field(10.0, gt=0, le=1000, description="Milliseconds from one frame to the next.")
 
     @model_validator(mode="after")
     def _frames_touch(self) -> FeaturesConfig:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from recurra.data.recordings import Recordings
 from recurra.errors import DataError, SettingsError
 from recurra.vocabulary import UNKNOWN, Vocabulary
 
-__all__ = ["EncodedRecordings", "find_sample_rate", "hear", "make_log_mel"]
+__all__ = ["EncodedRecordings", "find_sample_rate", "hear", "make_log_mel", "require_kind", "warn_of_lower_rates"]
 
 _log = logging.getLogger("recurra")
 _HIGHEST = 16_000  # Hz; speech has little above half of it
@@ -95,7 +95,7 @@ def find_sample_rate(recordings: Recordings, config: FeaturesConfig) -> int | No
     faults.raise_if_any(_REMEDY)
     rate = min(*rates, _HIGHEST)
     found = ", ".join(f"{count:,} of {hertz:,} Hz" for hertz, count in sorted(rates.items()))
-    _log.info("%s: heard at %s Hz, as there are recordings: %s", recordings.name, f"{rate:,}", found)
+    _log.info("%s: heard at %s Hz; recordings by sample rate: %s", recordings.name, f"{rate:,}", found)
     return rate
 
 
@@ -135,7 +135,10 @@ def hear(
     lengths = np.array([len(frames) for frames in features], np.int64)
     if stats is None:
         if not lengths.any():
-            raise DataError(f"{recordings.name}: expected sound, found no recording as long as a frame")
+            raise DataError(
+                f"{recordings.name}: expected sound, found no recording as long as a frame ({config.frame_ms} ms); "
+                "give longer ones, or say a shorter --frame-ms"
+            )
         stats = FeatureStats.fit(features)
     texts = recordings.texts()
     ids = [np.array(found, np.int32) for found in vocabulary.encode(texts)]
@@ -168,29 +171,56 @@ def _read_all(recordings: Recordings, log_mel: LogMel | None, stats: FeatureStat
             faults.add(str(item.path), f"expected {size} numbers in a frame, found {frames.shape[1]}")
         read.append(frames)
     faults.raise_if_any(_REMEDY)
-    if lower and log_mel is not None:
-        _log.warning(
-            "%s: %s recordings have a lower sample rate (%s Hz) than the %s Hz at which they are heard: nothing is in "
-            "their upper bands",
-            recordings.name,
-            f"{lower.total():,}",
-            ", ".join(f"{rate:,}" for rate in sorted(lower)),
-            f"{log_mel.sample_rate:,}",
-        )
+    if log_mel is not None:
+        warn_of_lower_rates(recordings.name, lower, log_mel.sample_rate)
     return read
 
 
+def warn_of_lower_rates(name: str, lower: Mapping[int, int], sample_rate: int) -> None:
+    """Warn of recordings, if there are any, with a lower sample rate than that at which they are heard.
+
+    Args:
+        name: of them all.
+        lower: how many have which lower rate in Hz.
+        sample_rate: at which they are heard.
+    """
+    count = sum(lower.values())
+    if count:
+        _log.warning(
+            "%s: %s %s a lower sample rate (%s Hz) than the %s Hz at which they are heard: nothing is in their upper "
+            "bands",
+            name,
+            f"{count:,}",
+            "recording has" if count == 1 else "recordings have",
+            ", ".join(f"{rate:,}" for rate in sorted(lower)),
+            f"{sample_rate:,}",
+        )
+
+
 def _read_frames(path: Path, log_mel: LogMel | None, lower: Counter[int]) -> NDArray[np.float32]:
+    require_kind(path, log_mel is None)
     if log_mel is None:
-        if not _is_features(path):
-            raise DataError(f"expected features ({' or '.join(FEATURE_SUFFIXES)}), as in training, found audio")
         return read_features(path)
-    if _is_features(path):
-        raise DataError("expected audio, as in training, found features")
     audio = read_audio(path)
     if audio.sample_rate < log_mel.sample_rate:
         lower[audio.sample_rate] += 1
     return log_mel(resample(audio, log_mel.sample_rate).samples)
+
+
+def require_kind(path: Path, features: bool) -> None:
+    """Require that a recording is of the kind that the model was trained on.
+
+    Args:
+        path: the recording.
+        features: whether these are features.
+
+    Raises:
+        DataError: it is of the other kind.
+    """
+    if features and not _is_features(path):
+        raise DataError(f"{path}: expected features ({' or '.join(FEATURE_SUFFIXES)}), as in training, found audio")
+    if not features and _is_features(path):
+        raise DataError(f"{path}: expected audio, as in training, found features")
 
 
 def _is_features(path: Path) -> bool:

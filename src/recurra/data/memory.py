@@ -11,11 +11,12 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
+from recurra.data.reading_notes import one_of
 from recurra.data.splits import Splits
 from recurra.data.text import Texts
 from recurra.errors import DataError
 
-__all__ = ["splits_in_memory", "texts_in_memory"]
+__all__ = ["divided_rows", "known_labels", "splits_in_memory", "texts_in_memory", "validation_labels"]
 
 
 def splits_in_memory(
@@ -37,43 +38,81 @@ def splits_in_memory(
     Raises:
         DataError: texts and labels do not fit together, or a class is missing or too small.
     """
-    kept, given = texts_in_memory(texts, "X"), _labels(labels, "y")
-    if len(kept) != len(given):
-        raise DataError(f"y: expected a label for each of the {len(kept):,} texts, found {len(given):,}")
+    kept = texts_in_memory(texts, "X")
+    classes, names = known_labels(labels, len(kept), "texts")
+    if validation is not None:
+        held = texts_in_memory(validation[0], "validation_data")
+        of_held = validation_labels(validation[1], len(held), classes, "texts")
+        return classes, Splits(
+            Texts.from_lists(kept, names), Texts.from_lists(held, of_held, name="validation_data"), None
+        )
+    train, valid = (
+        Texts.from_lists([kept[row] for row in rows], [names[row] for row in rows])
+        for rows in divided_rows(names, valid_share, seed)
+    )
+    return classes, Splits(train, valid, None)
+
+
+def known_labels(labels: ArrayLike, count: int, kind: str) -> tuple[NDArray[Any], list[str]]:
+    """Return the classes, sorted, [C], and the labels of the training examples as strings, [n].
+
+    Args:
+        labels: called y in messages.
+        count: n, how many examples there are.
+        kind: what messages call these.
+
+    Raises:
+        DataError: another number of labels, one that is missing, or one class alone.
+    """
+    given = _labels(labels, "y")
+    if count != len(given):
+        raise DataError(f"y: expected a label for each of the {count:,} {kind}, found {len(given):,}")
     check_classification_targets(given)
     classes: NDArray[Any] = np.unique(given)
     if len(classes) < 2:
         raise DataError(f"y: expected at least two classes, found {classes.tolist()}")
-    names = given.astype(str)
-    if validation is not None:
-        return classes, Splits(Texts.from_lists(kept, names.tolist()), _labelled(*validation, classes), None)
-    return classes, _divided(kept, names, valid_share, seed)
+    return classes, given.astype(str).tolist()
 
 
-def _divided(texts: list[str], names: NDArray[Any], valid_share: float, seed: int) -> Splits:
-    counts = dict(zip(*np.unique(names, return_counts=True)))
+def validation_labels(labels: ArrayLike, count: int, classes: NDArray[Any], kind: str) -> list[str]:
+    """Return the labels of the validation examples as strings, [n].
+
+    Args:
+        labels: called validation_data in messages.
+        count: n, how many examples there are.
+        classes: those of training.
+        kind: what messages call the examples, in the plural.
+
+    Raises:
+        DataError: no examples, another number of labels, one that is missing, or one that training had not.
+    """
+    names: list[str] = _labels(labels, "validation_data").astype(str).tolist()
+    if not count:
+        raise DataError(f"validation_data: expected at least one {one_of(kind)}, found none")
+    unseen = sorted(set(names) - {str(label) for label in classes})
+    if unseen:
+        raise DataError(f"validation_data: classes never seen in training: {', '.join(unseen)}")
+    if count != len(names):
+        raise DataError(f"validation_data: expected a label for each of the {count:,} {kind}, found {len(names):,}")
+    return names
+
+
+def divided_rows(names: Sequence[str], valid_share: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return which examples are for training and which for validation, of each class its share, at least one.
+
+    Raises:
+        DataError: a class of one example alone.
+    """
+    counts = dict(zip(*np.unique(np.array(names), return_counts=True)))
     small = [f"'{name}' ({count})" for name, count in counts.items() if count < 2]
     if small:
         raise DataError(
             f"y: expected at least 2 examples of each class, found one of {', '.join(small)}; "
             f"give validation_data, more examples, or leave the class out"
         )
-    held_out = max(len(counts), round(valid_share * len(texts)))
-    parts = train_test_split(texts, names, test_size=held_out, stratify=names, random_state=seed)
-    train_texts, valid_texts, train_names, valid_names = parts
-    return Splits(
-        Texts.from_lists(train_texts, train_names.tolist()), Texts.from_lists(valid_texts, valid_names.tolist()), None
-    )
-
-
-def _labelled(texts: Sequence[str], labels: ArrayLike, classes: NDArray[Any]) -> Texts:
-    kept, names = texts_in_memory(texts, "validation_data"), _labels(labels, "validation_data").astype(str).tolist()
-    if not kept:
-        raise DataError("validation_data: expected at least one text, found none")
-    unseen = sorted(set(names) - {str(label) for label in classes})
-    if unseen:
-        raise DataError(f"validation_data: classes never seen in training: {', '.join(unseen)}")
-    return Texts.from_lists(kept, names, name="validation_data")
+    held_out = max(len(counts), round(valid_share * len(names)))
+    train, valid = train_test_split(np.arange(len(names)), test_size=held_out, stratify=names, random_state=seed)
+    return train, valid
 
 
 def texts_in_memory(texts: Sequence[str], name: str) -> list[str]:

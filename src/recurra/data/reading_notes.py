@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["say_series_read", "say_what_was_read"]
+__all__ = ["one_of", "say_series_read", "say_what_was_read"]
 
 _log = logging.getLogger("recurra")
 _LONG = 5_000  # tokens or steps; an example of so many is worth a word, for its cost
@@ -50,8 +50,13 @@ def say_series_read(part: str, lengths: NDArray[np.int64], channels: int) -> Non
 
 def _warn_of_long(part: str, longest: int, unit: str, kind: str, remedy: str) -> None:
     if longest >= _LONG:
-        _log.warning("%s: the longest %s has %s %s; %s", part, _one(kind), f"{longest:,}", unit, remedy)
+        _log.warning("%s: the longest %s has %s %s; %s", part, one_of(kind), f"{longest:,}", unit, remedy)
 
 
-def _one(kind: str) -> str:
+def one_of(kind: str) -> str:
+    """Return what one example is called, from what many are called.
+
+    >>> one_of("texts"), one_of("series")
+    ('text', 'series')
+    """
     return kind if kind == "series" else kind.removesuffix("s")

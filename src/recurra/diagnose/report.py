@@ -15,6 +15,8 @@ from recurra.diagnose.language_findings import LanguageReport
 from recurra.diagnose.language_sections import LANGUAGE_SECTIONS
 from recurra.diagnose.pieces import Parts
 from recurra.diagnose.sections import SECTIONS
+from recurra.diagnose.transcribe_findings import TranscribeReport
+from recurra.diagnose.transcribe_sections import TRANSCRIBE_SECTIONS
 from recurra.diagnose.translate_findings import TranslateReport
 from recurra.diagnose.translate_sections import TRANSLATE_SECTIONS
 
@@ -22,19 +24,22 @@ __all__ = [
     "FORECAST_MARK",
     "LANGUAGE_MARK",
     "MARK",
+    "TRANSCRIBE_MARK",
     "TRANSLATE_MARK",
     "render",
     "render_forecast",
     "render_language",
+    "render_transcribe",
     "render_translate",
 ]
 
 _Report = TypeVar("_Report")
 _DEMO, _LANGUAGE_DEMO, _TRANSLATE_DEMO = "recurra demo", "recurra demo language-model", "recurra demo translate"
-_FORECAST_DEMO = "recurra demo forecast"
+_FORECAST_DEMO, _TRANSCRIBE_DEMO = "recurra demo forecast", "recurra demo transcribe"
 MARK = f'<meta name="generator" content="{_DEMO}">'  # what tells that a page was made by the demo
 LANGUAGE_MARK = f'<meta name="generator" content="{_LANGUAGE_DEMO}">'
 TRANSLATE_MARK = f'<meta name="generator" content="{_TRANSLATE_DEMO}">'
+TRANSCRIBE_MARK = f'<meta name="generator" content="{_TRANSCRIBE_DEMO}">'
 FORECAST_MARK = f'<meta name="generator" content="{_FORECAST_DEMO}">'
 
 
@@ -57,6 +62,11 @@ def render_translate(report: TranslateReport) -> str:
 def render_forecast(report: ForecastReport) -> str:
     """Make the page of the demo of forecasting."""
     return _page("forecast.html", _parts(FORECAST_SECTIONS, report), _FORECAST_DEMO, "The sea a year ahead")
+
+
+def render_transcribe(report: TranscribeReport) -> str:
+    """Make the page of the demo of transcription."""
+    return _page("transcribe.html", _parts(TRANSCRIBE_SECTIONS, report), _TRANSCRIBE_DEMO, "Listening to a telephone")
 
 
 def _parts(sections: Sequence[Callable[[_Report], Parts]], report: _Report) -> Parts:

@@ -8,17 +8,21 @@ from recurra.checkpoint import read_model
 from recurra.config.sections import SET_BY_INIT_FROM
 from recurra.estimators.base import Estimator
 from recurra.estimators.classifier import Classifier
+from recurra.estimators.forecaster import Forecaster
 from recurra.estimators.language_model import LanguageModel
 from recurra.estimators.tagger import Tagger
+from recurra.estimators.transcriber import Transcriber
 from recurra.estimators.translator import Translator
 
-__all__ = ["Classifier", "LanguageModel", "Tagger", "Translator", "load"]
+__all__ = ["Classifier", "Forecaster", "LanguageModel", "Tagger", "Transcriber", "Translator", "load"]
 
 _ESTIMATORS: dict[str, type[Estimator]] = {
     "classify": Classifier,
     "tag": Tagger,
     "language-model": LanguageModel,
     "translate": Translator,
+    "forecast": Forecaster,
+    "transcribe": Transcriber,
 }
 
 

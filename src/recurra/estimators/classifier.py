@@ -1,4 +1,4 @@
-"""A text classifier as a scikit-learn estimator."""
+"""A classifier of texts or of series of numbers as a scikit-learn estimator."""
 
 from __future__ import annotations
 
@@ -14,16 +14,23 @@ from recurra.checkpoint import SavedModel
 from recurra.config import CellName, PoolingName
 from recurra.data import Texts
 from recurra.data.memory import splits_in_memory, texts_in_memory
+from recurra.data.memory_series import holds_numbers, series_in_memory, series_splits_in_memory
+from recurra.errors import DataError
 from recurra.estimators.base import Estimator
 from recurra.start import read_start
+from recurra.tasks.classification import Classification
 from recurra.tasks.classify import Classify
+from recurra.tasks.classify_series import ClassifySeries
 from recurra.train import Callback, train
 
 __all__ = ["Classifier"]
 
 
 class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
-    """Classify texts with a recurrent network; a scikit-learn classifier whose X is a list of strings.
+    """Classify texts, or series of numbers, with a recurrent network; a scikit-learn classifier.
+
+    X is a list of strings; or series of one length, [n, T, I] or [n, T]; or a list of series of any length, each [T, I]
+    or [T]. What is about symbols, as `tokens` or `embedding_size`, cannot be told for series.
 
     Works in `cross_val_score`, `GridSearchCV` and a `Pipeline`; pickles through its model directory, so no code is
     stored but this class's name.
@@ -44,7 +51,7 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         max_length: tokens kept of a longer text; None for all.
         vectors: GloVe or fastText text file with pretrained word vectors.
         init_from: directory of a language model whose vocabulary, embeddings and recurrent weights it starts with.
-        epochs: passes over the training data; None for enough to make 1,200 steps, 3 to 50.
+        epochs: passes over the training data; None for enough to make 1,200 steps, 3 to 50, of series to 200.
         batch_size: examples in a step.
         optimizer: ``"adamw"``, ``"sgd"`` or ``"nt-asgd"``, which averages the weights of SGD.
         nonmonotone: epochs without gain of the validation loss after which ``"nt-asgd"`` begins to average.
@@ -135,42 +142,61 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
 
     def fit(
         self,
-        X: Sequence[str],  # noqa: N803  scikit-learn's name
+        X: Sequence[str] | Sequence[ArrayLike] | NDArray[Any],  # noqa: N803  scikit-learn's name
         y: ArrayLike,
-        validation_data: tuple[Sequence[str], ArrayLike] | None = None,
+        validation_data: tuple[Any, ArrayLike] | None = None,
         callbacks: Sequence[Callback] = (),
     ) -> Classifier:
         """Train.
 
         Args:
-            X: n texts.
+            X: n texts, or n series.
             y: n labels of any kind that numpy can sort.
-            validation_data: texts and labels that choose the best epoch; a share of X when None.
+            validation_data: the same of others, which choose the best epoch; a share of X when None.
             callbacks: told of each step and epoch (:class:`recurra.train.Callback`).
 
         Raises:
-            DataError: texts and labels do not fit together, or a class is missing or too small.
+            DataError: X is neither texts nor series of finite numbers, X and labels do not fit together, or a class is
+                missing or too small.
             SettingsError: an option is out of range or without effect, or `init_from` is no language model.
             ModelDirectoryError: `init_from` is no model directory, or a damaged one.
         """
         config = self._run_config("classify", validation_data)
-        self.classes_, splits = splits_in_memory(X, y, validation_data, self.valid_share, self.seed)
         start = None if self.init_from is None else read_start(self.init_from)
-        task = Classify.from_splits(config, splits, start)
+        held_out = (validation_data, self.valid_share, self.seed)
+        task: Classification
+        kept = _kept(X)
+        if holds_numbers(kept):
+            self.classes_, series = series_splits_in_memory(kept, y, *held_out)
+            task = ClassifySeries.from_splits(config, series, start)
+        else:
+            self.classes_, texts = splits_in_memory(kept, y, *held_out)
+            task = Classify.from_splits(config, texts, start)
         self._keep(task, train(task, callbacks=callbacks))
         return self
 
-    def predict_proba(self, X: Sequence[str]) -> NDArray[np.float32]:  # noqa: N803
-        """Each class's probability, [n, C], columns in the order of `classes_`."""
+    def predict_proba(self, X: Sequence[str] | Sequence[ArrayLike] | NDArray[Any]) -> NDArray[np.float32]:  # noqa: N803
+        """Each class's probability, [n, C], columns in the order of `classes_`.
+
+        Raises:
+            DataError: X is not of the kind that the classifier was fitted on, or malformed.
+        """
         check_is_fitted(self, "task_")
-        texts = texts_in_memory(X, "X")
-        if not len(texts):
+        kept = _kept(X)
+        examples: Any
+        if isinstance(self.task_, ClassifySeries):
+            examples = series_in_memory(kept, "X", self.task_.trained.channels)
+        elif holds_numbers(kept):
+            raise DataError("X: expected texts, as in training, found numbers")
+        else:
+            examples = Texts.from_lists(texts_in_memory(kept, "X"))
+        if not len(examples):
             return np.zeros((0, len(self.classes_)), np.float32)
-        found: NDArray[np.float32] = self.task_.probabilities(self.task_.encode(Texts.from_lists(texts)))
+        found: NDArray[np.float32] = self.task_.probabilities(self.task_.encode(examples))
         return found[:, self._column_order()]
 
-    def predict(self, X: Sequence[str]) -> NDArray[Any]:  # noqa: N803
-        """The most probable class of each text, [n]."""
+    def predict(self, X: Sequence[str] | Sequence[ArrayLike] | NDArray[Any]) -> NDArray[Any]:  # noqa: N803
+        """The most probable class of each text or series, [n]."""
         best = self.predict_proba(X).argmax(axis=1)
         chosen: NDArray[Any] = self.classes_[best]
         return chosen
@@ -179,6 +205,7 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         tags = super().__sklearn_tags__()
         tags.input_tags.string = True
         tags.input_tags.two_d_array = False
+        tags.input_tags.three_d_array = True
         return tags
 
     def __getstate__(self) -> dict[str, Any]:
@@ -198,3 +225,8 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         """For each of `classes_`, its column in the network's output, whose classes are sorted as strings."""
         column = {name: index for index, name in enumerate(self.task_.classes)}
         return np.array([column[str(label)] for label in self.classes_])
+
+
+def _kept(inputs: Any) -> Any:
+    """What may be read again and again: a list instead of an iterator."""
+    return inputs if hasattr(inputs, "__len__") else list(inputs)

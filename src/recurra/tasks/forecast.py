@@ -286,7 +286,10 @@ class Forecast(Task):
 
     def load_labelled(self, source: str, **reading: Any) -> ForecastExamples:
         """Read series that are forecast from every origin that has a whole window before it, or half the series."""
-        series = self._load(source, **reading)
+        return self.scored_examples(self._load(source, **reading))
+
+    def scored_examples(self, series: SeriesSet) -> ForecastExamples:
+        """What is to be forecast of series that are scored: all behind a whole window, or behind half the series."""
         assert self.config.model.window is not None
         lengths = [len(each.target) for each in series.series]
         starts = [min(self.config.model.window, max(1, (n - self.horizon) // 2)) for n in lengths]

@@ -13,7 +13,7 @@ from recurra.data.series import SeriesSet
 from recurra.data.time_stamps import show_time, times_after
 from recurra.nn.outputs import LEVELS
 
-__all__ = ["INTERVALS", "Forecasts", "SeriesForecast", "forecast_lines", "series_forecasts"]
+__all__ = ["INTERVALS", "Forecasts", "SeriesForecast", "forecast_lines", "forecast_rows", "series_forecasts"]
 
 Numbers = NDArray[np.floating[Any]]
 Times = NDArray[np.datetime64] | NDArray[np.int64]
@@ -75,20 +75,28 @@ def series_forecasts(series: SeriesSet, forecasts: Forecasts) -> Iterator[Series
         yield SeriesForecast(one.id, names, times[:end], one.target, times[end:], forecasts.mean[number], quantiles)
 
 
-def forecast_lines(found: SeriesForecast) -> str:
-    """JSON lines of what comes after a series: a line a step and variable, with the 80 % and 95 % intervals."""
+def forecast_rows(found: SeriesForecast) -> Iterator[dict[str, Any]]:
+    """What comes after a series: a row a step and variable, with the 80 % and 95 % intervals."""
     bounds = {name: [LEVELS.index(level) for level in levels] for name, levels in INTERVALS.items()}
     several = len(found.variables) > 1
-    lines = []
     for step, time in enumerate(found.times_ahead):
         for column, variable in enumerate(found.variables):
-            line: dict[str, Any] = {"unique_id": found.name, "ds": show_time(time)}
+            row: dict[str, Any] = {"unique_id": found.name, "ds": show_time(time)}
             if several:
-                line["variable"] = variable
-            line["y"] = float(f"{found.mean[step, column]:.7g}")
+                row["variable"] = variable
+            row["y"] = _rounded(found.mean[step, column])
             if found.quantiles is not None:
                 for name, (low, high) in bounds.items():
-                    line[f"low_{name}"] = float(f"{found.quantiles[step, column, low]:.7g}")
-                    line[f"high_{name}"] = float(f"{found.quantiles[step, column, high]:.7g}")
-            lines.append(json.dumps(line, ensure_ascii=False) + "\n")
-    return "".join(lines)
+                    row[f"low_{name}"] = _rounded(found.quantiles[step, column, low])
+                    row[f"high_{name}"] = _rounded(found.quantiles[step, column, high])
+            yield row
+
+
+def forecast_lines(found: SeriesForecast) -> str:
+    """The rows of :func:`forecast_rows` as JSON lines."""
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in forecast_rows(found))
+
+
+def _rounded(value: float) -> float:
+    """To seven digits, which is what float32 holds."""
+    return float(f"{value:.7g}")

@@ -69,7 +69,7 @@ class Listener:
         with torch.inference_mode():
             self._take(self._network.flush(self._state).numpy())
         whole = np.concatenate(self._said)
-        transcript = self._decoding.transcribe(whole)
+        transcript = self._decoding.transcribe(whole, self.seconds)
         self._busy += time.perf_counter() - started
         return transcript
 

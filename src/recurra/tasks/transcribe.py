@@ -25,6 +25,7 @@ from recurra.metrics import share_and_error
 from recurra.nn.transcription import TranscriptionNetwork
 from recurra.tables import ScoreTable
 from recurra.tasks.base import Loss, RecurrentCall, Start, Task, Validation
+from recurra.tasks.transcribe_facts import TranscribeFacts
 from recurra.tasks.transcribed import answers
 from recurra.tasks.transcripts import Decoding, make_decoding
 from recurra.tasks.tried import own_data
@@ -32,7 +33,7 @@ from recurra.transcription_scores import MostFrequent, full_scores, most_frequen
 from recurra.transcription_tables import transcription_remarks, transcription_tables
 from recurra.vocabulary import Vocabulary
 
-__all__ = ["Transcribe", "TranscribeData", "TranscribeFacts"]
+__all__ = ["Transcribe", "TranscribeData"]
 
 _SEARCHING = ("beam", "language_model", "language_weight", "language_bonus")
 _FRAMES = 2**16  # of a batch that is scored, padding included
@@ -46,39 +47,6 @@ class TranscribeData:
     train: EncodedRecordings
     valid: EncodedRecordings
     test: EncodedRecordings | None
-
-
-@dataclass(frozen=True)
-class TranscribeFacts:
-    """What was learnt of the training recordings.
-
-    Attributes:
-        columns: the names of the path and the text column of the manifest; None without one.
-        stats: mean and deviation of each of the F numbers of a frame.
-        recordings: how many there are.
-        frames: how many they have together.
-    """
-
-    columns: RecordingColumns | None
-    stats: FeatureStats
-    recordings: int
-    frames: int
-
-    @property
-    def size(self) -> int:
-        """F, the numbers of a frame."""
-        return len(self.stats.mean)
-
-    def to_json(self) -> dict[str, Any]:
-        """As `config.json` holds it."""
-        columns = None if self.columns is None else list(self.columns)
-        return {**vars(self), "columns": columns, "stats": self.stats.to_json()}
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> TranscribeFacts:
-        """Make it again."""
-        columns = None if values["columns"] is None else RecordingColumns(*values["columns"])
-        return cls(columns, FeatureStats.from_json(values["stats"]), values["recordings"], values["frames"])
 
 
 class Transcribe(Task):
@@ -217,9 +185,12 @@ class Transcribe(Task):
 
     def decoding(self, **options: Any) -> Decoding:
         """How transcripts are found, by the options of `recurra predict`; errors as :func:`make_decoding`."""
-        heard = self.config.features
-        step = self.config.model.stack * heard.hop_ms / 1000
-        reach = step + (heard.frame_ms - heard.hop_ms) / 1000
+        step: float = self.config.model.stack
+        reach = step
+        if self.config.features.sample_rate is not None:  # how long a frame of given features is, is not known
+            heard = self.log_mel
+            step *= heard.hop / heard.sample_rate
+            reach = step + (heard.frame - heard.hop) / heard.sample_rate
         return make_decoding(self.vocabulary, self.config.vocabulary.tokens, step, reach, **options)
 
     @property
@@ -289,11 +260,13 @@ class Transcribe(Task):
     def card(self) -> list[str]:
         """What the model was trained on."""
         known, heard = self.known, self.config.features
-        minutes = known.frames * heard.hop_ms / 60_000
-        how = f"at {heard.sample_rate:,} Hz" if heard.sample_rate else f"as {known.size} features a frame"
+        if heard.sample_rate:
+            much, how = f"{known.frames * heard.hop_ms / 60_000:,.1f} minutes", f"at {heard.sample_rate:,} Hz"
+        else:
+            much, how = f"{known.frames:,} frames", f"as {known.size} features a frame"
         streams = "it reads from both ends" if self.config.model.bidirectional else "it can follow a stream"
         return [
-            f"Trained by recurra on {known.recordings:,} recordings ({minutes:,.1f} minutes) of "
+            f"Trained by recurra on {known.recordings:,} recordings ({much}) of "
             f"`{self.config.data.data}`, heard {how}; symbols are {self.config.vocabulary.tokens}, and {streams}."
         ]
 
@@ -303,7 +276,10 @@ class Transcribe(Task):
 
     def load_labelled(self, source: str, **reading: Any) -> EncodedRecordings:
         """Read recordings with their transcripts."""
-        recordings = load_recordings(source, preferred=self.columns, **reading)
+        return self.hear(load_recordings(source, preferred=self.columns, **reading))
+
+    def hear(self, recordings: Recordings) -> EncodedRecordings:
+        """Read recordings as those of training were."""
         return self._hear(self.config, recordings, self.vocabulary, self.stats)
 
     def sequences(self, source: str | None, **reading: Any) -> list[list[list[float]]]:
