@@ -82,6 +82,35 @@ def test_seq2seq_attention_names_a_word_of_no_number(tmp_path, environment):
     assert "'dozen' is no word of a number; there are: zero one" in failed.value.stderr
 
 
+def test_forecast(tmp_path, environment):
+    printed = run("04_forecast.py", tmp_path, environment, "Nino 1+2")
+    epochs = re.findall(r"^epoch +(\d+)/\d+  training loss ([\d.]+)  validation loss ([\d.]+)$", printed, re.MULTILINE)
+    assert [int(number) for number, *_ in epochs] == list(range(1, len(epochs) + 1))
+    assert float(epochs[-1][1]) < 0.8 * float(epochs[0][1])
+    by_month = r"^(.+?) +mean error ([\d.]+) degrees; " + ", ".join(
+        f"{month} ahead ([\\d.]+)" for month in (1, 3, 6, 12)
+    )
+    errors = {name: [float(error) for error in found] for name, *found in re.findall(by_month, printed, re.MULTILINE)}
+    assert list(errors) == ["as a year before", "mean of the month", "it stays so", "linear map", "GRU"]
+    assert errors["as a year before"][0] == pytest.approx(0.88, abs=0.006)  # as recurra's seasonal naive forecast
+    assert errors["GRU"][0] < min(errors[name][0] for name in list(errors)[:4]) - 0.03
+    assert errors["GRU"][1] < 0.3 < 0.7 < errors["mean of the month"][1]
+    held = float(re.findall(r"80 % intervals of the GRU hold (\d+) %", printed)[0])
+    assert 65 < held < 90
+    assert "with another future the forecast changes by 0\n" in printed
+    *_, heading = re.findall(r"^(.+), after the last month of the file:$", printed, re.MULTILINE)
+    months = re.findall(r"^  month +(\d+): ([\d.]+) \(([\d.]+) to ([\d.]+)\)$", printed, re.MULTILINE)
+    assert (heading, [int(number) for number, *_ in months]) == ("Nino 1+2", list(range(1, 13)))
+    assert all(18 < float(low) < float(middle) < float(high) < 30 for _, middle, low, high in months)
+    assert not any(tmp_path.iterdir())
+
+
+def test_forecast_names_a_region_that_is_none(tmp_path, environment):
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        run("04_forecast.py", tmp_path, environment, "Nino 5")
+    assert "'Nino 5' is no region; there are: Nino 1+2, Nino 3, Nino 3.4, Nino 4" in failed.value.stderr
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [path.name for path in sorted(FOLDER.glob("*.py"))])
 def test_an_example_repeats(name, tmp_path, environment):

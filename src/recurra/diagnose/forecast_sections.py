@@ -13,6 +13,7 @@ from recurra.diagnose.forecast_figures import ByStep, by_step_figure, coverage_f
 from recurra.diagnose.forecast_findings import (
     AUTOREGRESSIVE,
     MAIN,
+    MONTH_MEAN,
     ForecastReport,
     comparison_sentences,
     interval_sentence,
@@ -22,7 +23,7 @@ from recurra.diagnose.forecast_findings import (
 )
 from recurra.diagnose.forecast_plot import draw_forecast
 from recurra.diagnose.pieces import Parts, changes_sentence, dot, fact_rows, settings_rows, tiles
-from recurra.forecast_baselines import SEASONAL_NAIVE
+from recurra.forecast_baselines import DRIFT, LINEAR, NAIVE, SEASONAL_NAIVE
 
 __all__ = ["FORECAST_SECTIONS"]
 
@@ -90,6 +91,13 @@ def steps(report: ForecastReport) -> Parts:
     }
     return {
         "by_step_figure": by_step_figure(found, "°C", "Mean absolute error by months ahead"),
+        **{
+            "naive": NAIVE,
+            "seasonal_naive": SEASONAL_NAIVE,
+            "drift": DRIFT,
+            "linear": LINEAR,
+            "month_mean": MONTH_MEAN,
+        },
         "step_heads": "".join(f"<th>{step}</th>" for step in range(1, report.horizon + 1)),
         "step_rows": "".join(f"<tr><td>{_dotted(report, name)}</td>{row}</tr>" for name, row in cells.items()),
     }
