@@ -95,7 +95,7 @@ def test_wide_form(write: Write, caplog: pytest.LogCaptureFixture) -> None:
         f"{path}: 2 targets, all columns of numbers: 'HUFL', 'OT'",
         f"{path}, column 'date': a step is 1h, as most rows are apart (--frequency says another)",
         f"{path}: values missing in rows that are there: 'HUFL' 1; windows with a missing value are left out; "
-        f"--fill previous, linear or zero puts values there",
+        f"training with --fill previous, linear or zero puts values there",
         f"{path}: 2 series of 3 steps of 1h, from 2016-07-01 to 2016-07-01 02:00:00",
     ]
     together = load(path, variables="together")

@@ -46,7 +46,7 @@ def test_gaps_are_reported_and_filled_only_if_asked(write: Write, caplog: pytest
     assert (series[0].filled, series[1].filled) == (None, None)
     assert caplog.messages == [
         f"{path}: steps without a row in 1 of 2 series:\n  series 'a', 3 of 7 steps, in 2 gaps, the first from "
-        f"2016-07-03\nwindows with a gap are left out; --fill previous, linear or zero puts values there"
+        f"2016-07-03\nwindows with a gap are left out; training with --fill previous, linear or zero puts values there"
     ]
     for fill, expected in (
         ("previous", [1, 2, 2, 2, 5, 5, 9]),

@@ -272,13 +272,13 @@ def test_what_next_lacks_is_listed_together(make_series: MakeSeries, make_series
         Windows.next(made, *plain(made), 4, 3)
     assert str(caught.value).startswith(
         "made.csv: cannot forecast the next 3 steps:\n"
-        "  'gap': 2 of its last 4 steps have a missing value\n"
-        "  'beside': 1 of its last 4 steps have a missing value known up to now\n"
+        "  'gap': 2 of its last 4 steps have a missing value, the first 2024-01-01 06:00:00\n"
+        "  'beside': 1 of its last 4 steps has a missing value known up to now, the first 2024-01-01 09:00:00\n"
         "  'short': the columns known ahead are given for 2 of the steps to come\n"
         "  'known': the columns known ahead are given for 2 of the steps to come\n"
-        "  'known': 1 of its last 4 steps have a missing value known ahead\n"
+        "  'known': 1 of its last 4 steps has a missing value known ahead, the first 2024-01-01 07:00:00\n"
         "  'empty': it has no values\n"
-        "fill gaps with --fill"
+        "put values into gaps, or train with --fill previous (or linear, zero); add rows of the steps to come"
     )
     fine = make_series_set([early])  # its gap lies before the window
     assert len(Windows.next(fine, *plain(fine), 4, 3)) == 1
@@ -288,16 +288,20 @@ def test_no_window_is_an_error(make_series: MakeSeries, make_series_set: MakeSet
     gaps = np.arange(12.0)
     gaps[::3] = np.nan
     made = make_series_set([make_series(gaps)])
-    with pytest.raises(DataError, match=r"found none: each of 7 has a gap where it may not; fill them with --fill"):
+    with pytest.raises(DataError, match="found none: each of 7 has a gap where it may not; put values there, or train"):
         Windows(made, *plain(made), 4, 5, [(0, 12)])
-    with pytest.raises(DataError, match=r"found none: the series are too short, or choose a smaller"):
+    with pytest.raises(DataError, match="found none: the series are too short; give longer ones, or train with a"):
         Windows(made, *plain(made), 4, 5, [(8, 12)])
 
 
 def test_values_beyond_float32(make_series: MakeSeries, make_series_set: MakeSet) -> None:
-    made = make_series_set([make_series(np.arange(9), "fine"), make_series(np.arange(9) * 1e38, "large")])
-    with pytest.raises(DataError, match=r"at most 3\.4e\+38, found larger ones in:\n  'large'\ntry --scaling standard"):
-        Windows(made, *plain(made), 4, 2, [(0, 9)] * 2)
+    fine, steep = make_series(np.arange(9), "fine"), np.where(np.arange(9) < 5, 1e-20 * np.arange(9), 1e30)
+    made = make_series_set([fine, make_series(steep, "large")])
+    with pytest.raises(DataError, match=r"at most 3\.4e\+38, found larger ones in:\n  'large'\ntry --scaling none"):
+        Windows(made, *fitted(made, 5), 4, 2, [(0, 9)] * 2)
+    made = make_series_set([fine, make_series(np.arange(9) * 1e38, "large")])
+    with pytest.raises(DataError, match=r"of at most 1e\+30, found larger ones in:\n  'large'\ntry another unit"):
+        Windows(made, *fitted(made, 9), 4, 2, [(0, 9)] * 2)
     beside = np.arange(9.0)
     beside[8] = 1e50
     made = make_series_set([make_series(np.arange(9), past=beside)])

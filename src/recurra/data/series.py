@@ -19,7 +19,14 @@ from recurra.data.series_columns import SeriesColumns, find_series_columns, requ
 from recurra.data.series_rows import SeriesRows, read_series_rows
 from recurra.data.series_source import open_series
 from recurra.data.table import Table
-from recurra.data.time_grid import TimeGrid, find_frequency, make_grid, refuse_unknown_ahead, warn_of_gaps
+from recurra.data.time_grid import (
+    TimeGrid,
+    find_frequency,
+    make_grid,
+    refuse_other_steps,
+    refuse_unknown_ahead,
+    warn_of_gaps,
+)
 from recurra.data.time_stamps import Frequency, Start, show_time, times_after
 from recurra.errors import DataError
 
@@ -128,6 +135,7 @@ def read_series(
         DataError: its columns, times or values are not in order.
         SettingsError: the frequency is none.
     """
+    trained = frequency is not None
     if frequency is None and config.frequency is not None:
         frequency = Frequency.parse(config.frequency)
     if columns is None:
@@ -135,8 +143,10 @@ def read_series(
     else:
         require_trained_columns(table, columns)
     rows = read_series_rows(table, columns)
-    frequency = find_frequency(rows, frequency)
-    grid = make_grid(rows, frequency)
+    frequency = find_frequency(rows, frequency, trained)
+    grid = make_grid(rows, frequency, trained)
+    if trained and config.fill == "none":
+        refuse_other_steps(rows, grid, frequency)
     refuse_unknown_ahead(rows, grid)
     warn_of_gaps(rows, grid, frequency, config.fill)
     series = _Cutting(rows, grid, frequency, config).all()
@@ -188,7 +198,8 @@ class _Cutting:
             _log.warning("%s: series without any value are left out:\n%s", name, places)
         if self._missing:
             remedy = (
-                "windows with a missing value are left out; --fill previous, linear or zero puts values there"
+                "windows with a missing value are left out; training with --fill previous, linear or zero puts values "
+                "there"
                 if self._fill == "none"
                 else f"values are put there (--fill {self._fill})"
             )

@@ -18,9 +18,10 @@ from recurra.data.series_rows import SeriesRows
 from recurra.data.time_stamps import Frequency, Times, show_time, steps_from, times_after
 from recurra.errors import DataError
 
-__all__ = ["TimeGrid", "find_frequency", "make_grid", "refuse_unknown_ahead", "warn_of_gaps"]
+__all__ = ["TimeGrid", "find_frequency", "make_grid", "refuse_other_steps", "refuse_unknown_ahead", "warn_of_gaps"]
 
 _log = logging.getLogger("recurra")
+_FEW = 3  # steps; fewer say too little of how far rows are apart
 _MOST_STEPS = 1_000_000  # beside a hundred for each row: more come of a faulty time or frequency, and would fill memory
 
 
@@ -44,8 +45,13 @@ class TimeGrid(NamedTuple):
     known: NDArray[np.int64]
 
 
-def find_frequency(rows: SeriesRows, told: Frequency | None) -> Frequency:
+def find_frequency(rows: SeriesRows, told: Frequency | None, trained: bool = False) -> Frequency:
     """Return the frequency that was told, checked, or found.
+
+    Args:
+        rows: of all series.
+        told: by an option or, with `trained`, by the training data.
+        trained: whether a model was trained on steps of it.
 
     Raises:
         DataError: it is one of dates and the times are whole numbers, or the other way round; or none is found.
@@ -61,14 +67,13 @@ def find_frequency(rows: SeriesRows, told: Frequency | None) -> Frequency:
         kinds = ("whole numbers", "dates")
         expected, found_kind = kinds if told.unit == "step" else kinds[::-1]
         raise DataError(
-            f"{place}: expected {expected}, for steps of {told}, found {found_kind}; mend the times, or say another "
-            f"--frequency"
+            f"{place}: expected {expected}, for steps of {told}, found {found_kind}; {_remedy(told, trained)}"
         )
     return told
 
 
-def make_grid(rows: SeriesRows, frequency: Frequency) -> TimeGrid:
-    """Put rows on a grid.
+def make_grid(rows: SeriesRows, frequency: Frequency, trained: bool = False) -> TimeGrid:
+    """Put rows on a grid; the arguments are those of :func:`find_frequency`.
 
     Raises:
         DataError: times that stand between two steps, listed; or far more steps than rows.
@@ -78,7 +83,7 @@ def make_grid(rows: SeriesRows, frequency: Frequency) -> TimeGrid:
     own_start = np.repeat(rows.times[first], ends - first + 1)
     steps, exact = steps_from(rows.times, own_start, frequency)
     if not exact.all():
-        _refuse_between(rows, frequency, np.flatnonzero(~exact), own_start)
+        _refuse_between(rows, np.flatnonzero(~exact), own_start, frequency, trained)
     series = rows.series[first]  # all of them, in the order of their numbers
     bounds = np.zeros(len(series) + 1, np.int64)
     np.cumsum(steps[ends] + 1, out=bounds[1:])
@@ -117,13 +122,30 @@ def warn_of_gaps(rows: SeriesRows, grid: TimeGrid, frequency: Frequency, fill: F
             f"{rows.called(series)}{total[series]:,} of {length:,} steps{others}, the first from {show_time(begins)}"
         )
     done = (
-        "windows with a gap are left out; --fill previous, linear or zero puts values there"
+        "windows with a gap are left out; training with --fill previous, linear or zero puts values there"
         if fill == "none"
         else f"values are put there (--fill {fill})"
     )
     _log.warning(
         "%s: steps without a row in %s of %s series:\n%s\n%s",
         *(rows.table.name, f"{len(which):,}", f"{len(rows.ids):,}", listed(lines, len(which)), done),
+    )
+
+
+def refuse_other_steps(rows: SeriesRows, grid: TimeGrid, frequency: Frequency) -> None:
+    """Refuse rows that are mostly several steps of a model's frequency apart: with gaps alone between them.
+
+    Raises:
+        DataError: saying how far they are apart.
+    """
+    apart = np.diff(grid.steps)[np.diff(rows.series) == 0]
+    sizes, counts = np.unique(apart, return_counts=True)
+    if len(apart) < _FEW or sizes[counts.argmax()] == 1:
+        return
+    found = Frequency(int(sizes[counts.argmax()]) * frequency.count, frequency.unit)
+    raise DataError(
+        f"{rows.table.name}, column '{rows.columns.time}': expected steps of {frequency}, as in training, found rows "
+        f"that are mostly {found} apart; {_remedy(frequency, trained=True)}"
     )
 
 
@@ -160,7 +182,9 @@ def _known(rows: SeriesRows, steps: NDArray[np.int64]) -> NDArray[np.int64]:
     return known
 
 
-def _refuse_between(rows: SeriesRows, frequency: Frequency, between: NDArray[np.int64], own_start: Times) -> None:
+def _refuse_between(
+    rows: SeriesRows, between: NDArray[np.int64], own_start: Times, frequency: Frequency, trained: bool
+) -> None:
     shown = between[:SHOWN]
     names = rows.table.row_names([int(row) for row in rows.row[shown]])
     lines = [
@@ -170,5 +194,11 @@ def _refuse_between(rows: SeriesRows, frequency: Frequency, between: NDArray[np.
     raise DataError(
         f"{rows.table.name}: expected whole steps of {frequency} from the first time of a series, found "
         f"{len(between):,} rows between two steps:\n{listed(lines, len(between))}\n"
-        f"mend these times, or say another --frequency"
+        f"{_remedy(frequency, trained)}"
     )
+
+
+def _remedy(frequency: Frequency, trained: bool) -> str:
+    if trained:
+        return f"mend these times, or train another model on such data: this one knows steps of {frequency}"
+    return "mend these times, or say another --frequency"

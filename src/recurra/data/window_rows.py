@@ -17,6 +17,8 @@ from recurra.errors import DataError
 
 __all__ = ["Rows", "covariate_rows", "target_rows"]
 
+_LARGEST = 1e30  # a forecast may lie a little further out, and its square is a number still
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -61,14 +63,17 @@ def target_rows(series_set: SeriesSet, scales: Sequence[Scale], room: int) -> Ro
     """Return the variables of each series, scaled, and behind all `room` rows of zeros.
 
     Raises:
-        DataError: values beyond what float32 holds; all such series are listed together.
+        DataError: values above 1e30, or that scaled are beyond what float32 holds; all such series are listed together.
     """
+    large = [bool((np.abs(series.target) > _LARGEST).any()) for series in series_set.series]
+    _require_finite(series_set, large, f"values of at most {_LARGEST:.0e}", "another unit")
+    most = f"scaled values of at most {np.finfo(np.float32).max:.1e}"
     with np.errstate(over="ignore"):
         blocks = [
             ((series.target - own.shift) / own.scale).astype(np.float32)
             for series, own in zip(series_set.series, scales, strict=True)
         ]
-    _require_finite(series_set, [bool(np.isinf(block).any()) for block in blocks], "--scaling standard")
+    _require_finite(series_set, [bool(np.isinf(block).any()) for block in blocks], most, "--scaling none")
     return Rows.join(blocks, np.arange(len(blocks)), room)
 
 
@@ -97,14 +102,15 @@ def covariate_rows(series_set: SeriesSet, covariates: Covariates, steps: Sequenc
             blocks.append(covariates.of_steps(series, series_set.frequency, count))
         which.append(numbers[key])
     beyond = [bool(np.isinf(block).any()) for block in blocks]
-    _require_finite(series_set, [beyond[number] for number in which], "columns of another unit")
+    most = f"scaled values of at most {np.finfo(np.float32).max:.1e}"
+    _require_finite(series_set, [beyond[number] for number in which], most, "columns of another unit")
     return Rows.join(blocks, np.array(which), room)
 
 
-def _require_finite(series_set: SeriesSet, beyond: Sequence[bool], remedy: str) -> None:
+def _require_finite(series_set: SeriesSet, beyond: Sequence[bool], most: str, remedy: str) -> None:
     found = [f"'{series.id}'" for series, is_beyond in zip(series_set.series, beyond, strict=True) if is_beyond]
     if found:
         raise DataError(
-            f"{series_set.name}: expected scaled values of at most {np.finfo(np.float32).max:.1e}, found larger ones "
-            f"in:\n{listed(found)}\ntry {remedy}, or correct the values"
+            f"{series_set.name}: expected {most}, found larger ones in:\n{listed(found)}\ntry {remedy}, or correct the "
+            f"values"
         )

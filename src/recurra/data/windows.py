@@ -14,6 +14,7 @@ from recurra.data.covariates import Covariates
 from recurra.data.faults import listed
 from recurra.data.series import Series, SeriesSet
 from recurra.data.series_scaling import Scaling
+from recurra.data.time_stamps import Frequency, show_time, times_after
 from recurra.data.window_rows import covariate_rows, target_rows
 from recurra.errors import DataError
 
@@ -108,13 +109,13 @@ class Windows:
         faults = [
             f"'{series.id}': {fault}"
             for series in series_set.series
-            for fault in _unready(series, window, horizon, bool(covariates.ahead_mean))
+            for fault in _unready(series, series_set.frequency, window, horizon, bool(covariates.ahead_mean))
         ]
         if faults:
+            ahead = "; add rows of the steps to come that have all columns known ahead" if covariates.ahead_mean else ""
             raise DataError(
                 f"{series_set.name}: cannot forecast the next {horizon:,} steps:\n{listed(faults)}\n"
-                "fill gaps with --fill previous (or linear, zero); add rows of the steps to come that have all columns "
-                "known ahead"
+                f"put values into gaps, or train with --fill previous (or linear, zero){ahead}"
             )
         ends = [len(series.target) for series in series_set.series]
         return cls(series_set, scaling, covariates, window, horizon, [(end, end + horizon) for end in ends])
@@ -198,13 +199,14 @@ class Windows:
     def _require_some(self) -> None:
         if not len(self):
             why = (
-                f"each of {self.left_out:,} has a gap where it may not; fill them with --fill previous, linear or zero"
+                f"each of {self.left_out:,} has a gap where it may not; put values there, or train with --fill "
+                "previous, linear or zero, or with a smaller --window or --horizon"
                 if self.left_out
-                else "the series are too short"
+                else "the series are too short; give longer ones, or train with a smaller --horizon"
             )
             raise DataError(
                 f"{self.series_set.name}: expected a window of at least one step and {self.horizon:,} steps to "
-                f"forecast, found none: {why}, or choose a smaller --window or --horizon"
+                f"forecast, found none: {why}"
             )
 
 
@@ -213,7 +215,7 @@ def _counts(gaps: NDArray[np.bool_]) -> NDArray[np.int64]:
     return np.concatenate([[0], np.cumsum(gaps.any(axis=1))])
 
 
-def _unready(series: Series, window: int, horizon: int, with_ahead: bool) -> Iterator[str]:
+def _unready(series: Series, frequency: Frequency, window: int, horizon: int, with_ahead: bool) -> Iterator[str]:
     """Yield what is amiss with a series whose next steps are to be forecast."""
     end = len(series.target)
     if not end:
@@ -227,9 +229,11 @@ def _unready(series: Series, window: int, horizon: int, with_ahead: bool) -> Ite
         if later < horizon:
             yield f"the columns known ahead are given for {later:,} of the steps to come"
     for what, values in known.items():
-        gaps = int(np.isnan(values[first:end]).any(axis=1).sum())
-        if gaps:
-            yield f"{gaps:,} of its last {end - first:,} steps have a missing {what}"
+        gaps = first + np.flatnonzero(np.isnan(values[first:end]).any(axis=1))
+        if len(gaps):
+            at = show_time(times_after(series.start, frequency, gaps[:1])[0])
+            have = "has" if len(gaps) == 1 else "have"
+            yield f"{len(gaps):,} of its last {end - first:,} steps {have} a missing {what}, the first {at}"
 
 
 def _log_unseen(series_set: SeriesSet, scaling: Scaling) -> None:

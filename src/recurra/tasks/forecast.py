@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from recurra.batch import Window, WindowBatch, make_window_batch, shuffled_batches
 from recurra.config import ForecastConfig
+from recurra.data.counts import require_counts
 from recurra.data.series import SeriesSet, load_series
 from recurra.data.series_parts import divide
 from recurra.data.windows import Windows
@@ -39,6 +40,7 @@ _VALIDATED = 4_000  # windows at most that choose the best epoch
 _SCORED = 12_000_000  # values at most that are forecast for a score; 21 levels of each are a gigabyte
 _TRIED = 64
 _AT_ONCE = 256
+_FAR = 100  # deviations
 _DRAWS = 200
 
 
@@ -94,9 +96,14 @@ class Forecast(Task):
     @classmethod
     def from_series(cls, config: ForecastConfig, series: SeriesSet) -> Forecast:
         """Divide the series by time, learn their scaling from what is for training, and make a network."""
+        told = config.model.calendar
         config = resolved_config(config, series)
         bounds = divide(series, config.data, cls._horizon(config))
         known = learn_facts(config, series, bounds)
+        if told and not known.covariates.calendar:
+            raise SettingsError(
+                "option 'calendar' (True) would have no effect: nothing of it comes round twice in the training part"
+            )
         task = cls(config, known)
         held_out = {"valid": ForecastExamples(series, [(each.train, each.valid) for each in bounds])}
         if any(each.end > each.valid for each in bounds):
@@ -131,7 +138,7 @@ class Forecast(Task):
             measured: whether windows are left out whose targets were filled in.
 
         Raises:
-            DataError: there is none, or none without a gap.
+            DataError: there is none, or none without a gap; or values that are no counts, where counts are forecast.
         """
         model, known = self.config.model, self.known
         assert model.window is not None
@@ -139,7 +146,7 @@ class Forecast(Task):
             origins = sum(max(0, stop - start - self.horizon + 1) for start, stop in examples.ranges)
             stride = max(stride, math.ceil(origins / most))
         return Windows(
-            examples.series,
+            self._checked(examples.series),
             known.scaling,
             known.covariates,
             model.window,
@@ -218,7 +225,9 @@ class Forecast(Task):
                         f"option '{name}' ({value}) would have no effect: a direct forecaster draws nothing"
                     )
         shape = (len(windows), self.horizon, self.known.sizes.variables)
-        mean, quantiles = np.empty(shape), np.empty((*shape, len(LEVELS)), np.float32)
+        # where series are far larger than they vary float32 would round away what is forecast
+        fine = (np.abs(windows.shift) > _FAR * windows.scale).any()
+        mean, quantiles = np.empty(shape), np.empty((*shape, len(LEVELS)), np.float64 if fine else np.float32)
         with self._evaluating():
             for chosen in self._blocks(len(windows)):
                 found = self.network.forecast(windows.batch(chosen).to(self._device), LEVELS, **options)
@@ -319,7 +328,7 @@ class Forecast(Task):
         """Forecast what comes after the end of each series; the options are those of :meth:`forecasts`."""
         model, known = self.config.model, self.known
         assert model.window is not None
-        windows = Windows.next(series, known.scaling, known.covariates, model.window, self.horizon)
+        windows = Windows.next(self._checked(series), known.scaling, known.covariates, model.window, self.horizon)
         return self.forecasts(windows, **options)
 
     def sequences(self, source: str | None, **reading: Any) -> list[list[Any]]:
@@ -331,7 +340,7 @@ class Forecast(Task):
         return [[part.tolist() for part in windows.window(number)[:4]] for number in range(len(windows))]
 
     def responses(self, sequences: Sequence[list[Any]], padding: int = 0) -> list[Tensor]:
-        """The quantiles that the network forecasts for each window, in scaled units, [H, C, Q]."""
+        """The quantiles that the network forecasts for each window, as shares of its largest value, [H, C, Q]."""
         batch = self._batch(sequences)
         chance = torch.Generator().manual_seed(0)
 
@@ -339,8 +348,12 @@ class Forecast(Task):
             return torch.cat([values, torch.randn(len(values), padding, values.shape[2], generator=chance)], dim=1)
 
         batch = batch._replace(past=widened(batch.past), covariates=widened(batch.covariates))
+        # the fewer counts are drawn, the less likely is one that rounding turns into its neighbour
+        options: dict[str, Any] = {"draws": 8} if self.config.model.decoder == "autoregressive" else {}
         with torch.inference_mode():
-            return list(self.network.forecast(batch, LEVELS).quantiles)
+            quantiles = self.network.forecast(batch, LEVELS, **options).quantiles
+        sizes = [max(1.0, float(np.abs(past).max())) for past, *_ in sequences]
+        return [found / size for found, size in zip(quantiles, sizes, strict=True)]
 
     def recurrent_call(self, sequences: Sequence[list[Any]]) -> RecurrentCall:
         """The recurrent layers, and what they read of the windows."""
@@ -366,13 +379,21 @@ class Forecast(Task):
         found = []
         for steps in chance.integers(1, self.config.model.window + 1, _TRIED).tolist():
             shapes = ((steps, sizes.variables), (steps, sizes.covariates), (self.horizon, sizes.ahead), (sizes.static,))
-            found.append([chance.standard_normal(shape).round(4).tolist() for shape in shapes])
+            parts = [chance.standard_normal(shape).round(4) for shape in shapes]
+            if self.config.model.output == "negative-binomial":
+                parts[0] = chance.poisson(3.0, shapes[0]).astype(float)
+            found.append([part.tolist() for part in parts])
         return found
 
     def _load(self, source: str, delimiter: str | None = None) -> SeriesSet:
         """Read series as those of training were."""
         data = self.config.data if delimiter is None else self.config.data.model_copy(update={"delimiter": delimiter})
         return load_series(data, self.known.columns, self.known.frequency, source)
+
+    def _checked(self, series: SeriesSet) -> SeriesSet:
+        if self.config.model.output == "negative-binomial":
+            require_counts(series)
+        return series
 
     @property
     def _device(self) -> torch.device:

@@ -16,7 +16,7 @@ from recurra.data.series import Series, SeriesSet
 from recurra.data.series_columns import SeriesColumns
 from recurra.data.series_parts import Bounds
 from recurra.data.series_scaling import Scaling
-from recurra.data.time_stamps import Frequency
+from recurra.data.time_stamps import Frequency, calendar_names
 from recurra.errors import SettingsError
 from recurra.forecast_scores import seasonal_error
 from recurra.nn.forecasting import WindowSizes
@@ -107,15 +107,22 @@ def resolved_config(config: ForecastConfig, series: SeriesSet) -> ForecastConfig
     horizon = model.horizon or (season if season > 1 else _NO_SEASON)
     cycle = season if season > 1 else horizon
     window = model.window or max(2, min(max(4 * cycle, 2 * horizon), 14 * cycle))
-    has_dates = series.frequency.unit != "step"
-    if model.calendar and not has_dates:
-        raise SettingsError("option 'calendar' (True) would have no effect: the times of the series are plain numbers")
+    has_calendar = bool(calendar_names(series.frequency))
+    if model.calendar and not has_calendar:
+        raise SettingsError(
+            "option 'calendar' (True) would have no effect: hour, weekday, day and month do not differ, or are not "
+            f"known, at times that are {series.frequency} apart"
+        )
+    if config.data.variables == "together" and len(series.variables) == 1:
+        raise SettingsError(
+            f"option 'variables' (together) would have no effect: '{series.variables[0]}' alone is forecast"
+        )
     direct = model.decoder == "direct"
     segment = season if 1 < season <= min(_LONGEST_SEGMENT, window) else 1
     found = {
         "horizon": horizon,
         "window": window,
-        "calendar": has_dates if model.calendar is None else model.calendar,
+        "calendar": has_calendar if model.calendar is None else model.calendar,
         "segment": (model.segment or segment) if direct else None,
         "linear": (model.linear is not False) if direct else None,
         "scaling": model.scaling or ("none" if model.output == "negative-binomial" else "standard"),
@@ -154,11 +161,12 @@ def learn_facts(config: ForecastConfig, series: SeriesSet, bounds: Sequence[Boun
     ahead = covariates.ahead_size
     variables = series.series[0].target.shape[1]
     sizes = WindowSizes(variables, covariates.past_size + ahead, ahead, covariates.static_size)
+    standard = Scaling.fit(series, bounds, "standard")
     return ForecastFacts(
         series.columns,
         series.frequency,
-        Scaling.fit(series, bounds, config.model.scaling),
-        Scaling.fit(series, bounds, "standard"),
+        standard if config.model.scaling == "standard" else Scaling.fit(series, bounds, config.model.scaling),
+        standard,
         errors,
         covariates,
         sizes,

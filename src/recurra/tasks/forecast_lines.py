@@ -28,7 +28,7 @@ class Forecasts(NamedTuple):
     """
 
     mean: NDArray[np.float64]
-    quantiles: NDArray[np.float32] | None
+    quantiles: NDArray[np.float32] | NDArray[np.float64] | None
 
 
 class SeriesForecast(NamedTuple):
@@ -78,17 +78,18 @@ def series_forecasts(series: SeriesSet, forecasts: Forecasts) -> Iterator[Series
 def forecast_rows(found: SeriesForecast) -> Iterator[dict[str, Any]]:
     """What comes after a series: a row a step and variable, with the 80 % and 95 % intervals."""
     bounds = {name: [LEVELS.index(level) for level in levels] for name, levels in INTERVALS.items()}
+    digits = _digits(found.past)
     several = len(found.variables) > 1
     for step, time in enumerate(found.times_ahead):
         for column, variable in enumerate(found.variables):
             row: dict[str, Any] = {"unique_id": found.name, "ds": show_time(time)}
             if several:
                 row["variable"] = variable
-            row["y"] = _rounded(found.mean[step, column])
+            row["y"] = _rounded(found.mean[step, column], digits[column])
             if found.quantiles is not None:
                 for name, (low, high) in bounds.items():
-                    row[f"low_{name}"] = _rounded(found.quantiles[step, column, low])
-                    row[f"high_{name}"] = _rounded(found.quantiles[step, column, high])
+                    row[f"low_{name}"] = _rounded(found.quantiles[step, column, low], digits[column])
+                    row[f"high_{name}"] = _rounded(found.quantiles[step, column, high], digits[column])
             yield row
 
 
@@ -97,6 +98,12 @@ def forecast_lines(found: SeriesForecast) -> str:
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in forecast_rows(found))
 
 
-def _rounded(value: float) -> float:
-    """To seven digits, which is what float32 holds."""
-    return float(f"{value:.7g}")
+def _digits(past: Numbers) -> list[int]:
+    """Seven, which is what float32 holds, and as many more as all values of a variable [T, C] have in common."""
+    size, span = np.nanmax(np.abs(past), axis=0), np.nanmax(past, axis=0) - np.nanmin(past, axis=0)
+    ratio = size / np.where(span > 0, span, 1.0)  # a constant series has the scale 1
+    return [7 + int(more) for more in np.clip(np.ceil(np.log10(np.maximum(ratio, 1.0))), 0, 10)]
+
+
+def _rounded(value: float, digits: int) -> float:
+    return float(f"{value:.{digits}g}")
