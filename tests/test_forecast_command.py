@@ -248,7 +248,7 @@ BAD: dict[str, tuple[str, list[str], int, str]] = {
         GOOD,
         ["--calendar"],
         2,
-        "option 'calendar' (True) would have no effect: the times of the series are plain numbers",
+        "option 'calendar' (True) would have no effect: hour, weekday, day and month do not differ, or are not known, at times that are 1 apart",
     ),
     "segment beyond the window": (
         GOOD,

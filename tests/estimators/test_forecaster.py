@@ -178,5 +178,5 @@ def test_bad_options_are_refused(fitted: Forecaster) -> None:
         fitted.predict(wave(0, 60), draws=3)
     with pytest.raises(SettingsError, match="'hidden_size': input should be greater than or equal to 1"):
         Forecaster(hidden_size=0).fit(wave(0, 60))
-    with pytest.raises(SettingsError, match=r"option 'calendar' .*plain numbers"):
+    with pytest.raises(SettingsError, match=r"option 'calendar' .*at times that are 1 apart"):
         Forecaster(**SMALL, calendar=True).fit(wave(0, 100))

@@ -47,7 +47,7 @@ def all_trials(saved: Mapping[str, SavedModel], series: SeriesSet, bounds: Seque
     return Trials(
         truth=np.concatenate([part.truth for part in parts]),
         means=means,
-        quantiles={model: of_model.quantiles for model, of_model in found.items() if of_model.quantiles is not None},
+        quantiles={m: np.asarray(f.quantiles, np.float32) for m, f in found.items() if f.quantiles is not None},
         scale=np.concatenate([part.scale for part in parts]),
         seasonal_error=np.concatenate([part.seasonal_error for part in parts]),
         series=windows.series_index,
