@@ -248,7 +248,8 @@ BAD: dict[str, tuple[str, list[str], int, str]] = {
         GOOD,
         ["--calendar"],
         2,
-        "option 'calendar' (True) would have no effect: hour, weekday, day and month do not differ, or are not known, at times that are 1 apart",
+        "option 'calendar' (True) would have no effect: hour, weekday, day and month do not differ, or are not "
+        "known, at times that are 1 apart",
     ),
     "segment beyond the window": (
         GOOD,

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from recurra.batch import Window, WindowBatch, make_window_batch, shuffled_batches
+from recurra.batch import WindowBatch, shuffled_batches
 from recurra.config import ForecastConfig
 from recurra.data.counts import require_counts
 from recurra.data.series import SeriesSet, load_series
@@ -31,6 +31,7 @@ from recurra.tasks.base import Loss, RecurrentCall, Start, Task, Validation
 from recurra.tasks.forecast_facts import ForecastFacts, learn_facts, resolved_config
 from recurra.tasks.forecast_lines import Forecasts, SeriesForecast, forecast_lines, series_forecasts
 from recurra.tasks.forecast_outcomes import linear_pairs, outcomes
+from recurra.tasks.forecast_tried import TRIED, as_batch, padded_windows, random_windows
 from recurra.tasks.tried import own_data
 from recurra.vocabulary import Vocabulary
 
@@ -38,7 +39,6 @@ __all__ = ["Forecast", "ForecastData", "ForecastExamples"]
 
 _VALIDATED = 4_000  # windows at most that choose the best epoch
 _SCORED = 12_000_000  # values at most that are forecast for a score; 21 levels of each are a gigabyte
-_TRIED = 64
 _AT_ONCE = 256
 _FAR = 100  # deviations
 _DRAWS = 200
@@ -335,19 +335,15 @@ class Forecast(Task):
         """Windows as lists: of a source, of the training data's file, or else random ones."""
         found = source or own_data(self.config, "numbers")
         if found is None:
-            return self._random_windows()
-        windows = self.windows(self.load_labelled(found, **reading), most=_TRIED)
+            assert self.config.model.window is not None
+            counts = self.config.model.output == "negative-binomial"
+            return random_windows(self.known.sizes, self.config.model.window, self.horizon, counts)
+        windows = self.windows(self.load_labelled(found, **reading), most=TRIED)
         return [[part.tolist() for part in windows.window(number)[:4]] for number in range(len(windows))]
 
     def responses(self, sequences: Sequence[list[Any]], padding: int = 0) -> list[Tensor]:
         """The quantiles that the network forecasts for each window, as shares of its largest value, [H, C, Q]."""
-        batch = self._batch(sequences)
-        chance = torch.Generator().manual_seed(0)
-
-        def widened(values: Tensor) -> Tensor:
-            return torch.cat([values, torch.randn(len(values), padding, values.shape[2], generator=chance)], dim=1)
-
-        batch = batch._replace(past=widened(batch.past), covariates=widened(batch.covariates))
+        batch = padded_windows(as_batch(sequences, self.known.sizes, self.horizon), padding)
         # the fewer counts are drawn, the less likely is one that rounding turns into its neighbour
         options: dict[str, Any] = {"draws": 8} if self.config.model.decoder == "autoregressive" else {}
         with torch.inference_mode():
@@ -357,33 +353,9 @@ class Forecast(Task):
 
     def recurrent_call(self, sequences: Sequence[list[Any]]) -> RecurrentCall:
         """The recurrent layers, and what they read of the windows."""
+        batch = as_batch(sequences, self.known.sizes, self.horizon)
         with torch.no_grad():
-            return RecurrentCall(self.network.recurrent, *self.network.recurrent_inputs(self._batch(sequences)))
-
-    def _batch(self, sequences: Sequence[list[Any]]) -> WindowBatch:
-        """Windows of lists, with a future of zeros, which no forecast looks at."""
-        sizes = self.known.sizes
-        columns = (sizes.variables, sizes.covariates, sizes.ahead)
-        targets = np.zeros((self.horizon, sizes.variables), np.float32)
-        windows = []
-        for *rows, static in sequences:
-            past, covariates, ahead = (
-                np.array(part, np.float32).reshape(len(part), size) for part, size in zip(rows, columns, strict=True)
-            )
-            windows.append(Window(past, covariates, ahead, np.array(static, np.float32), targets))
-        return make_window_batch(windows)
-
-    def _random_windows(self) -> list[list[Any]]:
-        chance, sizes = np.random.default_rng(0), self.known.sizes
-        assert self.config.model.window is not None
-        found = []
-        for steps in chance.integers(1, self.config.model.window + 1, _TRIED).tolist():
-            shapes = ((steps, sizes.variables), (steps, sizes.covariates), (self.horizon, sizes.ahead), (sizes.static,))
-            parts = [chance.standard_normal(shape).round(4) for shape in shapes]
-            if self.config.model.output == "negative-binomial":
-                parts[0] = chance.poisson(3.0, shapes[0]).astype(float)
-            found.append([part.tolist() for part in parts])
-        return found
+            return RecurrentCall(self.network.recurrent, *self.network.recurrent_inputs(batch))
 
     def _load(self, source: str, delimiter: str | None = None) -> SeriesSet:
         """Read series as those of training were."""
