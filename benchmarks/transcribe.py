@@ -88,7 +88,8 @@ def fsdd(folder: Path, seeds: int, options: dict[str, Any]) -> list[str]:
         "## FSDD, a digit each",
         f"`--tokens words`: a digit is one symbol. Official split: recordings 0 to 4 of each digit and speaker are "
         f"the test, seeds: {seeds}; else one speaker is, seed 0. A tenth of the others' recordings chose the epoch. "
-        f"Seconds to {100 * WANTED:.0f} %: of a second training, whose epochs were scored on the test.",
+        f'Seconds to {100 * WANTED:.0f} %: of a second training, whose epochs were scored on the test; "-": not '
+        f"in all epochs. With {json.dumps(options)}.",
         markdown_table(["split", "error %", "s in all", f"s to {100 * WANTED:.0f} % right"], rows),
     ]
 
@@ -115,7 +116,11 @@ def _digit_scores(
         clock = Clock()
         train(Transcribe.from_data(make_run_config("transcribe", **watched, **told, seed=seed)), callbacks=[clock])
         reached.append(clock.reached)
-    return [mean_and_range(errors), mean_and_range(seconds, "{:.0f}"), mean_and_range(reached, "{:.0f}")]
+    return [
+        mean_and_range(errors),
+        mean_and_range(seconds, "{:.0f}"),
+        mean_and_range(reached, "{:.0f}").replace("nan", "-"),
+    ]
 
 
 def cepstra(archive: zipfile.ZipFile, name: str) -> NDArray[np.float32]:

@@ -664,8 +664,8 @@ ASKED: list[tuple[list[str], int, str]] = [
         ["predict", "DRAWER", "AHEAD"],
         3,
         "AHEAD.csv: cannot forecast the next 3 steps: 'a': the columns known ahead are given for 2 of the steps to "
-        "come 'b': the columns known ahead are given for 2 of the steps to come put values into gaps, or train with --fill "
-        "previous (or linear, zero); add rows of the steps to come that have all columns known ahead",
+        "come 'b': the columns known ahead are given for 2 of the steps to come put values into gaps, or train with "
+        "--fill previous (or linear, zero); add rows of the steps to come that have all columns known ahead",
     ),
     (["predict", "MODEL", "TWICE"], 3, "expected each time once in a series, found 1 again: TWICE.csv, line 62: "),
     (
