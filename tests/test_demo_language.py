@@ -315,7 +315,8 @@ def test_an_unknown_demo(cli):
     result = cli("demo", "language-modle")
     assert result.exit_code == 2
     said = (
-        "demo: expected classify, language-model or translate, found 'language-modle', did you mean 'language-model'?"
+        "demo: expected classify, language-model, translate, forecast or transcribe, found 'language-modle', did you "
+        "mean 'language-model'?"
     )
     assert said in result.output
 

@@ -36,7 +36,7 @@ def test_an_option_of_another_task_is_refused(tiny_model: Path) -> None:
 
 def test_an_option_of_scoring_where_the_task_has_none(tiny_model: Path, reviews_csv: Path, cli: Cli) -> None:
     result = cli("evaluate", tiny_model, reviews_csv, "--dynamic", "0.1")
-    why = "the model is of the task classify, which has no such option"
+    why = "the model is of the task classify, whose options are text_column, label_column, delimiter, header"
     assert (result.exit_code, result.stderr) == (2, f"error: option 'dynamic' (0.1) would have no effect: {why}\n")
 
 
