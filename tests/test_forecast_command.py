@@ -438,7 +438,7 @@ BAD: dict[str, tuple[Table | str, list[str], int, str]] = {
         changed(COUNTS, "y", {2: None, 3: 4}),
         [*NB, "--fill", "linear"],
         3,
-        "found 1 other values: 'y', 2020-01-01 02:00:00: 2.5 (put into a gap) choose another --output, or mend these "
+        "found 1 other value: 'y', 2020-01-01 02:00:00: 2.5 (put into a gap) choose another --output, or mend these "
         "values; --fill previous or zero puts counts into gaps",
     ),
     "a column known ahead with a gap": (
@@ -664,8 +664,8 @@ ASKED: list[tuple[list[str], int, str]] = [
         ["predict", "DRAWER", "AHEAD"],
         3,
         "AHEAD.csv: cannot forecast the next 3 steps: 'a': the columns known ahead are given for 2 of the steps to "
-        "come 'b': the columns known ahead are given for 2 of the steps to come put values into gaps, or train with "
-        "--fill previous (or linear, zero); add rows of the steps to come that have all columns known ahead",
+        "come 'b': the columns known ahead are given for 2 of the steps to come add rows of the steps to come that "
+        "have all columns known ahead",
     ),
     (["predict", "MODEL", "TWICE"], 3, "expected each time once in a series, found 1 again: TWICE.csv, line 62: "),
     (
@@ -745,7 +745,7 @@ def test_counts_are_asked_for_in_every_file(cli: Cli, tmp_path: Path) -> None:
     for command in ("predict", "evaluate", "check"):
         result = cli(command, place, wrong)
         assert result.exit_code == 3
-        assert "found 1 other values: 'y', 2020-01-05 03:00:00: 0.5" in said(result)
+        assert "found 1 other value: 'y', 2020-01-05 03:00:00: 0.5" in said(result)
 
 
 def test_the_second_file_is_at_fault(model: Path, cli: Cli, tmp_path: Path) -> None:

@@ -176,6 +176,9 @@ def test_bad_series_are_refused(given: object, said: str) -> None:
 def test_bad_options_are_refused(fitted: Forecaster) -> None:
     with pytest.raises(SettingsError, match=r"option 'draws' \(3\) would have no effect: a direct forecaster draws"):
         fitted.predict(wave(0, 60), draws=3)
+    for asked in (lambda: fitted.predict(wave(0, 60), draws=1), lambda: fitted.evaluate(wave(0, 60), stride=0)):
+        with pytest.raises(SettingsError, match=r"option '(draws|stride)' \([01]\): expected at least [12]"):
+            asked()
     with pytest.raises(SettingsError, match="'hidden_size': input should be greater than or equal to 1"):
         Forecaster(hidden_size=0).fit(wave(0, 60))
     with pytest.raises(SettingsError, match=r"option 'calendar' .*at times that are 1 apart"):

@@ -28,7 +28,8 @@ def require_counts(series_set: SeriesSet) -> None:
     remedy = "; --fill previous or zero puts counts into gaps" if series_set.fill == "linear" else ""
     raise DataError(
         f"{series_set.name}: expected counts, 0, 1, 2 ..., as --output negative-binomial forecasts, found {total:,} "
-        f"other values:\n{listed(first[:SHOWN], total)}\nchoose another --output, or mend these values{remedy}"
+        f"other value{'' if total == 1 else 's'}:\n{listed(first[:SHOWN], total)}\n"
+        f"choose another --output, or mend these values{remedy}"
     )
 
 

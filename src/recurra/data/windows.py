@@ -106,16 +106,16 @@ class Windows:
             DataError: series with a missing value in these steps, or whose columns known ahead do not reach H steps
                 further; all listed together.
         """
-        faults = [
-            f"'{series.id}': {fault}"
+        found = [
+            (f"'{series.id}': {fault}", remedy)
             for series in series_set.series
-            for fault in _unready(series, series_set.frequency, window, horizon, bool(covariates.ahead_mean))
+            for fault, remedy in _unready(series, series_set.frequency, window, horizon, bool(covariates.ahead_mean))
         ]
-        if faults:
-            ahead = "; add rows of the steps to come that have all columns known ahead" if covariates.ahead_mean else ""
+        if found:
+            remedies = "; ".join(dict.fromkeys(remedy for _, remedy in found))
             raise DataError(
-                f"{series_set.name}: cannot forecast the next {horizon:,} steps:\n{listed(faults)}\n"
-                f"put values into gaps, or train with --fill previous (or linear, zero){ahead}"
+                f"{series_set.name}: cannot forecast the next {horizon:,} steps:\n"
+                f"{listed([fault for fault, _ in found])}\n{remedies}"
             )
         ends = [len(series.target) for series in series_set.series]
         return cls(series_set, scaling, covariates, window, horizon, [(end, end + horizon) for end in ends])
@@ -215,11 +215,13 @@ def _counts(gaps: NDArray[np.bool_]) -> NDArray[np.int64]:
     return np.concatenate([[0], np.cumsum(gaps.any(axis=1))])
 
 
-def _unready(series: Series, frequency: Frequency, window: int, horizon: int, with_ahead: bool) -> Iterator[str]:
-    """Yield what is amiss with a series whose next steps are to be forecast."""
+def _unready(
+    series: Series, frequency: Frequency, window: int, horizon: int, with_ahead: bool
+) -> Iterator[tuple[str, str]]:
+    """Yield what is amiss with a series whose next steps are to be forecast, and the remedy."""
     end = len(series.target)
     if not end:
-        yield "it has no values"
+        yield "it has no values", "leave out what has none"
         return
     first = max(0, end - window)
     known = {"value": series.target, "value known up to now": series.past}
@@ -227,13 +229,19 @@ def _unready(series: Series, frequency: Frequency, window: int, horizon: int, wi
         known["value known ahead"] = series.ahead
         later = int(np.isfinite(series.ahead[end : end + horizon]).all(axis=1).sum())
         if later < horizon:
-            yield f"the columns known ahead are given for {later:,} of the steps to come"
+            yield (
+                f"the columns known ahead are given for {later:,} of the steps to come",
+                "add rows of the steps to come that have all columns known ahead",
+            )
     for what, values in known.items():
         gaps = first + np.flatnonzero(np.isnan(values[first:end]).any(axis=1))
         if len(gaps):
             at = show_time(times_after(series.start, frequency, gaps[:1])[0])
             have = "has" if len(gaps) == 1 else "have"
-            yield f"{len(gaps):,} of its last {end - first:,} steps {have} a missing {what}, the first {at}"
+            yield (
+                f"{len(gaps):,} of its last {end - first:,} steps {have} a missing {what}, the first {at}",
+                "put values into gaps, or train with --fill previous (or linear, zero)",
+            )
 
 
 def _log_unseen(series_set: SeriesSet, scaling: Scaling) -> None:

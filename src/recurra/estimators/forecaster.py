@@ -219,7 +219,9 @@ class Forecaster(Estimator):
         """
         check_is_fitted(self, "task_")
         examples = self.task_.scored_examples(self._read(X)[0])
-        scores: dict[str, Any] = self.task_.evaluate(examples, self._baseline, **({"stride": stride} if stride else {}))
+        scores: dict[str, Any] = self.task_.evaluate(
+            examples, self._baseline, **({} if stride is None else {"stride": stride})
+        )
         return scores
 
     def score(self, X: Any, y: None = None) -> float:  # noqa: N803

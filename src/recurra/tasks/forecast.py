@@ -213,8 +213,10 @@ class Forecast(Task):
             seed: of what is drawn; None for 0.
 
         Raises:
-            SettingsError: an option that is without effect on a model that draws nothing.
+            SettingsError: an option that is out of range, or without effect on a model that draws nothing.
         """
+        if draws is not None and draws < 2:
+            raise SettingsError(f"option 'draws' ({draws}): expected at least 2")
         options: dict[str, Any] = {}
         if self.config.model.decoder == "autoregressive":
             options = {"draws": draws or _DRAWS, "seed": seed or 0}
@@ -266,6 +268,8 @@ class Forecast(Task):
             options: those of `evaluating`.
         """
         stride = options.pop("stride", None)
+        if stride is not None and stride < 1:
+            raise SettingsError(f"option 'stride' ({stride}): expected at least 1")
         most = 0 if stride else max(1, _SCORED // (self.horizon * self.known.sizes.variables))
         windows = self.windows(examples, stride or 1, most)
         parts = outcomes(windows, self.forecasts(windows, **options), baseline, self.known, self.config)
