@@ -251,3 +251,9 @@ def test_windows_and_levels_that_do_not_fit():
         full_scores([four, four._replace(quantiles=None)], LEVELS, np.zeros(8, int), np.zeros(8, int))
     with pytest.raises(ShapeError, match=r"levels: expected 0\.3 among them"):
         full_scores([four._replace(quantiles=four.quantiles[..., :6])], LEVELS[:6], series, series)
+
+
+def test_a_series_that_repeats_but_for_rounding_has_no_seasonal_error() -> None:
+    wave = np.sin(np.arange(240) * np.pi / 6)[:, None] + np.array([5.0, 5e6])
+    assert np.isnan(seasonal_error(wave, 12)).all()
+    assert seasonal_error(wave + 1e-9 * (np.arange(240) % 7)[:, None], 12)[0] > 0

@@ -37,6 +37,7 @@ from recurra.metrics import resampled_sums
 
 __all__ = ["Outcomes", "forecast_scores", "full_scores", "seasonal_error"]
 
+_ROUNDED = 16 * np.finfo(np.float64).eps  # of the largest value
 _FEWEST = 10  # groups that an interval can be made from
 _BY_STEP = ("mae", "mae_scaled", "mse_scaled", "crps", "coverage_80", "coverage_95")
 
@@ -53,7 +54,7 @@ def seasonal_error(values: Numbers, season: int) -> NDArray[np.float64]:
         season: steps after which the series is alike again; 1 is the naive forecast.
 
     Returns:
-        NaN where it is zero, or where no value and one a season before are both known: there is no MASE.
+        NaN where it is zero but for rounding, or where no value and one a season before are both known: no MASE then.
 
     >>> seasonal_error(np.array([[1.0, 2.0], [3.0, 2.0], [2.0, 2.0]]), season=1)
     array([1.5, nan])
@@ -61,7 +62,9 @@ def seasonal_error(values: Numbers, season: int) -> NDArray[np.float64]:
     errors = np.abs(values[season:] - values[:-season]).astype(np.float64)
     known = ~np.isnan(errors)
     sums, means = np.where(known, errors, 0).sum(0), np.full(values.shape[1], np.nan)
-    np.divide(sums, known.sum(0), out=means, where=sums > 0)
+    size = np.abs(np.where(np.isnan(values), 0, values)).max(0, initial=0)
+    rounding = _ROUNDED * size * known.sum(0)  # of a series that repeats exactly, as far as numbers can
+    np.divide(sums, known.sum(0), out=means, where=sums > rounding)
     return means
 
 

@@ -110,7 +110,12 @@ def test_answers_are_those_of_the_command_line(on_tables: Forecaster, tmp_path: 
 def test_scores_stand_beside_baselines(fitted: Forecaster) -> None:
     scores = fitted.evaluate(wave(0, 240), stride=5)
     assert scores["model"]["mae"]["value"] < scores["baselines"]["last value"]["mae"]["value"]
-    assert fitted.score(wave(0, 240)) == -fitted.evaluate(wave(0, 240))["model"]["mase"]["value"]
+    noisy = wave(0, 240) + 0.01 * np.random.default_rng(0).standard_normal(240)
+    other = Forecaster(**{**SMALL, "epochs": 1}).fit(noisy)
+    assert other.score(noisy) == -other.evaluate(noisy)["model"]["mase"]["value"]
+    assert (
+        fitted.score(wave(0, 240)) == -fitted.evaluate(wave(0, 240))["model"]["mae_scaled"]["value"]
+    )  # no season errs
 
 
 def test_draws_of_an_autoregressive_model() -> None:
@@ -164,6 +169,7 @@ def test_a_clone_learns_the_same(fitted: Forecaster) -> None:
         (np.zeros((3, 4, 2, 1)), r"X\[0\]: expected numbers \[T\] or \[T, C\], at least one, found shape \(4, 2, 1\)"),
         ([["a", "b"]], r"X\[0\]: expected numbers \[T\] or \[T, C\], found something else"),
         ({"ds": [1, 2], "y": [1.0]}, "X: expected columns of numbers, times and texts of one length"),
+        (np.r_[wave(0, 100), np.nan], "X: expected a value of each variable at the last step, found NaN"),
         (np.arange(10.0), "X: to forecast 6 steps, expected of each series at least"),
         (np.r_[wave(0, 100), np.inf, 1.0], "X"),
     ],

@@ -89,7 +89,10 @@ def _as_series(values: Any, name: str) -> NDArray[np.float64]:
         raise DataError(f"{name}: expected numbers [T] or [T, C], found something else") from None
     if array.ndim not in (1, 2) or not array.size:
         raise DataError(f"{name}: expected numbers [T] or [T, C], at least one, found shape {array.shape}")
-    return array.reshape(len(array), -1)
+    array = array.reshape(len(array), -1)
+    if np.isnan(array[-1]).any():  # or the variables would be forecast from different steps on
+        raise DataError(f"{name}: expected a value of each variable at the last step, found NaN; cut it there")
+    return array
 
 
 def _table_of(arrays: Sequence[NDArray[np.float64]], with_id: bool) -> MemoryTable:
