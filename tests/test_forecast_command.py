@@ -281,8 +281,9 @@ def test_check_passes(output: str, decoder: str, tmp_path: Path) -> None:
     saved = read_model(made(tmp_path, data, "--decoder", decoder, "--output", output))
     assert isinstance(saved.task, Forecast)
     for _ in ("its own data", "they are gone, and random ones are tried"):
-        findings = [*islice(check_model(saved, saved.task.sequences(None)), 4)]
-        assert [finding.name for finding in findings] == ["padding", "batch", "order", "parity"]
+        findings = [*islice(check_model(saved, saved.task.sequences(None)), 6)]
+        names = ["padding", "batch", "order", "parity", "gradient", "stream"]
+        assert [finding.name for finding in findings] == names
         assert all(finding.holds for finding in findings), findings
         data.unlink(missing_ok=True)
 
@@ -290,7 +291,7 @@ def test_check_passes(output: str, decoder: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("decoder", ["model", "drawer"])
 def test_check_as_a_command(decoder: str, cli: Cli, request: pytest.FixtureRequest) -> None:
     checked = cli("check", request.getfixturevalue(decoder))
-    assert (checked.exit_code, checked.stdout.count("ok ")) == (0, 5), checked.output
+    assert (checked.exit_code, checked.stdout.count("ok ")) == (0, 7), checked.output
 
 
 LINE = "unique_id,ds,y\n"

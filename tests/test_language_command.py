@@ -74,7 +74,7 @@ def test_check_passes(data: str | None, tiny_language_model: Path, write: Write,
     given = [] if data is None else [write("own.txt", "the cat sees\n\nzzz\n")]
     result = cli("check", tiny_language_model, *given)
     assert result.exit_code == 0
-    assert result.stdout.count("ok ") == 5
+    assert result.stdout.count("ok ") == 8
 
 
 def test_generate(tiny_language_model: Path, cli: Cli) -> None:

@@ -636,7 +636,7 @@ def test_check_passes(options: list[str], cli: Cli, tmp_path: Path) -> None:
     place = made(tmp_path, data, *QUICK, *options)
     given = [data, *reading(data)] if options else []  # its own data, or those named
     checked = cli("check", place, *given)
-    assert (checked.exit_code, checked.stdout.count("ok ")) == (0, 5), checked.output
+    assert (checked.exit_code, checked.stdout.count("ok ")) == (0, 7), checked.output
 
 
 def test_the_data_elsewhere_it_is_checked_on_random_symbols(model: Path, cli: Cli, monkeypatch: Any) -> None:

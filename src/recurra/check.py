@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from recurra.checkpoint import SavedModel
 from recurra.errors import DataError
+from recurra.kernels.dispatch import use_kernel
 from recurra.kernels.layout import Layout
 from recurra.nn.stack import Recurrent
 from recurra.tasks.base import RecurrentCall
@@ -25,6 +27,7 @@ __all__ = ["Finding", "check_model"]
 
 _TOLERANCE = 1e-5
 _MOST = 64
+_STREAMS = 8  # sequences that are fed in pieces, one by one
 
 
 class Finding(NamedTuple):
@@ -50,7 +53,9 @@ def check_model(model: SavedModel, sequences: Sequence[Any], seed: int = 0) -> I
         seed: of what is drawn.
 
     Yields:
-        Findings: padding, batch, order, parity with `torch.nn`, and reload in a fresh process.
+        Findings: padding, batch, order; of the recurrent layers, where there are some, parity with `torch.nn`, their
+        gradient beside that of the plain loop and, where they read in one direction, streaming; where an answer has
+        parts that may not know what comes after them, the future; and reload in a fresh process.
 
     Raises:
         DataError: there is no sequence.
@@ -70,7 +75,12 @@ def check_model(model: SavedModel, sequences: Sequence[Any], seed: int = 0) -> I
     yield Finding("order", "in a batch, and in another order", gap, _TOLERANCE)
     call = task.recurrent_call(chosen)
     if call is not None and call.lengths.any():
-        yield Finding("parity", "recurrent layers, and torch.nn with the same weights", _parity(call), 1e-4)
+        yield from _check_layers(call)
+    ends = [(number, task.other_end(sequence)) for number, sequence in enumerate(chosen)]
+    if changed := [(number, other) for number, other in ends if other is not None]:
+        others = task.responses([other.sequence for _, other in changed])
+        kept = [(together[number][: other.kept], row[: other.kept]) for (number, other), row in zip(changed, others)]
+        yield Finding("future", "answers, and those where what comes after is another", _gap(*zip(*kept)), _TOLERANCE)
     yield Finding("reload", "here, and in a fresh process", _gap(together, _elsewhere(model.path, chosen)), 0.0)
 
 
@@ -79,19 +89,60 @@ def _gap(first: Sequence[Tensor], second: Sequence[Tensor]) -> float:
     return max((float((a - b).abs().max()) for a, b in zip(first, second, strict=True) if a.numel()), default=0.0)
 
 
-def _parity(call: RecurrentCall) -> float:
-    """The largest difference of outputs, states and gradients to torch's packed layers."""
+def _check_layers(call: RecurrentCall) -> Iterator[Finding]:
+    """Compare recurrent layers with torch's, with the plain loop and, if they can stream, with themselves in pieces."""
+    ours, theirs = _results(call.layers, _run_ours, call), _results(_torch_twin(call.layers), _run_theirs, call)
+    yield Finding("parity", "recurrent layers, and torch.nn with the same weights", _relative_gap(ours, theirs), 1e-4)
+    with use_kernel("reference"):
+        plain = _results(call.layers, _run_ours, call)
+    yield Finding(
+        "gradient", "recurrent layers, and the plain loop that autograd follows", _relative_gap(ours, plain), 1e-4
+    )
+    if not call.layers.bidirectional:
+        yield Finding(
+            "stream", "recurrent layers at once, and in pieces with carried state", _in_pieces(call), _TOLERANCE
+        )
+
+
+def _results(layers: Any, run: Callable[[Any, Tensor, Tensor], list[Tensor]], call: RecurrentCall) -> list[Tensor]:
+    """Outputs, states, and the gradients of a sum of them with other weights for each number."""
     kept = call.lengths > 0
-    inputs, lengths = call.inputs[kept], call.lengths[kept]
-    found: list[list[Tensor]] = []
-    for layer, run in ((call.layers, _run_ours), (_torch_twin(call.layers), _run_theirs)):
-        vectors = inputs.clone().requires_grad_()
-        results = run(layer, vectors, lengths)
-        weighted = [result * torch.arange(result.numel()).view_as(result).sin() for result in results]
-        parameters = [parameter for _, parameter in sorted(layer.named_parameters())]
-        gradients = torch.autograd.grad([part.sum() for part in weighted], [vectors, *parameters])
-        found.append([part.detach() for part in (*results, *gradients)])
-    return max(float((a - b).abs().max() / (1 + b.abs().max())) for a, b in zip(*found))
+    vectors = call.inputs[kept].clone().requires_grad_()
+    results = run(layers, vectors, call.lengths[kept])
+    weighted = [result * torch.arange(result.numel()).view_as(result).sin() for result in results]
+    parameters = [parameter for _, parameter in sorted(layers.named_parameters())]
+    gradients = torch.autograd.grad([part.sum() for part in weighted], [vectors, *parameters])
+    return [part.detach() for part in (*results, *gradients)]
+
+
+def _relative_gap(first: Sequence[Tensor], second: Sequence[Tensor]) -> float:
+    """The largest difference, beside 1 and the largest number of its tensor."""
+    return max(float((a - b).abs().max() / (1 + b.abs().max())) for a, b in zip(first, second, strict=True))
+
+
+@torch.no_grad()
+def _in_pieces(call: RecurrentCall) -> float:
+    """The largest difference of outputs and final state to those of pieces of 1, 2, 3 and more steps."""
+    differences = [0.0]
+    for row in call.lengths.nonzero().flatten().tolist()[:_STREAMS]:
+        sequence = call.inputs[row, : int(call.lengths[row])]
+        pieces = sequence.tensor_split(np.cumsum(np.arange(1, math.isqrt(2 * len(sequence)) + 1)).tolist())
+        state, outputs = None, []
+        for piece in pieces:
+            if len(piece) == 1:
+                output, state = call.layers.step(piece[0], state)
+                outputs.append(output.unsqueeze(0))
+            elif len(piece):
+                output, state = call.layers(piece, state)
+                outputs.append(output)
+        whole, final = call.layers(sequence)
+        found = [(torch.cat(outputs), whole), *zip(_tensors(state), _tensors(final), strict=True)]
+        differences += [float((a - b).abs().max()) for a, b in found]
+    return max(differences)
+
+
+def _tensors(state: Any) -> Sequence[Tensor]:
+    return (state,) if isinstance(state, Tensor) else state
 
 
 def _run_ours(layer: Any, inputs: Tensor, lengths: Tensor) -> list[Tensor]:

@@ -253,7 +253,7 @@ def test_the_invariants_hold(model: Path) -> None:
     for finding in check_model(saved, saved.task.sequences(None)):
         names.append(finding.name)
         assert finding.holds, finding
-    assert names == ["padding", "batch", "order", "parity", "reload"]
+    assert names == ["padding", "batch", "order", "parity", "gradient", "reload"]
 
 
 @pytest.mark.usefixtures("_same_process")

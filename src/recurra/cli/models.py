@@ -86,7 +86,7 @@ def _check(
     data: Annotated[str | None, typer.Argument(help="Examples to try (default: the model's own data).")] = None,
     **options: Any,
 ) -> None:
-    """Check a model's invariants: padding, batch, order, parity with torch.nn, reload."""
+    """Check a model's invariants: padding, batch, order, parity with torch.nn, gradient, stream, future, reload."""
     with reported():
         from recurra.check import check_model
         from recurra.checkpoint import read_model

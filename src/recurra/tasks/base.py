@@ -23,6 +23,7 @@ __all__ = [
     "AnyBatch",
     "Baseline",
     "Loss",
+    "OtherEnd",
     "RecurrentCall",
     "Start",
     "Task",
@@ -110,6 +111,13 @@ class RecurrentCall(NamedTuple):
     layers: Recurrent
     inputs: Tensor
     lengths: Tensor
+
+
+class OtherEnd(NamedTuple):
+    """A sequence that ends otherwise than one it begins as, and how many first rows of the answer must not notice."""
+
+    sequence: Any
+    kept: int
 
 
 class Task(ABC):
@@ -307,3 +315,11 @@ class Task(ABC):
     @abstractmethod
     def recurrent_call(self, sequences: Sequence[Any]) -> RecurrentCall | None:
         """The network's recurrent layers and what they read of the sequences; None where it has none."""
+
+    def other_end(self, sequence: Any) -> OtherEnd | None:
+        """Return a sequence with the same first half and another second one.
+
+        Returns:
+            None where each part of the answer may depend on the whole sequence, as here, or the sequence is too short.
+        """
+        return None

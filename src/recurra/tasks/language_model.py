@@ -25,9 +25,9 @@ from recurra.language_scores import NGrams, language_scores, language_tables
 from recurra.nn.language_model import LanguageModelNetwork
 from recurra.perplexity import perplexity
 from recurra.tables import ScoreTable
-from recurra.tasks.base import Loss, RecurrentCall, Start, Task, Validation, as_perplexity
+from recurra.tasks.base import Loss, OtherEnd, RecurrentCall, Start, Task, Validation, as_perplexity
 from recurra.tasks.running_text import score_and_learn, score_lines, score_text, side_by_side
-from recurra.tasks.tried import sequences_of_texts
+from recurra.tasks.tried import another_end, sequences_of_texts
 from recurra.vocabulary import END, Token, Vocabulary
 
 __all__ = ["LanguageModelData", "ModelLanguage"]
@@ -282,6 +282,11 @@ class ModelLanguage(Task):
         """The recurrent layers and the embeddings they read."""
         batch = make_batch(sequences)
         return RecurrentCall(self.network.recurrent, self.network.embed(batch.values).detach(), batch.lengths)
+
+    def other_end(self, sequence: list[int]) -> OtherEnd | None:
+        """The same line, with other symbols in its second half."""
+        kept = len(sequence) // 2
+        return OtherEnd(another_end(sequence, kept, len(self.vocabulary)), kept) if kept else None
 
     def _columns(self) -> tuple[str, str]:
         """The text column of the training data, taken where a file has it; there is no label."""

@@ -24,7 +24,7 @@ from recurra.tables import ScoreTable
 from recurra.tagging_baselines import TaggingBaselines
 from recurra.tagging_scores import tagging_gain, tagging_score, tagging_scores
 from recurra.tagging_tables import tagging_remarks, tagging_tables
-from recurra.tasks.base import Loss, RecurrentCall, Start, Task, Validation, started_config
+from recurra.tasks.base import Loss, OtherEnd, RecurrentCall, Start, Task, Validation, started_config
 from recurra.tasks.tag_answers import answers
 from recurra.tasks.tag_facts import TagData, TagFacts, learn_tags, require_words
 from recurra.tasks.tried import own_data
@@ -279,6 +279,13 @@ class Tag(Task):
         layout = Layout.from_lengths(batch.lengths)
         inputs = layout.unpack(self.network.embed(batch, layout).detach(), batch.values.shape[1], batch_first=True)
         return RecurrentCall(self.network.recurrent, inputs, batch.lengths)
+
+    def other_end(self, sequence: list[str]) -> OtherEnd | None:
+        """The same sentence with the words of its second half from the last to the first, if tags know none to come."""
+        recurrent, kept = self.network.recurrent, len(sequence) // 2
+        if recurrent is None or recurrent.bidirectional or self.network.crf is not None or not kept:
+            return None
+        return OtherEnd([*sequence[:kept], *reversed(sequence[kept:])], kept)
 
     def _batch(self, sequences: Sequence[list[str]]) -> TokenBatch:
         chunk = [Sentence(list(words), None, 0) for words in sequences]

@@ -24,7 +24,7 @@ from recurra.errors import DataError
 from recurra.metrics import share_and_error
 from recurra.nn.transcription import TranscriptionNetwork
 from recurra.tables import ScoreTable
-from recurra.tasks.base import Loss, RecurrentCall, Start, Task, Validation
+from recurra.tasks.base import Loss, OtherEnd, RecurrentCall, Start, Task, Validation
 from recurra.tasks.transcribe_facts import TranscribeFacts
 from recurra.tasks.transcribed import answers
 from recurra.tasks.transcripts import Decoding, make_decoding
@@ -310,6 +310,15 @@ class Transcribe(Task):
         batch = self._batch(sequences)
         with torch.no_grad():
             return RecurrentCall(self.network.recurrent, *self.network.recurrent_inputs(batch.values, batch.lengths))
+
+    def other_end(self, sequence: list[list[float]]) -> OtherEnd | None:
+        """The same recording with the sign of its second half turned, if the model follows a stream."""
+        stack = self.config.model.stack
+        kept = len(sequence) // (2 * stack)
+        if self.config.model.bidirectional or not kept:
+            return None
+        first, second = sequence[: kept * stack], sequence[kept * stack :]
+        return OtherEnd([*first, *([-value for value in frame] for frame in second)], kept)
 
     def predict(self, inputs: Sequence[str], **options: Any) -> Iterator[str]:
         """Yield JSON lines, as :func:`recurra.tasks.transcribed.answers`."""

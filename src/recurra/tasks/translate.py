@@ -29,7 +29,7 @@ from recurra.errors import SettingsError
 from recurra.nn.translation import TranslationNetwork
 from recurra.search import Search
 from recurra.tables import ScoreTable
-from recurra.tasks.base import Loss, RecurrentCall, Start, Task, Validation, as_perplexity
+from recurra.tasks.base import Loss, OtherEnd, RecurrentCall, Start, Task, Validation, as_perplexity
 from recurra.tasks.translate_examples import (
     BothVocabularies,
     PairExamples,
@@ -40,7 +40,7 @@ from recurra.tasks.translate_examples import (
 )
 from recurra.tasks.translate_facts import TranslateFacts, learn_facts
 from recurra.tasks.translations import Translation, Writer, json_line, make_search, source_chunks, translate
-from recurra.tasks.tried import sequences_of_pairs
+from recurra.tasks.tried import another_end, sequences_of_pairs
 from recurra.translation_baselines import NearestNeighbour, baseline_answers
 from recurra.translation_scores import Likelihood, by_source, full_scores
 from recurra.translation_tables import translation_remarks, translation_tables
@@ -313,6 +313,12 @@ class Translate(Task):
         batch = make_batch([source for source, _ in sequences])
         vectors = self.network.embed_sources(batch.values).detach()
         return RecurrentCall(self.network.encoder.recurrent, vectors, batch.lengths)
+
+    def other_end(self, sequence: tuple[list[int], list[int]]) -> OtherEnd | None:
+        """The same pair, with other symbols in the second half of the target."""
+        source, target = sequence
+        kept = len(target) // 2
+        return OtherEnd((source, another_end(target, kept, len(self.target_vocabulary))), kept) if kept else None
 
     def _shuffled(self, epoch: int) -> list[NDArray[np.int64]]:
         assert self.data is not None

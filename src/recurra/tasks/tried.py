@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,7 +16,7 @@ from recurra.data.pairs import load_pairs
 from recurra.tasks.translate_examples import BothVocabularies, encode_examples
 from recurra.vocabulary import END, UNKNOWN, Vocabulary
 
-__all__ = ["own_data", "sequences_of_pairs", "sequences_of_texts"]
+__all__ = ["another_end", "own_data", "sequences_of_pairs", "sequences_of_texts"]
 
 _log = logging.getLogger("recurra")
 _RANDOM = 64
@@ -113,3 +113,12 @@ def sequences_of_pairs(
         )
         for number in range(len(encoded))
     ]
+
+
+def another_end(ids: Sequence[int], kept: int, vocabulary_size: int) -> list[int]:
+    """Ids of which the first ones are kept, and each other is the next of the vocabulary.
+
+    >>> another_end([5, 3, 9], 1, 10)
+    [5, 4, 0]
+    """
+    return [*ids[:kept], *((id_ + 1) % vocabulary_size for id_ in ids[kept:])]
