@@ -15,7 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-__all__ = ["CELLS", "Cell", "State", "gru", "lstm", "rnn_relu", "rnn_tanh"]
+__all__ = ["CELLS", "Cell", "State", "gru", "gru_gates", "lstm", "lstm_gates", "rnn_relu", "rnn_tanh"]
 
 State = tuple[Tensor, ...]
 
@@ -70,11 +70,17 @@ def lstm(
         state: (h, c), each [B, H].
         squash: what c goes through on its way to h; a layer-normalised cell has a norm before the tanh.
     """
-    i, f, g, o = (from_input + from_state).chunk(4, dim=-1)
+    i, f, g, o = lstm_gates(from_input, from_state)
     _, c = state
-    c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
-    h = torch.sigmoid(o) * squash(c)
+    c = f * c + i * g
+    h = o * squash(c)
     return h, c
+
+
+def lstm_gates(from_input: Tensor, from_state: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The gates i, f, g, o of :func:`lstm`, [B, H] each."""
+    i, f, g, o = (from_input + from_state).chunk(4, dim=-1)
+    return torch.sigmoid(i), torch.sigmoid(f), torch.tanh(g), torch.sigmoid(o)
 
 
 def gru(from_input: Tensor, from_state: Tensor, state: State) -> State:
@@ -92,26 +98,45 @@ def gru(from_input: Tensor, from_state: Tensor, state: State) -> State:
         from_state: W_hh h + b_hh for the gates r, z, n, [B, 3H].
         state: (h,), [B, H].
     """
-    input_r, input_z, input_n = from_input.chunk(3, dim=-1)
-    state_r, state_z, state_n = from_state.chunk(3, dim=-1)
+    _, z, n = gru_gates(from_input, from_state)
     (h,) = state
-    r = torch.sigmoid(input_r + state_r)
-    z = torch.sigmoid(input_z + state_z)
-    n = torch.tanh(input_n + r * state_n)
     return ((1 - z) * n + z * h,)
 
 
+def gru_gates(from_input: Tensor, from_state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The gates r, z, n of :func:`gru`, [B, H] each."""
+    input_r, input_z, input_n = from_input.chunk(3, dim=-1)
+    state_r, state_z, state_n = from_state.chunk(3, dim=-1)
+    r = torch.sigmoid(input_r + state_r)
+    z = torch.sigmoid(input_z + state_z)
+    return r, z, torch.tanh(input_n + r * state_n)
+
+
 class Cell(NamedTuple):
-    """One row of the table: a cell's step, how many gates it stacks, and how many tensors its state has."""
+    """One row of the table: a cell's step, how many gates it stacks, how many tensors its state has, and its gates.
+
+    Attributes:
+        step: one of the functions above.
+        gates: G.
+        states: 2 with a c, else 1.
+        names: of the gates, in order; none of a simple cell, whose one gate is its state.
+        squashed: the function that gives them.
+    """
 
     step: Callable[..., State]
     gates: int
     states: int
+    names: str = ""
+    squashed: Callable[[Tensor, Tensor], tuple[Tensor, ...]] = lambda from_input, from_state: ()
+
+    def activations(self, from_input: Tensor, from_state: Tensor) -> dict[str, Tensor]:
+        """The gates by their names, [B, H] each."""
+        return dict(zip(self.names, self.squashed(from_input, from_state)))
 
 
 CELLS: dict[str, Cell] = {
     "rnn_tanh": Cell(rnn_tanh, gates=1, states=1),
     "rnn_relu": Cell(rnn_relu, gates=1, states=1),
-    "lstm": Cell(lstm, gates=4, states=2),
-    "gru": Cell(gru, gates=3, states=1),
+    "lstm": Cell(lstm, gates=4, states=2, names="ifgo", squashed=lstm_gates),
+    "gru": Cell(gru, gates=3, states=1, names="rzn", squashed=gru_gates),
 }

@@ -17,6 +17,7 @@ from recurra.kernels.choice import FORCED, NOTED, Choice, forced, note
 from recurra.kernels.layout import Layout
 from recurra.kernels.noise import NO_NOISE, Noise
 from recurra.kernels.padded import Padded
+from recurra.kernels.trace import is_traced
 from recurra.kernels.weights import Weights
 
 __all__ = ["KERNELS", "Choice", "choose", "explain", "run_layer", "use_kernel"]
@@ -66,6 +67,8 @@ def choose(
     noises: Sequence[Noise] = (NO_NOISE, NO_NOISE),
 ) -> Choice:
     """Say which kernel runs a layer, and why; arguments as in :func:`recurra.kernels.reference.layer`."""
+    if is_traced():
+        return Choice("reference", "its steps are looked at")
     wanted = forced()
     if not wanted:
         return _choose_freely(cell, data, layout, weights, noises)

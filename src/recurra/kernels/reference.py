@@ -12,6 +12,7 @@ from torch.nn.functional import layer_norm, linear
 from recurra.kernels.cells import CELLS, State
 from recurra.kernels.layout import Layout
 from recurra.kernels.noise import NO_NOISE, Noise
+from recurra.kernels.trace import begin_trace
 from recurra.kernels.weights import Weights
 
 __all__ = ["direction", "layer"]
@@ -55,19 +56,23 @@ def direction(
     from_input = _affine(data, weights.weight_ih, weights.bias_ih, weights.gain_ih).split(layout.batch_sizes)
     zoneout = None if noise.zoneout is None else [share.split(layout.batch_sizes) for share in noise.zoneout]
     outputs: list[Tensor] = [data] * len(from_input)
+    trace = begin_trace(cell, weights, layout, backwards)
     for t in reversed(range(len(from_input))) if backwards else range(len(from_input)):
         running = layout.batch_sizes[t]
         before = tuple(s[:running] for s in state)
         fed = before[0] if noise.state is None else before[0] * noise.state[:running]
-        after = step(from_input[t], _affine(fed, weights.weight_hh, weights.bias_hh, weights.gain_hh), before)
+        from_state = _affine(fed, weights.weight_hh, weights.bias_hh, weights.gain_hh)
+        after = step(from_input[t], from_state, before)
         if weights.weight_hr is not None:
             after = (linear(after[0], weights.weight_hr), *after[1:])
         if zoneout is not None:
             # no lerp: under autocast the two states may differ in dtype
             after = tuple(share[t] * old + (1 - share[t]) * new for new, old, share in zip(after, before, zoneout))
-        outputs[t] = after[0]
+        said = after if trace is None else trace.note(t, from_input[t], from_state, before, after)
+        outputs[t] = said[0]
         state = tuple(torch.cat([new, old[running:]]) for new, old in zip(after, state))
-    return torch.cat(outputs) if outputs else state[0][:0], state
+    final = state if trace is None else trace.final(state)
+    return torch.cat(outputs) if outputs else state[0][:0], final
 
 
 def _affine(values: Tensor, weight: Tensor, bias: Tensor | None, gain: Tensor | None) -> Tensor:

@@ -201,7 +201,7 @@ class _Call:
     """
 
     def __init__(self, run: Run, tokens: int, bfloat16: bool) -> None:
-        loop, layout, (_, gates, states) = _CELLS[run.cell], run.layout, CELLS[run.cell]
+        loop, layout, (_, gates, states) = _CELLS[run.cell], run.layout, CELLS[run.cell][:3]
         weight, project = run.weights.weight_hh, run.weights.weight_hr
         self.size, self.hidden = weight.shape[1], weight.shape[1] if project is None else project.shape[1]
         if int(layout.starts[-1]) != tokens:

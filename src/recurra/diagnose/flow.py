@@ -1,0 +1,94 @@
+"""How far a gradient reaches back: its norm by the steps between where a loss speaks and the state that hears it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from recurra.errors import DataError
+from recurra.kernels.trace import Trace
+
+__all__ = ["Flow", "gradient_by_lag"]
+
+_ANCHORS = 16  # steps at which a loss is followed back; each takes a backward pass
+
+
+class Flow(NamedTuple):
+    """The gradient of a loss with respect to the state so many steps before.
+
+    Attributes:
+        norms: by the lag, [K]: the Euclidean norm of the gradient of h, mean over sequences and steps.
+        counts: how many sequences and steps each is the mean of, [K].
+    """
+
+    norms: Tensor
+    counts: Tensor
+
+    @property
+    def relative(self) -> Tensor:
+        """The norms beside that at lag 0, [K]; zeros where no gradient arrives at all."""
+        return self.norms / self.norms[0] if self.norms[0] else torch.zeros_like(self.norms)
+
+    def reach(self, share: float = 0.01) -> int | None:
+        """The first lag at which the gradient is below a share of that at lag 0; None where it never is."""
+        below = (self.relative < share).nonzero()
+        return int(below[0]) if len(below) else None
+
+
+def gradient_by_lag(loss: Tensor, trace: Trace) -> Flow:
+    """Follow a loss back through one direction of a layer, step by step.
+
+    What the loss tells the layer at a step t, by what was handed out there, is sent back through time by itself; the
+    norm of what arrives at the state k steps before is the gradient at lag k. A loss that speaks at many steps is
+    followed from up to 16 of them, evenly spaced.
+
+    Args:
+        loss: a scalar that was computed from what the trace recorded.
+        trace: the direction of a layer, recorded in :func:`recurra.kernels.trace.traced`.
+
+    Raises:
+        DataError: no sequence has a step, or the gradient is no number.
+    """
+    times = sorted(trace.steps, reverse=trace.backwards)  # as they were read
+    if not times:
+        raise DataError("diagnose: no sequence has a step; give longer ones")
+    said = [trace.steps[t].said[0] for t in times]
+    told = torch.autograd.grad(loss, said, retain_graph=True, allow_unused=True)
+    speaking = [place for place, gradient in enumerate(told) if gradient is not None and bool(gradient.any())]
+    norms, counts = torch.zeros(len(times), dtype=torch.float64), torch.zeros(len(times), dtype=torch.float64)
+    for place in _spread(speaking):
+        signal = told[place]
+        assert signal is not None
+        norms, counts = _add(norms, counts, trace, times[: place + 1], signal)
+    if not bool(norms.isfinite().all()):
+        raise DataError(
+            "diagnose: a gradient is no number (NaN or infinite); train again with a smaller --learning-rate"
+        )
+    known = counts.nonzero().flatten()
+    last = int(known[-1]) + 1 if len(known) else 1
+    return Flow(norms[:last] / counts[:last].clamp(min=1), counts[:last])
+
+
+def _spread(places: Sequence[int]) -> list[int]:
+    """Some of the places, evenly spaced; the last is among them."""
+    if len(places) <= _ANCHORS:
+        return list(places)
+    return [places[round(number * (len(places) - 1) / (_ANCHORS - 1))] for number in range(_ANCHORS)]
+
+
+def _add(norms: Tensor, counts: Tensor, trace: Trace, times: Sequence[int], signal: Tensor) -> tuple[Tensor, Tensor]:
+    """Add what a signal at the last of some times sends back to the states at each of them."""
+    last = trace.steps[times[-1]]
+    before = [trace.steps[t].after[0] for t in times[:-1]]
+    sent = torch.autograd.grad(last.after[0], before, signal, retain_graph=True, allow_unused=True) if before else ()
+    speaks = signal.norm(dim=1) != 0  # a norm that is no number is seen too
+    norms, counts = norms.clone(), counts.clone()
+    for lag, gradient in enumerate([signal, *reversed(sent)]):
+        rows = torch.zeros(0) if gradient is None else gradient[: len(signal)]
+        running = speaks[: len(rows)]
+        norms[lag] += rows[running].norm(dim=1).double().sum()
+        counts[lag] += running.sum()
+    return norms, counts
