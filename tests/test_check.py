@@ -167,7 +167,7 @@ def test_random_symbols_where_the_data_are_gone(
     assert (result.exit_code, len(result.stdout.splitlines())) == (0, 6)
 
 
-def line_model(reviews_csv: Path, folder: Path, **options: Any) -> SavedModel:
+def line_model(folder: Path, **options: Any) -> SavedModel:
     """A language model of a few steps, in one direction and so with a future that it may not know."""
     text = folder / "lines.txt"
     text.write_text("".join(f"the {word} cat sat on the {word} mat\n" for word in ["old", "red", "big", "sad"]) * 12)
@@ -178,8 +178,8 @@ def line_model(reviews_csv: Path, folder: Path, **options: Any) -> SavedModel:
 
 @pytest.mark.usefixtures("same_process")
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
-def test_a_model_that_reads_on(cell: str, reviews_csv: Path, tmp_path: Path) -> None:
-    saved = line_model(reviews_csv, tmp_path, cell=cell)
+def test_a_model_that_reads_on(cell: str, tmp_path: Path) -> None:
+    saved = line_model(tmp_path, cell=cell)
     findings = list(check_model(saved, saved.task.sequences(None)))
     names = ["padding", "batch", "order", "parity", "gradient", "stream", "future", "reload"]
     assert [finding.name for finding in findings] == names
@@ -187,9 +187,9 @@ def test_a_model_that_reads_on(cell: str, reviews_csv: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.usefixtures("same_process")
-def test_a_model_that_knows_the_future(reviews_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_knows_the_future(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a step hands on is of two steps later: it has read the symbol behind the one that it is asked for."""
-    saved = line_model(reviews_csv, tmp_path)
+    saved = line_model(tmp_path)
     network: Any = saved.task.network
     sound = network.read
 
@@ -202,8 +202,8 @@ def test_a_model_that_knows_the_future(reviews_csv: Path, tmp_path: Path, monkey
 
 
 @pytest.mark.usefixtures("same_process")
-def test_a_stream_that_forgets(reviews_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    saved = line_model(reviews_csv, tmp_path)
+def test_a_stream_that_forgets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    saved = line_model(tmp_path)
     recurrent: Any = saved.task.network.recurrent
     sound = recurrent.forward
     monkeypatch.setattr(recurrent, "forward", lambda piece, state=None: sound(piece))  # the state is not carried on
@@ -211,9 +211,9 @@ def test_a_stream_that_forgets(reviews_csv: Path, tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.usefixtures("same_process")
-def test_a_kernel_with_a_wrong_gradient(reviews_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kernel_with_a_wrong_gradient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One whose outputs are right, so that nothing but the gradient tells."""
-    saved = line_model(reviews_csv, tmp_path)
+    saved = line_model(tmp_path)
     sound = dispatch.KERNELS["reference"]
 
     def halved(cell: str, data: Tensor, *rest: Any) -> Any:

@@ -21,7 +21,7 @@ from recurra.errors import DataError
 from recurra.kernels.dispatch import use_kernel
 from recurra.kernels.layout import Layout
 from recurra.nn.stack import Recurrent
-from recurra.tasks.base import RecurrentCall
+from recurra.tasks.base import RecurrentCall, Task
 
 __all__ = ["Finding", "check_model"]
 
@@ -76,17 +76,24 @@ def check_model(model: SavedModel, sequences: Sequence[Any], seed: int = 0) -> I
     call = task.recurrent_call(chosen)
     if call is not None and call.lengths.any():
         yield from _check_layers(call)
-    ends = [(number, task.other_end(sequence)) for number, sequence in enumerate(chosen)]
-    if changed := [(number, other) for number, other in ends if other is not None]:
-        others = task.responses([other.sequence for _, other in changed])
-        kept = [(together[number][: other.kept], row[: other.kept]) for (number, other), row in zip(changed, others)]
-        yield Finding("future", "answers, and those where what comes after is another", _gap(*zip(*kept)), _TOLERANCE)
+    yield from _check_future(task, chosen, together)
     yield Finding("reload", "here, and in a fresh process", _gap(together, _elsewhere(model.path, chosen)), 0.0)
 
 
 def _gap(first: Sequence[Tensor], second: Sequence[Tensor]) -> float:
     """The largest difference of a probability."""
     return max((float((a - b).abs().max()) for a, b in zip(first, second, strict=True) if a.numel()), default=0.0)
+
+
+def _check_future(task: Task, sequences: Sequence[Any], responses: Sequence[Tensor]) -> Iterator[Finding]:
+    """Compare the first part of each answer with that to a sequence which ends otherwise; nothing where none may."""
+    ends = [(task.other_end(sequence), response) for sequence, response in zip(sequences, responses, strict=True)]
+    changed = [(end, response) for end, response in ends if end is not None]
+    if changed:
+        others = task.responses([end.sequence for end, _ in changed])
+        before = [response[: end.kept] for end, response in changed]
+        after = [other[: end.kept] for (end, _), other in zip(changed, others, strict=True)]
+        yield Finding("future", "answers, and those where what comes after is another", _gap(before, after), _TOLERANCE)
 
 
 def _check_layers(call: RecurrentCall) -> Iterator[Finding]:
@@ -155,7 +162,7 @@ def _run_ours(layer: Any, inputs: Tensor, lengths: Tensor) -> list[Tensor]:
 def _run_theirs(layer: Any, inputs: Tensor, lengths: Tensor) -> list[Tensor]:
     packed, state = layer(pack_padded_sequence(inputs, lengths, batch_first=True, enforce_sorted=False))
     output, _ = pad_packed_sequence(packed, batch_first=True, total_length=inputs.shape[1])
-    return [output, *(state if isinstance(state, tuple) else (state,))]
+    return [output, *_tensors(state)]
 
 
 def _torch_twin(ours: Recurrent) -> nn.Module:

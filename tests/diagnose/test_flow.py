@@ -27,7 +27,7 @@ def linear(eigenvalue: float) -> recurra.nn.RNN:
 
 @pytest.mark.parametrize("eigenvalue", [0.5, 1.0, 1.5])
 def test_the_eigenvalue_to_the_power_of_the_lag(eigenvalue: float) -> None:
-    with traced() as (traces):
+    with traced() as traces:
         _, h_n = linear(eigenvalue)(torch.ones(9, 3, 2), lengths=[9, 4, 9])
     flow = gradient_by_lag(h_n.sum(), traces[0])
     lags = torch.arange(9)
@@ -104,7 +104,7 @@ def test_saturated_units_and_norms() -> None:
 
 def test_nothing_to_look_at_and_what_is_no_number() -> None:
     with traced() as traces:
-        output, _ = linear(0.5)(torch.ones(3, 1, 2), lengths=[0])
+        linear(0.5)(torch.ones(3, 1, 2), lengths=[0])
     with pytest.raises(DataError, match="no sequence has a step; give longer ones"):
         unit_habits(traces)
     with traced() as traces:

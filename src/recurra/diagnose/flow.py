@@ -58,11 +58,11 @@ def gradient_by_lag(loss: Tensor, trace: Trace) -> Flow:
     said = [trace.steps[t].said[0] for t in times]
     told = torch.autograd.grad(loss, said, retain_graph=True, allow_unused=True)
     speaking = [place for place, gradient in enumerate(told) if gradient is not None and bool(gradient.any())]
-    norms, counts = torch.zeros(len(times), dtype=torch.float64), torch.zeros(len(times), dtype=torch.float64)
+    norms, counts = torch.zeros(2, len(times), dtype=torch.float64)
     for place in _spread(speaking):
         signal = told[place]
         assert signal is not None
-        norms, counts = _add(norms, counts, trace, times[: place + 1], signal)
+        _add(norms, counts, trace, times[: place + 1], signal)
     if not bool(norms.isfinite().all()):
         raise DataError(
             "diagnose: a gradient is no number (NaN or infinite); train again with a smaller --learning-rate"
@@ -79,16 +79,15 @@ def _spread(places: Sequence[int]) -> list[int]:
     return [places[round(number * (len(places) - 1) / (_ANCHORS - 1))] for number in range(_ANCHORS)]
 
 
-def _add(norms: Tensor, counts: Tensor, trace: Trace, times: Sequence[int], signal: Tensor) -> tuple[Tensor, Tensor]:
-    """Add what a signal at the last of some times sends back to the states at each of them."""
+def _add(norms: Tensor, counts: Tensor, trace: Trace, times: Sequence[int], signal: Tensor) -> None:
+    """Add, in place, what a signal at the last of some times sends back to the states at each of them."""
     last = trace.steps[times[-1]]
     before = [trace.steps[t].after[0] for t in times[:-1]]
     sent = torch.autograd.grad(last.after[0], before, signal, retain_graph=True, allow_unused=True) if before else ()
     speaks = signal.norm(dim=1) != 0  # a norm that is no number is seen too
-    norms, counts = norms.clone(), counts.clone()
     for lag, gradient in enumerate([signal, *reversed(sent)]):
-        rows = torch.zeros(0) if gradient is None else gradient[: len(signal)]
-        running = speaks[: len(rows)]
-        norms[lag] += rows[running].norm(dim=1).double().sum()
+        if gradient is None:
+            continue
+        running = speaks[: len(gradient)]
+        norms[lag] += gradient[: len(running)][running].norm(dim=1).double().sum()
         counts[lag] += running.sum()
-    return norms, counts

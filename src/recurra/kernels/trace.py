@@ -62,15 +62,11 @@ class Trace:
 
     def final(self, state: State) -> State:
         """The final state of what was handed out; `state` holds that of the sequences without a step."""
-        sizes = [*self.layout.batch_sizes, 0]
-        last = [(t, sizes[t + 1], sizes[t]) for t in reversed(range(len(sizes) - 1))]
-        if self.backwards:
-            last = [(0, 0, sizes[0])] if len(sizes) > 1 else []
-        read = sizes[0]
-        return tuple(
-            torch.cat([*(self.steps[t].said[number][low:high] for t, low, high in last), part[read:]])
-            for number, part in enumerate(state)
-        )
+        if not self.steps:
+            return state
+        said = [torch.cat(parts) for parts in zip(*(self.steps[t].said for t in range(len(self.steps))))]  # packed
+        last = torch.arange(self.layout.batch_sizes[0]) if self.backwards else self.layout.last_rows()
+        return tuple(torch.cat([rows[last.to(rows.device)], part[len(last) :]]) for rows, part in zip(said, state))
 
 
 _TRACES: ContextVar[list[Trace] | None] = ContextVar("recurra_traces", default=None)

@@ -201,13 +201,13 @@ class _Call:
     """
 
     def __init__(self, run: Run, tokens: int, bfloat16: bool) -> None:
-        loop, layout, (_, gates, states) = _CELLS[run.cell], run.layout, CELLS[run.cell][:3]
+        loop, layout, cell = _CELLS[run.cell], run.layout, CELLS[run.cell]
         weight, project = run.weights.weight_hh, run.weights.weight_hr
         self.size, self.hidden = weight.shape[1], weight.shape[1] if project is None else project.shape[1]
         if int(layout.starts[-1]) != tokens:
             raise ShapeError(f"{tokens} tokens do not fit a layout of {int(layout.starts[-1])} tokens")
-        if len(run.state) != states:
-            raise ShapeError(f"state: expected {states} tensors for {run.cell}, got {len(run.state)}")
+        if len(run.state) != cell.states:
+            raise ShapeError(f"state: expected {cell.states} tensors for {run.cell}, got {len(run.state)}")
         library = loader.library()
         assert library is not None, "refused before"
         self.functions = library.functions
@@ -226,11 +226,11 @@ class _Call:
         )
         self.held: list[Tensor] = [layout.starts]
         self.shapes = ((layout.batch, self.size), (layout.batch, self.hidden))  # of the state's tensors
-        self._give_matrix("weight", "panels", weight, gates, self.hidden, self.size)
+        self._give_matrix("weight", "panels", weight, cell.gates, self.hidden, self.size)
         if project is not None:
             self._give_matrix("project", "project_panels", project, 1, self.size, self.hidden)
         self.give_states("first", tuple(written(part).contiguous() for part in run.state))
-        self._give_noise(run.noise, tokens, states)
+        self._give_noise(run.noise, tokens, cell.states)
 
     def give(self, name: str, tensor: Tensor | None, *shape: int) -> None:
         """Pass a dense float32 tensor of this shape, or none."""
