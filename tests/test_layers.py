@@ -27,7 +27,7 @@ LEVELS = [
     "checkpoint  evaluate  card  optimisation",
     "run_directory  show  check  start",
     "train",
-    "fit  fusion  generate  progress",
+    "fit  fusion  generate  pages  progress",
     "estimators",
     "diagnose",
     "demo  bench",

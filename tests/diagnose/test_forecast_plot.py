@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from recurra.diagnose import forecast_plot
-from recurra.diagnose.drawing import STYLES
 from recurra.diagnose.forecast_plot import draw_forecast, forecast_pictures
 from recurra.errors import OutputError, ShapeError
+from recurra.pages.drawing import STYLES
 from recurra.tasks.forecast_lines import SeriesForecast
 
 SVG = "{http://www.w3.org/2000/svg}"

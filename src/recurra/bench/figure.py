@@ -16,7 +16,7 @@ from PIL import Image
 
 from recurra.bench.results import PACKED, PADDED, RECURRA, RECURRA_BF16, Results, Row
 from recurra.bench.streaming import LAYER, ONNX, READ, STEPPED
-from recurra.diagnose.drawing import STYLES
+from recurra.pages.drawing import STYLES
 
 __all__ = ["figure"]
 

@@ -20,13 +20,13 @@ from recurra.checkpoint import SavedModel, read_history, read_model
 from recurra.config import make_run_config
 from recurra.data import Texts
 from recurra.data.bundled import reviews_path
-from recurra.demo.surroundings import REPORT, machine, one_thread, print_closing, require_ours
-from recurra.diagnose.findings import MAIN, Example, ModelRun, Report, gain_sentence, next_commands
-from recurra.diagnose.report import MARK, render
+from recurra.demo.classify_findings import MAIN, Example, ModelRun, Report, gain_sentence, next_commands
+from recurra.demo.report import MARK, render
 from recurra.diagnose.saliency import token_influences
 from recurra.files import write_text
 from recurra.fit import fit
 from recurra.metrics import interval
+from recurra.pages.surroundings import REPORT, machine, one_thread, print_closing, require_ours
 from recurra.train import Callback
 
 __all__ = ["print_summary", "run_demo"]

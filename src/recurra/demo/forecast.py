@@ -16,9 +16,7 @@ from recurra.config import ForecastConfig, make_run_config
 from recurra.data.bundled import sea_temperature_path
 from recurra.data.series import SeriesSet
 from recurra.data.series_parts import divide
-from recurra.demo.surroundings import REPORT, Losses, machine, one_thread, print_closing, require_ours
-from recurra.demo.trials import all_trials, forecast_of_window, foresight
-from recurra.diagnose.forecast_findings import (
+from recurra.demo.forecast_findings import (
     AUTOREGRESSIVE,
     MAIN,
     ForecastReport,
@@ -29,10 +27,12 @@ from recurra.diagnose.forecast_findings import (
     interval_sentence,
     next_forecast_commands,
 )
-from recurra.diagnose.report import FORECAST_MARK, render_forecast
+from recurra.demo.report import FORECAST_MARK, render_forecast
+from recurra.demo.trials import all_trials, forecast_of_window, foresight
 from recurra.files import failures_named, write_text
 from recurra.fit import fit
 from recurra.metrics import interval
+from recurra.pages.surroundings import REPORT, Losses, machine, one_thread, print_closing, require_ours
 from recurra.show import print_table
 from recurra.tables import ScoreTable
 from recurra.tasks.forecast import Forecast

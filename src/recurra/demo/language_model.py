@@ -16,8 +16,7 @@ from rich.console import Console
 from recurra.checkpoint import read_history, read_model
 from recurra.config import make_run_config
 from recurra.demo.documentation import Documentation, gather_documentation
-from recurra.demo.surroundings import REPORT, Losses, machine, one_thread, print_closing, require_ours
-from recurra.diagnose.language_findings import (
+from recurra.demo.language_findings import (
     LanguageReport,
     Prompted,
     Sample,
@@ -25,13 +24,14 @@ from recurra.diagnose.language_findings import (
     comparison_sentence,
     next_language_commands,
 )
-from recurra.diagnose.report import LANGUAGE_MARK, render_language
+from recurra.demo.report import LANGUAGE_MARK, render_language
 from recurra.diagnose.states import Activity, Follower, features, find_followers, liveliest, most_active, read_outputs
 from recurra.files import failures_named, write_text
 from recurra.fit import fit
 from recurra.generate import generate, most_likely
 from recurra.language_scores import KNESER_NEY, NGrams, language_tables
 from recurra.nn.sampling import Sampler
+from recurra.pages.surroundings import REPORT, Losses, machine, one_thread, print_closing, require_ours
 from recurra.show import print_table
 from recurra.tasks.language_model import LanguageModelData, ModelLanguage
 from recurra.train import Callback

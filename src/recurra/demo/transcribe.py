@@ -20,9 +20,8 @@ from recurra.checkpoint import read_history, read_model
 from recurra.config import make_run_config
 from recurra.ctc_search import align, best_path
 from recurra.demo.keypad import RATE, Dialled, dial, draw_number
-from recurra.demo.surroundings import REPORT, Losses, machine, one_thread, print_closing, require_ours
-from recurra.diagnose.report import TRANSCRIBE_MARK, render_transcribe
-from recurra.diagnose.transcribe_findings import (
+from recurra.demo.report import TRANSCRIBE_MARK, render_transcribe
+from recurra.demo.transcribe_findings import (
     Heard,
     Listened,
     Partial,
@@ -33,6 +32,7 @@ from recurra.diagnose.transcribe_findings import (
 from recurra.files import atomic_writer, failures_named, write_text
 from recurra.fit import fit
 from recurra.metrics import interval
+from recurra.pages.surroundings import REPORT, Losses, machine, one_thread, print_closing, require_ours
 from recurra.show import print_table
 from recurra.tables import ScoreTable
 from recurra.tasks.listener import Listener

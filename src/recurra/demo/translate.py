@@ -15,9 +15,8 @@ from rich.console import Console
 from recurra.checkpoint import SavedModel, read_history, read_model
 from recurra.config import make_run_config
 from recurra.demo.numbers import ALL_LISTS, LONGEST_TESTED, LONGEST_TRAINED, Pair, PairCounts, make_lists
-from recurra.demo.surroundings import REPORT, Losses, machine, one_thread, print_closing, require_ours
-from recurra.diagnose.report import TRANSLATE_MARK, render_translate
-from recurra.diagnose.translate_findings import (
+from recurra.demo.report import TRANSLATE_MARK, render_translate
+from recurra.demo.translate_findings import (
     ATTENTION,
     FIXED,
     Answers,
@@ -29,6 +28,7 @@ from recurra.diagnose.translate_findings import (
 from recurra.files import failures_named, write_text
 from recurra.fit import fit
 from recurra.metrics import interval
+from recurra.pages.surroundings import REPORT, Losses, machine, one_thread, print_closing, require_ours
 from recurra.show import print_table
 from recurra.tables import ScoreTable
 from recurra.tasks.translate import Translate

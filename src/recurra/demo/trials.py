@@ -15,7 +15,7 @@ from recurra.data.series import SeriesSet
 from recurra.data.series_parts import Bounds
 from recurra.data.time_stamps import times_after
 from recurra.data.windows import Windows
-from recurra.diagnose.forecast_findings import MAIN, MONTH_MEAN, Foresight, Trials
+from recurra.demo.forecast_findings import MAIN, MONTH_MEAN, Foresight, Trials
 from recurra.tasks.forecast import Forecast, ForecastExamples
 from recurra.tasks.forecast_facts import learn_facts
 from recurra.tasks.forecast_lines import Forecasts, SeriesForecast

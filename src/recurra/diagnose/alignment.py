@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 
-from recurra.diagnose.drawing import SETTINGS, STYLES, any_script, new_axes, on_white, to_svg
 from recurra.files import failures_named, write_text
+from recurra.pages.drawing import SETTINGS, STYLES, any_script, new_axes, on_white, to_svg
 
 __all__ = ["alignment_figure", "with_pictures"]
 

@@ -16,10 +16,10 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from recurra.diagnose.drawing import INK, LEGEND, SETTINGS, STYLES, any_script, new_panels, on_white, to_svg
 from recurra.errors import ShapeError
 from recurra.files import failures_named, write_text
 from recurra.forecast_sums import level_place
+from recurra.pages.drawing import INK, LEGEND, SETTINGS, STYLES, any_script, new_panels, on_white, to_svg
 from recurra.tasks.forecast_lines import SeriesForecast
 
 __all__ = ["MOST_PICTURES", "draw_forecast", "forecast_pictures"]
@@ -45,7 +45,7 @@ def draw_forecast(forecast: SeriesForecast, style: str = "gru", time: str = "tim
 
     Args:
         forecast: of one series.
-        style: of the model, a name of :data:`recurra.diagnose.drawing.STYLES`.
+        style: of the model, a name of :data:`recurra.pages.drawing.STYLES`.
         time: what the times are, below the axis.
 
     Raises:

@@ -19,9 +19,9 @@ from recurra.checkpoint import read_model
 from recurra.data.pairs import load_pairs
 from recurra.demo import print_translate_summary, run_translate_demo
 from recurra.demo.numbers import PairCounts, make_lists
-from recurra.diagnose.report import render_translate
-from recurra.diagnose.translate_findings import ATTENTION, FIXED, Answers, TranslateReport, comparison_sentences
-from recurra.diagnose.translate_sections import _marked
+from recurra.demo.report import render_translate
+from recurra.demo.translate_findings import ATTENTION, FIXED, Answers, TranslateReport, comparison_sentences
+from recurra.demo.translate_sections import _marked
 from recurra.errors import OutputError
 from recurra.train import Callback
 from recurra.translation_baselines import COPY, NEAREST
@@ -131,9 +131,8 @@ def test_the_page_is_whole_and_has_each_section(page, read_page):
     ids = [attributes["id"] for _, attributes in reader.seen if "id" in attributes]
     assert len(ids) == len(set(ids))
     assert '<meta name="generator" content="recurra demo translate">' in page
-    templates = [
-        (files("recurra.diagnose") / name).read_text(encoding="utf-8") for name in ("page.html", "translate.html")
-    ]
+    places = files("recurra.pages") / "page.html", files("recurra.demo") / "translate.html"
+    templates = [place.read_text(encoding="utf-8") for place in places]
     asked = {name for template in templates for name in re.findall(r"\$\{?([a-z_]+)", template)}
     assert len(asked) > 20
     assert "$" not in page
@@ -246,7 +245,7 @@ def test_what_the_demo_has_not_made_is_left_alone(tmp_path, name, content):
     place = tmp_path / "out" / name
     place.parent.mkdir(parents=True)
     place.write_text(content, encoding="utf-8")
-    with pytest.raises(OutputError, match="not made by the demo; choose another --out"):
+    with pytest.raises(OutputError, match="not made by this command; choose another --out"):
         run_translate_demo(tmp_path / "out", counts=COUNTS, **SETTINGS)
     assert [path for path in (tmp_path / "out").rglob("*") if path.is_file()] == [place]
     assert place.read_text(encoding="utf-8") == content

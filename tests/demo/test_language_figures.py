@@ -8,9 +8,9 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from recurra.diagnose.drawing import STYLES
-from recurra.diagnose.language_figures import activity_figure, learning_figure
+from recurra.demo.language_figures import activity_figure, learning_figure
 from recurra.diagnose.states import Activity
+from recurra.pages.drawing import STYLES
 
 SVG = "{http://www.w3.org/2000/svg}"
 TOKENS = [" a", "<b>", "$x$", "\n"]

@@ -7,18 +7,18 @@ from importlib.resources import files
 from string import Template
 from typing import TypeVar
 
-from recurra.diagnose.drawing import STYLES
-from recurra.diagnose.findings import Report
-from recurra.diagnose.forecast_findings import ForecastReport
-from recurra.diagnose.forecast_sections import FORECAST_SECTIONS
-from recurra.diagnose.language_findings import LanguageReport
-from recurra.diagnose.language_sections import LANGUAGE_SECTIONS
-from recurra.diagnose.pieces import Parts
-from recurra.diagnose.sections import SECTIONS
-from recurra.diagnose.transcribe_findings import TranscribeReport
-from recurra.diagnose.transcribe_sections import TRANSCRIBE_SECTIONS
-from recurra.diagnose.translate_findings import TranslateReport
-from recurra.diagnose.translate_sections import TRANSLATE_SECTIONS
+from recurra.demo.classify_findings import Report
+from recurra.demo.classify_sections import SECTIONS
+from recurra.demo.forecast_findings import ForecastReport
+from recurra.demo.forecast_sections import FORECAST_SECTIONS
+from recurra.demo.language_findings import LanguageReport
+from recurra.demo.language_sections import LANGUAGE_SECTIONS
+from recurra.demo.transcribe_findings import TranscribeReport
+from recurra.demo.transcribe_sections import TRANSCRIBE_SECTIONS
+from recurra.demo.translate_findings import TranslateReport
+from recurra.demo.translate_sections import TRANSLATE_SECTIONS
+from recurra.pages.frame import make_page, mark
+from recurra.pages.pieces import Parts
 
 __all__ = [
     "FORECAST_MARK",
@@ -36,11 +36,11 @@ __all__ = [
 _Report = TypeVar("_Report")
 _DEMO, _LANGUAGE_DEMO, _TRANSLATE_DEMO = "recurra demo", "recurra demo language-model", "recurra demo translate"
 _FORECAST_DEMO, _TRANSCRIBE_DEMO = "recurra demo forecast", "recurra demo transcribe"
-MARK = f'<meta name="generator" content="{_DEMO}">'  # what tells that a page was made by the demo
-LANGUAGE_MARK = f'<meta name="generator" content="{_LANGUAGE_DEMO}">'
-TRANSLATE_MARK = f'<meta name="generator" content="{_TRANSLATE_DEMO}">'
-TRANSCRIBE_MARK = f'<meta name="generator" content="{_TRANSCRIBE_DEMO}">'
-FORECAST_MARK = f'<meta name="generator" content="{_FORECAST_DEMO}">'
+MARK = mark(_DEMO)  # what tells that a page was made by the demo
+LANGUAGE_MARK = mark(_LANGUAGE_DEMO)
+TRANSLATE_MARK = mark(_TRANSLATE_DEMO)
+TRANSCRIBE_MARK = mark(_TRANSCRIBE_DEMO)
+FORECAST_MARK = mark(_FORECAST_DEMO)
 
 
 def render(report: Report) -> str:
@@ -76,10 +76,5 @@ def _parts(sections: Sequence[Callable[[_Report], Parts]], report: _Report) -> P
 
 def _page(name: str, parts: Parts, generator: str, heading: str) -> str:
     """Put the parts in their places in a template beside this file, and in the frame that all pages share."""
-    folder = files("recurra.diagnose")
-    frame, sections = (Template((folder / each).read_text(encoding="utf-8")) for each in ("page.html", name))
-    light = " ".join(f"--{name}: {style.light};" for name, style in STYLES.items())
-    dark = " ".join(f"--{name}: {style.dark};" for name, style in STYLES.items())
-    title = f"{generator}: {heading[0].lower()}{heading[1:]}"
-    own = {"generator": generator, "title": title, "heading": heading, "light": light, "dark": dark}
-    return frame.substitute({**parts, **own, "sections": sections.substitute(parts)})
+    template = Template((files("recurra.demo") / name).read_text(encoding="utf-8"))
+    return make_page(generator, heading, parts, template.substitute(parts))

@@ -19,8 +19,8 @@ from recurra.checkpoint import read_model
 from recurra.data import Texts
 from recurra.demo import print_language_summary, run_language_demo
 from recurra.demo.documentation import gather_documentation
-from recurra.diagnose.language_findings import LanguageReport, Sample, Surprise, comparison_sentence
-from recurra.diagnose.report import render_language
+from recurra.demo.language_findings import LanguageReport, Sample, Surprise, comparison_sentence
+from recurra.demo.report import render_language
 from recurra.errors import DataError, OutputError
 from recurra.train import Callback
 
@@ -134,9 +134,8 @@ def test_the_page_is_whole_and_has_each_section(page, read_page):
     assert "prefers-color-scheme: dark" in page
     assert 'name="viewport"' in page
     assert '<meta name="generator" content="recurra demo language-model">' in page
-    templates = [
-        (files("recurra.diagnose") / name).read_text(encoding="utf-8") for name in ("page.html", "language.html")
-    ]
+    places = files("recurra.pages") / "page.html", files("recurra.demo") / "language.html"
+    templates = [place.read_text(encoding="utf-8") for place in places]
     asked = {name for template in templates for name in re.findall(r"\$\{?([a-z_]+)", template)}
     assert len(asked) > 20
     assert not asked & set(re.findall(r"\$\{?([a-z_]+)", page))  # made-up text may have a sign of its own
@@ -267,7 +266,7 @@ def test_what_the_demo_has_not_made_is_left_alone(tmp_path, library, name, conte
     place = tmp_path / "out" / name
     place.parent.mkdir(parents=True)
     place.write_text(content, encoding="utf-8")
-    with pytest.raises(OutputError, match="not made by the demo; choose another --out"):
+    with pytest.raises(OutputError, match="not made by this command; choose another --out"):
         run_language_demo(tmp_path / "out", library=library, **SETTINGS)
     assert [path for path in (tmp_path / "out").rglob("*") if path.is_file()] == [place]
     assert place.read_text(encoding="utf-8") == content

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
-from recurra.diagnose.drawing import INK, LEGEND, SETTINGS, STYLES, new_axes, to_svg
+from recurra.pages.drawing import INK, LEGEND, SETTINGS, STYLES, new_axes, to_svg
 
 __all__ = ["Score", "calibration_figure", "curves_figure", "scores_figure"]
 

@@ -8,8 +8,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from recurra.diagnose.drawing import STYLES
-from recurra.diagnose.figures import Score, calibration_figure, curves_figure, scores_figure
+from recurra.demo.classify_figures import Score, calibration_figure, curves_figure, scores_figure
+from recurra.pages.drawing import STYLES
 
 HISTORY = [
     {"epoch": 1, "loss": 0.7, "valid_loss": 0.69, "valid_score": 0.5},

@@ -10,9 +10,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from recurra.diagnose.drawing import GRID, LEGEND, SETTINGS, STYLES, draw_losses, new_axes, to_svg
-from recurra.diagnose.figures import Score
-from recurra.diagnose.translate_findings import TranslateRun
+from recurra.demo.classify_figures import Score
+from recurra.demo.translate_findings import TranslateRun
+from recurra.pages.drawing import GRID, LEGEND, SETTINGS, STYLES, draw_losses, new_axes, to_svg
 
 __all__ = ["by_length_figure", "losses_figure"]
 

@@ -49,7 +49,7 @@ class ForecastRun:
 
     Attributes:
         name: what it is called on the page.
-        style: how it is drawn, a name in :data:`recurra.diagnose.drawing.STYLES`.
+        style: how it is drawn, a name in :data:`recurra.pages.drawing.STYLES`.
         config: its settings, as they were told.
         used: the same, with what was found by the data.
         metrics: its `metrics.json`.

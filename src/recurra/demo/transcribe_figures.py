@@ -10,8 +10,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
-from recurra.diagnose.drawing import GRID, INK, LEGEND, SETTINGS, STYLES, draw_losses, new_axes, new_panels, to_svg
-from recurra.diagnose.transcribe_findings import Listened
+from recurra.demo.transcribe_findings import Listened
+from recurra.pages.drawing import GRID, INK, LEGEND, SETTINGS, STYLES, draw_losses, new_axes, new_panels, to_svg
 
 __all__ = ["by_noise_figure", "learning_figure", "listened_figure"]
 

@@ -13,8 +13,8 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from recurra.data.series import SeriesSet
 from recurra.data.series_parts import Bounds
 from recurra.data.time_stamps import times_after
-from recurra.diagnose.drawing import GRID, INK, LEGEND, SETTINGS, STYLES, any_script, new_axes, new_panels, to_svg
-from recurra.diagnose.forecast_findings import ForecastRun
+from recurra.demo.forecast_findings import ForecastRun
+from recurra.pages.drawing import GRID, INK, LEGEND, SETTINGS, STYLES, any_script, new_axes, new_panels, to_svg
 
 __all__ = ["ByStep", "by_step_figure", "coverage_figure", "losses_figure", "series_figure"]
 

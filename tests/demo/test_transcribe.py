@@ -17,9 +17,9 @@ from rich.console import Console
 
 from recurra.checkpoint import read_model
 from recurra.demo import print_transcribe_summary, run_transcribe_demo
+from recurra.demo.report import render_transcribe
 from recurra.demo.transcribe import NumberCounts
-from recurra.diagnose.report import render_transcribe
-from recurra.diagnose.transcribe_findings import Heard, TranscribeReport, transcribe_sentences
+from recurra.demo.transcribe_findings import Heard, TranscribeReport, transcribe_sentences
 from recurra.errors import OutputError
 from recurra.train import Callback
 
@@ -104,7 +104,7 @@ def test_the_page_has_all_sections_and_nothing_from_outside(page: str) -> None:
 
 
 def test_the_template_asks_for_what_the_sections_give() -> None:
-    asked = set(re.findall(r"\$(\w+)", (files("recurra.diagnose") / "transcribe.html").read_text(encoding="utf-8")))
+    asked = set(re.findall(r"\$(\w+)", (files("recurra.demo") / "transcribe.html").read_text(encoding="utf-8")))
     assert asked == {
         *("train", "valid", "test", "stack", "milliseconds", "units", "listened", "by_noise_figure", "noise_rows"),
         *("score_rows", "streamed", "partial_rows", "wrong", "wrong_rows", "curve_note", "curve_figure"),
@@ -139,10 +139,10 @@ def test_the_summary_names_scores_report_and_commands(made: TranscribeReport) ->
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("report.html", "<p>mine</p>", "not made by the demo"),
-        ("train.csv", "a,b\n1,2\n", "not made by the demo"),
-        ("model/notes.txt", "mine", "not made by the demo"),
-        ("mine.txt", "mine", "it holds mine.txt, not made by the demo"),
+        ("report.html", "<p>mine</p>", "not made by this command"),
+        ("train.csv", "a,b\n1,2\n", "not made by this command"),
+        ("model/notes.txt", "mine", "not made by this command"),
+        ("mine.txt", "mine", "it holds mine.txt, not made by this command"),
     ],
 )
 def test_foreign_files_are_left_alone(tmp_path: Path, name: str, content: str, said: str) -> None:

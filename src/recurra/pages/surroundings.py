@@ -1,4 +1,4 @@
-"""What the demos share: the folder that may be written, the threads, losses, the machine, what is printed."""
+"""What commands that write a report share: the folder that may be written, threads, losses, machine, closing."""
 
 from __future__ import annotations
 
@@ -42,19 +42,19 @@ class Losses(Callback):
 
 
 def require_ours(out: Path, models: Sequence[str], marks: Mapping[str, str]) -> None:
-    """Refuse, before any work, a place that holds what the demo has not made.
+    """Refuse, before any work, a place that holds what the command has not made.
 
     Args:
-        out: the demo's folder; it may be missing.
+        out: the command's folder; it may be missing.
         models: the names of the model directories in it.
-        marks: the names of the text files in it, and what stands in each that the demo has made.
+        marks: the names of the text files in it, and what stands in each that the command has made.
 
     Raises:
         OutputError: naming what is there.
     """
     if not out.exists():
         return
-    advice = "not made by the demo; choose another --out"
+    advice = "not made by this command; choose another --out"
     if not out.is_dir():
         raise OutputError(f"{out}: in use: it is a file, {advice}")
     names = {path.name for path in out.iterdir()}

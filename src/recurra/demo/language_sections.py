@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from recurra.diagnose.language_figures import activity_figure, learning_figure
-from recurra.diagnose.language_findings import LanguageReport, comparison_sentence, next_language_commands
-from recurra.diagnose.pieces import Parts, changes_sentence, dot, fact_rows, settings_rows, tiles
+from recurra.demo.language_figures import activity_figure, learning_figure
+from recurra.demo.language_findings import LanguageReport, comparison_sentence, next_language_commands
 from recurra.diagnose.states import MOVED, Activity
 from recurra.language_scores import KNESER_NEY
+from recurra.pages.pieces import Parts, changes_sentence, dot, fact_rows, settings_rows, tiles
 
 __all__ = ["LANGUAGE_SECTIONS"]
 

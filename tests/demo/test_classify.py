@@ -19,8 +19,8 @@ from recurra import demo
 from recurra.checkpoint import read_model
 from recurra.data.bundled import reviews_path
 from recurra.demo import classify, print_summary, run_demo
-from recurra.diagnose.findings import Example, Report, gain_sentence
-from recurra.diagnose.report import render
+from recurra.demo.classify_findings import Example, Report, gain_sentence
+from recurra.demo.report import render
 from recurra.diagnose.saliency import token_influences
 from recurra.errors import OutputError
 from recurra.train import Callback
@@ -189,7 +189,7 @@ def test_what_the_demo_has_not_made_is_left_alone(tmp_path, data, name, content)
     place = out / name
     place.parent.mkdir(parents=True)
     place.write_text(content, encoding="utf-8")
-    with pytest.raises(OutputError, match="not made by the demo; choose another --out"):
+    with pytest.raises(OutputError, match="not made by this command; choose another --out"):
         run_demo(out, data=data, **SETTINGS)
     assert [path for path in out.rglob("*") if path.is_file()] == [place]
     assert place.read_text(encoding="utf-8") == content

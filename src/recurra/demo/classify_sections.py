@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recurra.baselines import BAG_OF_WORDS
-from recurra.diagnose.figures import Score, calibration_figure, curves_figure, scores_figure
-from recurra.diagnose.findings import MAIN, Example, Report, gain_sentence, next_commands
-from recurra.diagnose.pieces import Parts, changes_sentence, dot, fact_rows, settings_rows, tiles
+from recurra.demo.classify_figures import Score, calibration_figure, curves_figure, scores_figure
+from recurra.demo.classify_findings import MAIN, Example, Report, gain_sentence, next_commands
 from recurra.diagnose.saliency import Explanation
 from recurra.metrics import classification_scores
+from recurra.pages.pieces import Parts, changes_sentence, dot, fact_rows, settings_rows, tiles
 
 __all__ = ["SECTIONS"]
 

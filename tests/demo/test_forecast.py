@@ -18,7 +18,7 @@ from recurra import demo
 from recurra.checkpoint import read_model
 from recurra.data.bundled import sea_temperature_path
 from recurra.demo import print_forecast_summary, run_forecast_demo, trials
-from recurra.diagnose.forecast_findings import (
+from recurra.demo.forecast_findings import (
     AUTOREGRESSIVE,
     MAIN,
     MONTH_MEAN,
@@ -29,7 +29,7 @@ from recurra.diagnose.forecast_findings import (
     interval_sentence,
     where_it_does_not_win,
 )
-from recurra.diagnose.report import render_forecast
+from recurra.demo.report import render_forecast
 from recurra.errors import OutputError
 from recurra.forecast_baselines import BASELINES, SEASONAL_NAIVE
 from recurra.nn.outputs import LEVELS
@@ -313,7 +313,7 @@ def test_what_the_demo_has_not_made_is_left_alone(tmp_path, source, name, conten
     place = tmp_path / "out" / name
     place.parent.mkdir(parents=True)
     place.write_text(content, encoding="utf-8")
-    with pytest.raises(OutputError, match="not made by the demo; choose another --out"):
+    with pytest.raises(OutputError, match="not made by this command; choose another --out"):
         run_forecast_demo(tmp_path / "out", source=source, **SETTINGS)
     assert [path for path in (tmp_path / "out").rglob("*") if path.is_file()] == [place]
     assert place.read_text(encoding="utf-8") == content

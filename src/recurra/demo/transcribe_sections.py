@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from html import escape
 
-from recurra.diagnose.pieces import Parts, changes_sentence, fact_rows, settings_rows, tiles
-from recurra.diagnose.transcribe_figures import by_noise_figure, learning_figure, listened_figure
-from recurra.diagnose.transcribe_findings import (
+from recurra.demo.transcribe_figures import by_noise_figure, learning_figure, listened_figure
+from recurra.demo.transcribe_findings import (
     Listened,
     TranscribeReport,
     next_transcribe_commands,
     transcribe_sentences,
 )
+from recurra.pages.pieces import Parts, changes_sentence, fact_rows, settings_rows, tiles
 
 __all__ = ["TRANSCRIBE_SECTIONS"]
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from recurra.data.time_stamps import show_time, times_after
-from recurra.diagnose.forecast_figures import ByStep, by_step_figure, coverage_figure, losses_figure, series_figure
-from recurra.diagnose.forecast_findings import (
+from recurra.demo.forecast_figures import ByStep, by_step_figure, coverage_figure, losses_figure, series_figure
+from recurra.demo.forecast_findings import (
     AUTOREGRESSIVE,
     MAIN,
     MONTH_MEAN,
@@ -22,8 +22,8 @@ from recurra.diagnose.forecast_findings import (
     where_it_does_not_win,
 )
 from recurra.diagnose.forecast_plot import draw_forecast
-from recurra.diagnose.pieces import Parts, changes_sentence, dot, fact_rows, settings_rows, tiles
 from recurra.forecast_baselines import DRIFT, LINEAR, NAIVE, SEASONAL_NAIVE
+from recurra.pages.pieces import Parts, changes_sentence, dot, fact_rows, settings_rows, tiles
 
 __all__ = ["FORECAST_SECTIONS"]
 

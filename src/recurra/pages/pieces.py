@@ -8,7 +8,7 @@ from typing import Any
 
 from recurra.config import RunConfig, make_run_config
 
-__all__ = ["Parts", "changes_sentence", "dot", "fact_rows", "settings_rows", "tiles"]
+__all__ = ["Parts", "changes_sentence", "dot", "fact_rows", "made_section", "section", "settings_rows", "tiles"]
 
 Parts = Mapping[str, str]
 
@@ -16,6 +16,31 @@ Parts = Mapping[str, str]
 def tiles(numbers: Sequence[tuple[str, str]]) -> str:
     """The large numbers at the top, each with what it is; both are HTML."""
     return "".join(f'<div class="tile"><b>{number}</b><small>{what}</small></div>' for number, what in numbers)
+
+
+def section(name: str, heading: str, body: str) -> str:
+    """A part of a page, which can be linked to by its name; the body is HTML."""
+    return f'<section id="{name}">\n<h2>{heading}</h2>\n{body}\n</section>\n'
+
+
+def made_section(note: str, settings: str, run: str, commands: str) -> str:
+    """The last part of a page: how it was made, and what to try next.
+
+    Args:
+        note: HTML.
+        settings: rows of a table, of :func:`settings_rows`; the table is left out where there are none.
+        run: likewise, of :func:`fact_rows`.
+        commands: HTML, a line each.
+    """
+    tables = [
+        f'<div class="wide"><table><thead><tr><th>{name}</th><th>{value}</th></tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>"
+        for name, value, rows in (("setting", "value", settings), ("run", "", run))
+        if rows
+    ]
+    beside = f'<div class="two">{"".join(tables)}</div>'
+    body = f"<p>{note}</p>\n{beside}\n<h3>Go on from here</h3>\n<pre>{commands}</pre>"
+    return section("made", "How this was made", body)
 
 
 def dot(style: str) -> str:

@@ -9,17 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
 
-from recurra.diagnose.alignment import alignment_figure
-from recurra.diagnose.figures import Score
-from recurra.diagnose.pieces import Parts, changes_sentence, dot, fact_rows, settings_rows, tiles
-from recurra.diagnose.translate_figures import by_length_figure, losses_figure
-from recurra.diagnose.translate_findings import (
+from recurra.demo.classify_figures import Score
+from recurra.demo.translate_figures import by_length_figure, losses_figure
+from recurra.demo.translate_findings import (
     ATTENTION,
     FIXED,
     TranslateReport,
     comparison_sentences,
     next_translate_commands,
 )
+from recurra.diagnose.alignment import alignment_figure
+from recurra.pages.pieces import Parts, changes_sentence, dot, fact_rows, settings_rows, tiles
 
 __all__ = ["TRANSLATE_SECTIONS"]
 

@@ -36,7 +36,7 @@ class TranslateRun:
 
     Attributes:
         name: what it is called on the page.
-        style: how it is drawn, a name in :data:`recurra.diagnose.drawing.STYLES`.
+        style: how it is drawn, a name in :data:`recurra.pages.drawing.STYLES`.
         config: its settings.
         metrics: its `metrics.json`.
         history: its epochs.

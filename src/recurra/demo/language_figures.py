@@ -11,8 +11,8 @@ from matplotlib.collections import PatchCollection
 from matplotlib.colors import to_rgba
 from matplotlib.patches import Rectangle
 
-from recurra.diagnose.drawing import INK, LEGEND, SETTINGS, STYLES, draw_losses, new_axes, to_svg
 from recurra.diagnose.states import Activity
+from recurra.pages.drawing import INK, LEGEND, SETTINGS, STYLES, draw_losses, new_axes, to_svg
 
 __all__ = ["activity_figure", "learning_figure"]
 
