@@ -30,7 +30,7 @@ LEVELS = [
     "fit  fusion  generate  pages  progress",
     "estimators",
     "diagnose",
-    "demo  bench",
+    "bench  compare  demo  lab",
     "cli",
 ]
 LEVEL = {name: number for number, line in enumerate(LEVELS) for name in line.split()}

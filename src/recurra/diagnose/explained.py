@@ -1,0 +1,86 @@
+"""What `recurra explain` has found about one input: what moved each answer, how it formed, what the units did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Explained", "Forming", "LayerStates"]
+
+
+@dataclass(frozen=True)
+class Forming:
+    """The answer as it stood after some first pieces.
+
+    Attributes:
+        read: how many pieces had been read.
+        answer: what the model would have said.
+        value: how sure it was (a probability), or what it forecast.
+    """
+
+    read: int
+    answer: str
+    value: float
+
+
+@dataclass(frozen=True)
+class LayerStates:
+    """One direction of one layer while it read the input.
+
+    Attributes:
+        name: as a reader finds it, such as "encoder, layer 1, backwards".
+        cell: a key of :data:`recurra.kernels.cells.CELLS`.
+        pieces: what was read at each of its steps, T of them.
+        values: by what they are: "h", "c" and the gates by their names, [T, H] each.
+        order: units, the most active first: by how much h varies over the steps, [H].
+    """
+
+    name: str
+    cell: str
+    pieces: Sequence[str]
+    values: Mapping[str, NDArray[np.float32]]
+    order: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Explained:
+    """One input explained: A answers (a class, or a tag, symbol or forecast each), T pieces.
+
+    Attributes:
+        task: name of the task.
+        source: the input as it was given.
+        pieces: tokens, symbols, steps or frames, as they are shown, [T].
+        known: whether the vocabulary knows each; True where there is none.
+        truncated: pieces at the end that the model was not given.
+        answers: what is explained, as shown, [A]; for a language model the symbols that came.
+        told: of each answer how it is said in one line, such as "positive (97.3 %)", [A].
+        scores: of each answer what the influences add up to, [A].
+        unit: of scores and influences, such as "log-odds", "nats" or the series' own.
+        start: score of each answer where all pieces are replaced by the neutral one, [A].
+        influences: of each piece on each answer by integrated gradients, [A, T]; from `start` to `scores`.
+        gap: by how much they miss it, [A].
+        left_out: how much each score falls when a piece is left out, [A, T].
+        attention: where the model looked for each answer, [A, T]; None where it has no attention.
+        forming: the answer after each number of pieces; empty where it forms piece by piece anyway.
+        layers: gates, cell and hidden states.
+    """
+
+    task: str
+    source: str
+    pieces: Sequence[str]
+    known: Sequence[bool]
+    truncated: int
+    answers: Sequence[str]
+    told: Sequence[str]
+    scores: NDArray[np.float64]
+    unit: str
+    start: NDArray[np.float64]
+    influences: NDArray[np.float64]
+    gap: NDArray[np.float64]
+    left_out: NDArray[np.float64]
+    attention: NDArray[np.float64] | None
+    forming: Sequence[Forming]
+    layers: Sequence[LayerStates]
