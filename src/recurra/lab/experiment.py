@@ -50,8 +50,8 @@ class Experiment:
         heading: of its page.
         question: in a sentence.
         minutes: about how long it takes on two cores.
-        run: does it all: takes the seed, whether to be quick (under 20 seconds, to see that it works) and a function that
-            is told in a line what goes on; what it returns follows from the seed alone.
+        run: does it all: takes the seed, whether to be quick (under 20 seconds, to see that it works) and a function
+            that is told in a line what goes on; what it returns follows from the seed alone.
     """
 
     name: str
