@@ -299,7 +299,7 @@ class Forecast(Task):
 
     def load_labelled(self, source: str, **reading: Any) -> ForecastExamples:
         """Read series that are forecast from every origin that has a whole window before it, or half the series."""
-        return self.scored_examples(self._load(source, **reading))
+        return self.scored_examples(self.load(source, **reading))
 
     def scored_examples(self, series: SeriesSet) -> ForecastExamples:
         """What is to be forecast of series that are scored: all behind a whole window, or behind half the series."""
@@ -320,7 +320,7 @@ class Forecast(Task):
         drawing = {name: options[name] for name in ("draws", "seed") if name in options}
         drawn: list[SeriesForecast] = []
         for source in inputs:
-            series = self._load(source, **reading)
+            series = self.load(source, **reading)
             for found in series_forecasts(series, self.next(series, **drawing)):
                 yield forecast_lines(found)
                 if "plots" in options:
@@ -330,10 +330,17 @@ class Forecast(Task):
 
     def next(self, series: SeriesSet, **options: Any) -> Forecasts:
         """Forecast what comes after the end of each series; the options are those of :meth:`forecasts`."""
+        return self.forecasts(self.last_windows(series), **options)
+
+    def last_windows(self, series: SeriesSet) -> Windows:
+        """The last steps of each series, from which what comes after its end is forecast.
+
+        Errors are those of :meth:`recurra.data.windows.Windows.next`, and values that are no counts, where these are
+        forecast.
+        """
         model, known = self.config.model, self.known
         assert model.window is not None
-        windows = Windows.next(self._checked(series), known.scaling, known.covariates, model.window, self.horizon)
-        return self.forecasts(windows, **options)
+        return Windows.next(self._checked(series), known.scaling, known.covariates, model.window, self.horizon)
 
     def sequences(self, source: str | None, **reading: Any) -> list[list[Any]]:
         """Windows as lists: of a source, of the training data's file, or else random ones."""
@@ -361,7 +368,7 @@ class Forecast(Task):
         with torch.no_grad():
             return RecurrentCall(self.network.recurrent, *self.network.recurrent_inputs(batch))
 
-    def _load(self, source: str, delimiter: str | None = None) -> SeriesSet:
+    def load(self, source: str, delimiter: str | None = None) -> SeriesSet:
         """Read series as those of training were."""
         data = self.config.data if delimiter is None else self.config.data.model_copy(update={"delimiter": delimiter})
         return load_series(data, self.known.columns, self.known.frequency, source)
