@@ -9,14 +9,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from recurra.diagnose.layers import named_layers
 from recurra.diagnose.reading import Reading
 
 __all__ = ["Influences", "integrate", "integrate_closely"]
 
 _STEPS_AT_ONCE = 16_384
-_POINTS, _MOST_POINTS = 64, 2048
-_FEWEST_POINTS = 8
-_WORK = 4_000_000  # steps that gradients are sent back through: some seconds on one core
+_POINTS, _MOST_POINTS = 16, 2048
+_FEWEST_POINTS = 4
+_WORK = 1e11  # products with recurrent weights when gradients are sent back: some ten seconds on one core
 _CLOSE = 0.01
 _NARROWEST = 1e-6  # share of the way: float32 tells no points apart that are nearer to each other
 
@@ -61,12 +62,13 @@ def integrate_closely(reading: Reading) -> Influences:
     """The same with points where they are needed, until no gap is above 1 % of what the influences move.
 
     That is the sum of their sizes, as those for and those against an answer may all but cancel. The way is divided into
-    64 equal parts at first. On each part, too, the influences must add up to the change of the score; where they do
+    16 equal parts at first. On each part, too, the influences must add up to the change of the score; where they do
     not, it is divided in three, of which the middle one keeps its point. So a score that jumps somewhere is followed
-    there, and nowhere else. There are about 2,048 points at most, and fewer where inputs are long and answers are many,
-    8 at least, so that all takes some seconds: the gap tells what that costs.
+    there, and nowhere else. It ends when what is missed on the parts, each by its size, adds up to no more than the
+    1 %. There are about 2,048 points at most, and fewer where networks are large, inputs long and answers many, 4 at
+    least, so that all takes some ten seconds at most: the gap tells what that costs.
     """
-    affordable = min(_MOST_POINTS, _WORK // max(1, len(reading.answers) * len(reading.vectors)))
+    affordable = min(_MOST_POINTS, int(_WORK / _work(reading)))
     points = max(_FEWEST_POINTS, min(_POINTS, affordable))
     edges = np.arange(points + 1) / points
     scores = _scores(reading, edges)
@@ -76,10 +78,10 @@ def integrate_closely(reading: Reading) -> Influences:
         parts = slopes * width[:, np.newaxis, np.newaxis]  # [n, A, T]
         found = _influences(reading, parts.sum(0), ends, len(width))
         allowed = _CLOSE * np.abs(found.values).sum(1)
-        if len(width) >= affordable or (np.abs(found.gap) <= allowed).all() or not np.isfinite(found.gap).all():
+        misses = np.abs(parts.sum(2) - rise)
+        if len(width) >= affordable or (misses.sum(0) <= allowed).all() or not np.isfinite(misses).all():
             return found
-        misses = np.abs(parts.sum(2) - rise) > allowed * width[:, np.newaxis]
-        chosen = misses.any(1) & (width > _NARROWEST)
+        chosen = (misses > allowed * width[:, np.newaxis]).any(1) & (width > _NARROWEST)
         if not chosen.any():
             return found
         third = width[chosen] / 3
@@ -91,6 +93,13 @@ def integrate_closely(reading: Reading) -> Influences:
         left[chosen], width[chosen] = first + third, third
         left, width = np.concatenate([left, first, last]), np.concatenate([width, third, third])
         rise, slopes = np.concatenate([rise, before, after]), np.concatenate([slopes, new])
+
+
+def _work(reading: Reading) -> float:
+    """What a point takes: products with the weights of recurrent layers, for each answer and step."""
+    layers = {id(layer.module): layer.module for layer in named_layers(reading.network)}
+    weights = sum(each.numel() for module in layers.values() for each in module.parameters())
+    return max(1.0, float(weights) * len(reading.answers) * len(reading.vectors))
 
 
 def _influences(reading: Reading, of_steps: _Numbers, ends: _Numbers, points: int) -> Influences:

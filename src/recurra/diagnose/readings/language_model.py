@@ -17,7 +17,7 @@ from recurra.vocabulary import END, Token
 
 __all__ = ["read_language_model"]
 
-_MOST = 200  # symbols: each is an answer to explain, and no figure shows more
+_MOST = 100  # symbols: each is an answer to explain, and no figure shows more
 
 
 def read_language_model(task: ModelLanguage, given: str, options: Mapping[str, Any]) -> Reading:
@@ -25,7 +25,7 @@ def read_language_model(task: ModelLanguage, given: str, options: Mapping[str, A
 
     A score is the log-probability of the symbol given those before it: the surprise, in nats, is its negative. What
     says nothing is the zero vector. A symbol is left out by taking it out of what the later ones follow; its own score
-    does not change, as it comes too late for it. Of a text of more than 200 symbols the first 200 are read.
+    does not change, as it comes too late for it. Of a text of more than 100 symbols the first 100 are read.
     """
     text, source = first_text(given, chunks_of_inputs([given], task.config.data.text_column or "text", **options))
     require_some(len(text), given, "a text of at least one symbol")
