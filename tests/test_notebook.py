@@ -67,6 +67,6 @@ def test_it_explains_completely(cells):
 
 
 def test_a_file_of_the_reader(cells):
-    right, usual = re.findall(r"([\d.]+) %", said(cells, "OWN_FILE, TEXT"))[:2]
+    right, usual = re.findall(r": ([\d.]+) %", said(cells, "OWN_FILE, TEXT"))[:2]
     assert float(right) > float(usual) + 20
     assert "the same answers: True" in said(cells, "recurra.load")
