@@ -11,7 +11,7 @@ from torch import Tensor
 from recurra.errors import DataError
 from recurra.kernels.trace import Trace
 
-__all__ = ["Flow", "gradient_by_lag"]
+__all__ = ["Flow", "gradient_by_lag", "joined_flows"]
 
 _ANCHORS = 16  # steps at which a loss is followed back; each takes a backward pass
 
@@ -70,6 +70,25 @@ def gradient_by_lag(loss: Tensor, trace: Trace) -> Flow:
     known = counts.nonzero().flatten()
     last = int(known[-1]) + 1 if len(known) else 1
     return Flow(norms[:last] / counts[:last].clamp(min=1), counts[:last])
+
+
+def joined_flows(flows: Sequence[Flow]) -> Flow:
+    """Put the flows of one layer in several batches together.
+
+    Losses are means over batches of different size, so that each batch's norms are taken beside its own at lag 0: what
+    is joined are the relative ones, weighted by their counts, on the scale of the mean norm at lag 0. A batch in which
+    no gradient arrives counts as zeros.
+    """
+    norms, counts = torch.zeros(2, max(len(flow.counts) for flow in flows), dtype=torch.float64)
+    first = torch.stack([flow.norms[0] * flow.counts[0] for flow in flows]).sum()
+    for flow in flows:
+        norms[: len(flow.norms)] += flow.relative * flow.counts
+        counts[: len(flow.counts)] += flow.counts
+    return Flow(norms / counts.clamp(min=1) * _scale(first, norms[0]), counts)
+
+
+def _scale(wanted: Tensor, found: Tensor) -> Tensor:
+    return wanted / found if found else torch.zeros_like(found)
 
 
 def _spread(places: Sequence[int]) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 from recurra.kernels.cells import CELLS
 from recurra.kernels.trace import Trace
 
-__all__ = ["Spectrum", "lyapunov_exponents", "recurrent_spectrum"]
+__all__ = ["Growth", "Spectrum", "lyapunov_exponents", "measure_growth", "recurrent_spectrum"]
 
 _SMALLEST = 1e-7  # of a factor: below it rounding in float32 decides
 _SETTLING = 10  # steps at most, in which differences turn into the directions that grow most
@@ -39,54 +40,62 @@ def recurrent_spectrum(trace: Trace) -> Spectrum:
     return Spectrum(torch.linalg.svdvals(blocks), moduli)
 
 
-def lyapunov_exponents(traces: Sequence[Trace], count: int = 4, seed: int = 0) -> Tensor:
+class Growth(NamedTuple):
+    """How a trace scaled an orthonormal basis: the sum of the logs, [K], over so many steps of all sequences."""
+
+    logs: Tensor
+    steps: int
+
+
+def lyapunov_exponents(growths: Sequence[Growth]) -> Tensor:
     """The largest Lyapunov exponents of a layer along the trajectories that it took, in nats a step, [K].
 
     A small difference of the state grows or falls by exp of the first one a step, an area spanned by two by exp of the
-    sum of the first two, and so on. The exponents are the means of the logs by which an orthonormal basis is scaled
-    that goes through the exact derivatives of the steps and is made orthonormal again behind each by a QR
-    decomposition (Benettin, Galgani, Giorgilli, Strelcyn, Meccanica 15, 1980; for recurrent networks: Engelken, Wolf,
-    Abbott, Physical Review Research 5, 2023). It goes back through time, as gradients do: a product of matrices and
-    its transpose have the same singular values. The last ten steps of a sequence, or the last quarter of a shorter
-    one, only let the basis settle. A factor below 1e-7 counts as that: the least exponent is -16.1.
+    sum of the first two, and so on.
 
     Args:
-        traces: of a direction of a layer, one for each batch, recorded with gradients on.
-        count: how many; no more than the state has numbers.
-        seed: of the first basis.
+        growths: of a direction of a layer, one for each batch, of :func:`measure_growth`.
 
     Returns:
         Means over sequences and steps; none, [0], where no sequence has two steps.
     """
-    total, steps = torch.zeros(count, dtype=torch.float64), 0
-    for trace in traces:
-        logs, counted = _scaled(trace, count, seed)
-        total, steps = total[: len(logs)] + logs, steps + counted
-    return total / steps if steps else total[:0]
+    counted = [growth for growth in growths if growth.steps]
+    if not counted:
+        return torch.zeros(0, dtype=torch.float64)
+    return torch.stack([growth.logs for growth in counted]).sum(0) / sum(growth.steps for growth in counted)
 
 
-def _scaled(trace: Trace, count: int, seed: int) -> tuple[Tensor, int]:
-    """The sum of the logs over the steps of a trace, [K], and how many steps, of all sequences together."""
+def measure_growth(trace: Trace, count: int = 4, seed: int = 0) -> Growth:
+    """Send an orthonormal basis through the exact derivatives of the steps, and see how it is scaled.
+
+    Behind each step it is made orthonormal again by a QR decomposition (Benettin, Galgani, Giorgilli, Strelcyn,
+    Meccanica 15, 1980; for recurrent networks: Engelken, Wolf, Abbott, Physical Review Research 5, 2023). It goes back
+    through time, as gradients do: a product of matrices and its transpose have the same singular values. The last ten
+    steps of a sequence, or the last quarter of a shorter one, only let the basis settle. A factor below 1e-7 counts as
+    that: no exponent is below -16.1.
+
+    Args:
+        trace: of a direction of a layer, recorded in :func:`recurra.kernels.trace.traced` with gradients on.
+        count: K at most; no more than the state has numbers.
+        seed: of the first basis.
+    """
     times = sorted(trace.steps, reverse=not trace.backwards)  # the step that was read last comes first
     if len(times) < 2:
-        return torch.zeros(count, dtype=torch.float64), 0
+        return Growth(torch.zeros(count, dtype=torch.float64), 0)
     sizes = [part.shape[1] for part in trace.steps[times[0]].after]
-    count = min(count, sum(sizes))
-    batch = max(len(step.after[0]) for step in trace.steps.values())
+    count, batch = min(count, sum(sizes)), trace.layout.batch_sizes[0]
     chance = torch.Generator().manual_seed(seed)
     first = torch.linalg.qr(torch.randn(sum(sizes), count, generator=chance, dtype=torch.float64)).Q
     basis = first.repeat(batch, 1, 1)
-    lengths = trace.layout.sorted_lengths()[:batch]
-    settling = (lengths // 4).clamp(max=_SETTLING)
-    total, passed = torch.zeros(count, dtype=torch.float64), torch.zeros(batch, dtype=torch.int64)
-    for later, earlier in zip(times, times[1:]):
+    settling = (trace.layout.sorted_lengths()[:batch] // 4).clamp(max=_SETTLING)
+    logs, passed = torch.zeros(count, dtype=torch.float64), torch.zeros(batch, dtype=torch.int64)
+    for later, earlier in pairwise(times):
         running = min(len(trace.steps[later].after[0]), len(trace.steps[earlier].after[0]))
-        back = _sent_back(trace, later, basis[:running], sizes)
-        basis[:running], scales = torch.linalg.qr(back)
+        basis[:running], scales = torch.linalg.qr(_sent_back(trace, later, basis[:running], sizes))
         settled = passed[:running] >= settling[:running]
-        total += scales.diagonal(dim1=1, dim2=2).abs().clamp(min=_SMALLEST).log()[settled].sum(0)
+        logs += scales.diagonal(dim1=1, dim2=2).abs().clamp(min=_SMALLEST).log()[settled].sum(0)
         passed[:running] += 1
-    return total, int((passed - settling).clamp(min=0).sum())
+    return Growth(logs, int((passed - settling).clamp(min=0).sum()))
 
 
 def _sent_back(trace: Trace, time: int, basis: Tensor, sizes: Sequence[int]) -> Tensor:
