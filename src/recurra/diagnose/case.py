@@ -48,10 +48,7 @@ class Case:
 
 
 def steps(number: int) -> str:
-    """
-    >>> steps(1), steps(1200)
-    ('1 step', '1,200 steps')
-    """
+    """So many steps, as they are said: "1 step" or "1,200 steps"."""
     return f"{number:,} step{'' if number == 1 else 's'}"
 
 
