@@ -16,7 +16,8 @@ from recurra.tasks.base import Task
 __all__ = ["Size", "looking_layers", "loss_by_context"]
 
 _NEEDED = 0.01  # of the whole loss
-_PRODUCTS = 2e11  # multiplications, some ten seconds of one core: what all context lengths together may take
+_PRODUCTS = 6e10  # that all contexts together may take, some seconds
+_OF_A_GATE = 200  # products that take as long as one number of a gate, which goes through a sigmoid
 _ASIDE = ("decoder", "characters")  # a decoder has the source before it at each step; words are not spelt over tokens
 
 
@@ -46,8 +47,8 @@ def loss_by_context(task: Task, layers: Sequence[NamedLayer], batches: Sequence[
         sizes: of the batches.
     """
     among = [layer.weight_hh for layer in layers]
-    weights = sum(weight.numel() for weight in among)
-    taken, contexts = _affordable(sizes, _PRODUCTS / weights)
+    products = sum(weight.numel() + _OF_A_GATE * len(weight) for weight in among)  # of a step
+    taken, contexts = _affordable(sizes, _PRODUCTS / products)
     losses = [_mean_loss(task, batches[:taken], among, steps) for steps in contexts]
     whole = _mean_loss(task, batches[:taken], [], 1)
     near = _NEEDED * max(abs(whole), losses[0] - whole)

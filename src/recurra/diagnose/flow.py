@@ -20,7 +20,8 @@ class Flow(NamedTuple):
     """The gradient of a loss with respect to the state so many steps before.
 
     Attributes:
-        norms: by the lag, [K]: the Euclidean norm of the gradient of h, mean over sequences and steps.
+        norms: by the lag, [K]: the Euclidean norm of the gradient with respect to the state, h and an LSTM's c, mean
+            over sequences and steps. At lag 0 that is h alone, by which a layer is heard.
         counts: how many sequences and steps each is the mean of, [K].
     """
 
@@ -101,12 +102,13 @@ def _spread(places: Sequence[int]) -> list[int]:
 def _add(norms: Tensor, counts: Tensor, trace: Trace, times: Sequence[int], signal: Tensor) -> None:
     """Add, in place, what a signal at the last of some times sends back to the states at each of them."""
     last = trace.steps[times[-1]]
-    before = [trace.steps[t].after[0] for t in times[:-1]]
-    sent = torch.autograd.grad(last.after[0], before, signal, retain_graph=True, allow_unused=True) if before else ()
+    before = [trace.steps[t].after for t in times[:-1]]
+    parts = [part for state in before for part in state]
+    sent = torch.autograd.grad(last.after[0], parts, signal, retain_graph=True, materialize_grads=True) if parts else ()
+    size = len(last.after)
+    states = [torch.cat(sent[at : at + size], dim=1) for at in range(0, len(sent), size)]
     speaks = signal.norm(dim=1) != 0  # a norm that is no number is seen too
-    for lag, gradient in enumerate([signal, *reversed(sent)]):
-        if gradient is None:
-            continue
+    for lag, gradient in enumerate([signal, *reversed(states)]):
         running = speaks[: len(gradient)]
         norms[lag] += gradient[: len(running)][running].norm(dim=1).double().sum()
         counts[lag] += running.sum()

@@ -14,6 +14,7 @@ from recurra.diagnose.learnt import no_better_than, weights_as_drawn
 __all__ = ["judge"]
 
 _CLIPPED = 0.5  # of the steps of training
+_UNSOUND = {"untrained", "vanishing", "exploding", "chaotic", "saturated", "short"}
 _LEVELS = ("problem", "note", "good")
 
 
@@ -21,7 +22,7 @@ def judge(found: Diagnosis, model: SavedModel) -> list[Verdict]:
     """Judge what was measured, the problems first; there is always a verdict."""
     case = Case(found, model)
     verdicts = [verdict for rule in _RULES for verdict in rule(case)]
-    if not any(verdict.level == "problem" for verdict in verdicts):
+    if not {verdict.kind for verdict in verdicts} & _UNSOUND:
         verdicts += _sound(case)
     return sorted(verdicts, key=lambda verdict: _LEVELS.index(verdict.level))
 
@@ -47,7 +48,7 @@ def _untrained(case: Case) -> Iterator[Verdict]:
             "problem",
             f"The model is no better than its baseline '{worse.baseline}': {worse.score} {worse.own:.4g} against "
             f"{worse.theirs:.4g}. What is measured here is of a network that has learnt little.",
-            "That baseline looks at no order at all; who does not beat it has nothing to remember yet.",
+            "That baseline answers without any memory; who does not beat it has not learnt to use one.",
             "Train longer, or with another --learning-rate.",
             command,
         )
@@ -106,7 +107,7 @@ def _context(case: Case) -> Iterator[Verdict]:
     if context is None or not case.long or not context.steps:
         return
     longest, typical = context.steps[-1], median(case.found.lengths)
-    reason = "Two losses within 1 % of each other are told apart by no test of this size."
+    reason = "1 % of the loss, or of all that context gains if that is more: what changes it less changes few answers."
     if context.needed is None or (context.needed == longest and len(context.steps) > 2):
         yield Verdict(
             "context",
@@ -117,14 +118,15 @@ def _context(case: Case) -> Iterator[Verdict]:
             *_further(case, longest),
         )
     elif context.needed == 1:
+        command = case.again("feedforward", cell="feedforward")
         yield Verdict(
             "context",
             "note",
             f"It looks at no step but the present one: with a context of 1 its loss is {context.losses[0]:.4f}, with "
             f"all {context.whole:.4f}.",
             reason,
-            "If the order does not matter here, a feedforward model is as good and faster.",
-            case.again("feedforward", cell="feedforward"),
+            "If the order does not matter here, a feedforward model is as good and faster." if command else "",
+            command,
         )
     else:
         yield Verdict(
