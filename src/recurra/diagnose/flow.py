@@ -21,7 +21,9 @@ class Flow(NamedTuple):
 
     Attributes:
         norms: by the lag, [K]: the Euclidean norm of the gradient with respect to the state, h and an LSTM's c, mean
-            over sequences and steps. At lag 0 that is h alone, by which a layer is heard.
+            over sequences and steps. At lag 0 that is h alone, by which a layer is heard. Long lags have fewer
+            sequences and steps than short ones: each is taken beside lag 0 of the same ones, and told on the scale of
+            the mean at lag 0 of all.
         counts: how many sequences and steps each is the mean of, [K].
     """
 
@@ -59,18 +61,20 @@ def gradient_by_lag(loss: Tensor, trace: Trace) -> Flow:
     said = [trace.steps[t].said[0] for t in times]
     told = torch.autograd.grad(loss, said, retain_graph=True, allow_unused=True)
     speaking = [place for place, gradient in enumerate(told) if gradient is not None and bool(gradient.any())]
-    norms, counts = torch.zeros(2, len(times), dtype=torch.float64)
+    norms, firsts, counts = torch.zeros(3, len(times), dtype=torch.float64)
     for place in _spread(speaking):
         signal = told[place]
         assert signal is not None
-        _add(norms, counts, trace, times[: place + 1], signal)
+        _add(norms, firsts, counts, trace, times[: place + 1], signal)
     if not bool(norms.isfinite().all()):
         raise DataError(
             "diagnose: a gradient is no number (NaN or infinite); train again with a smaller --learning-rate"
         )
     known = counts.nonzero().flatten()
     last = int(known[-1]) + 1 if len(known) else 1
-    return Flow(norms[:last] / counts[:last].clamp(min=1), counts[:last])
+    scale = firsts[0] / counts[0].clamp(min=1)
+    relative = torch.where(firsts > 0, norms / firsts, torch.zeros_like(norms))
+    return Flow(scale * relative[:last], counts[:last])
 
 
 def joined_flows(flows: Sequence[Flow]) -> Flow:
@@ -99,8 +103,10 @@ def _spread(places: Sequence[int]) -> list[int]:
     return [places[round(number * (len(places) - 1) / (_ANCHORS - 1))] for number in range(_ANCHORS)]
 
 
-def _add(norms: Tensor, counts: Tensor, trace: Trace, times: Sequence[int], signal: Tensor) -> None:
-    """Add, in place, what a signal at the last of some times sends back to the states at each of them."""
+def _add(
+    norms: Tensor, firsts: Tensor, counts: Tensor, trace: Trace, times: Sequence[int], signal: Tensor
+) -> None:
+    """Add, in place and by lag, what a signal at the last of some times sends back, and what it is there itself."""
     last = trace.steps[times[-1]]
     before = [trace.steps[t].after for t in times[:-1]]
     parts = [part for state in before for part in state]
@@ -110,5 +116,6 @@ def _add(norms: Tensor, counts: Tensor, trace: Trace, times: Sequence[int], sign
     speaks = signal.norm(dim=1) != 0  # a norm that is no number is seen too
     for lag, gradient in enumerate([signal, *reversed(states)]):
         running = speaks[: len(gradient)]
+        firsts[lag] += signal[: len(running)][running].norm(dim=1).double().sum()
         norms[lag] += gradient[: len(running)][running].norm(dim=1).double().sum()
         counts[lag] += running.sum()
