@@ -11,7 +11,7 @@ from torch import nn
 
 from recurra.config import make_run_config
 from recurra.data import Splits, Texts
-from recurra.diagnose import saliency, token_influences
+from recurra.diagnose import integrated_gradients, token_influences
 from recurra.kernels.layout import Layout
 from recurra.tasks import Classify
 from recurra.vocabulary import UNKNOWN
@@ -127,7 +127,7 @@ def test_the_margin_and_probabilities_are_those_of_the_answer():
 def test_how_many_points_go_at_once_changes_nothing(monkeypatch):
     task = three()
     whole = token_influences(task, TEXT, steps=30)
-    monkeypatch.setattr(saliency, "_TOKENS_AT_ONCE", 13)  # two points of six tokens at a time
+    monkeypatch.setattr(integrated_gradients, "_STEPS_AT_ONCE", 13)  # two points of six tokens at a time
     pieces = token_influences(task, TEXT, steps=30)
     np.testing.assert_allclose(pieces.influences, whole.influences, atol=1e-5)
 

@@ -78,7 +78,7 @@ def rows(task: Forecast, path: Path, **options: Any) -> list[dict[str, Any]]:
 
 def ahead(task: Forecast, path: Path, **options: Any) -> Array:
     """The mean forecasts of a file of series, [series, H, C]."""
-    return task.next(task._load(str(path)), **options).mean
+    return task.next(task.load(str(path)), **options).mean
 
 
 # nothing is off by one
@@ -175,7 +175,7 @@ def test_what_comes_enters_no_forecast(options: dict[str, Any], name: str, tmp_p
         for later in (0, 7):
             after = later * (np.arange(60) >= origin)
             told = {"unique_id": [name] * 60, "y": values + after, "p": beside - after}
-            series = task._load(str(write(tmp_path / "b.csv", told)))
+            series = task.load(str(write(tmp_path / "b.csv", told)))
             windows = task.windows(ForecastExamples(series, [(origin, origin + 3)]))
             found.append(task.forecasts(windows))
         np.testing.assert_array_equal(found[0].mean, found[1].mean)
@@ -210,7 +210,7 @@ def test_scores_are_those_of_what_is_forecast_from_each_origin(options: dict[str
     training = truth[:, :64]
     deviation, unit = training.std(1), np.abs(training[:, 6:] - training[:, :-6]).mean(1)
     for origin in range(72, 78):
-        cut = task._load(str(write(tmp_path / "cut.csv", {name: v[:origin] for name, v in values.items()})))
+        cut = task.load(str(write(tmp_path / "cut.csv", {name: v[:origin] for name, v in values.items()})))
         found = task.next(cut, **draws)
         mean = np.moveaxis(found.mean, 2, 1).reshape(2, 3)
         error = truth[:, origin : origin + 3] - mean
@@ -288,7 +288,7 @@ def test_series_of_other_units_are_forecast_in_these(options: dict[str, Any], sh
     """The same but for units: 50 times as large, and moved."""
     one, two = wave(80), 50 * wave(80) + shift
     tasks = [trained(write(tmp_path / f"{n}.csv", {"y": v}), **options) for n, v in enumerate((one, two))]
-    found = [task.next(task._load(str(tmp_path / f"{n}.csv"))) for n, task in enumerate(tasks)]
+    found = [task.next(task.load(str(tmp_path / f"{n}.csv"))) for n, task in enumerate(tasks)]
     np.testing.assert_allclose(found[1].mean, 50 * found[0].mean + shift, atol=0.05)
     assert found[0].quantiles is not None
     assert found[1].quantiles is not None
@@ -328,7 +328,7 @@ def test_every_output_says_what_it_is_restored_with(output: str, decoder: str, t
     assert isinstance(task, Forecast)
     saved = read_model(tmp_path / "m")
     assert isinstance(saved.task, Forecast)
-    found, again = (each.next(each._load(str(path))) for each in (task, saved.task))
+    found, again = (each.next(each.load(str(path))) for each in (task, saved.task))
     np.testing.assert_array_equal(found.mean, again.mean)
     assert rows(task, path) == rows(saved.task, path)
     assert saved.task.known == ForecastFacts.from_json(json.loads(json.dumps(task.facts())))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Explained", "Forming", "LayerStates"]
+__all__ = ["Explained", "Forming", "LayerStates", "as_json"]
 
 
 @dataclass(frozen=True)
@@ -84,3 +85,25 @@ class Explained:
     attention: NDArray[np.float64] | None
     forming: Sequence[Forming]
     layers: Sequence[LayerStates]
+
+
+def as_json(explained: Explained) -> dict[str, Any]:
+    """All of it as JSON can hold it, by the names of the attributes; states and gates are rounded to 6 places."""
+    found = {field.name: getattr(explained, field.name) for field in fields(explained)}
+    for name in ("scores", "start", "influences", "gap", "left_out"):
+        found[name] = found[name].tolist()
+    for name in ("pieces", "known", "answers", "told"):
+        found[name] = list(found[name])
+    found["attention"] = None if explained.attention is None else explained.attention.tolist()
+    found["forming"] = [vars(one) for one in explained.forming]
+    found["layers"] = [
+        {
+            "name": layer.name,
+            "cell": layer.cell,
+            "pieces": list(layer.pieces),
+            "values": {name: np.round(part.astype(np.float64), 6).tolist() for name, part in layer.values.items()},
+            "order": layer.order.tolist(),
+        }
+        for layer in explained.layers
+    ]
+    return found

@@ -7,17 +7,18 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
+from recurra.diagnose.integrated_gradients import integrate
+from recurra.diagnose.reading import undisturbed
+from recurra.diagnose.readings.classify import read_text
+from recurra.diagnose.readings.texts import Given
 from recurra.kernels.layout import Layout
-from recurra.nn.classifier import TextClassifier
 from recurra.tasks.classify import Classify
-from recurra.vocabulary import UNKNOWN, Token
+from recurra.vocabulary import Token
 
 __all__ = ["Explanation", "token_influences"]
 
 _STEPS = 256
-_TOKENS_AT_ONCE = 16_384
 
 
 @dataclass(frozen=True)
@@ -64,56 +65,20 @@ def token_influences(task: Classify, text: str, steps: int = _STEPS) -> Explanat
     """
     found = task.vocabulary.tokens(text)
     tokens = found[: task.config.vocabulary.max_length]
-    network = task.network
-    was_training = network.training
-    network.eval()
-    try:
+    with undisturbed(task.network):
+        reading = read_text(task, Given(text, text))
+        influences = integrate(reading, steps)
         with torch.no_grad():
-            embedding = network.encoder.embedding.weight.detach()
-            vectors = embedding[torch.tensor([token.id for token in tokens], dtype=torch.int64)]  # [T, E]
-            start = embedding[UNKNOWN].expand_as(vectors)
-            logits = _logits(network, torch.stack([vectors, start], dim=1))
-        answer = int(logits[0].argmax())
-        margin, start_margin = _margins(logits.double(), answer).tolist()
-        influences = _integrate(network, vectors, start, answer, steps)
-    finally:
-        network.train(was_training)
+            vectors, layout = reading.vectors, Layout.full(len(tokens), 1)
+            probabilities = task.network.from_vectors(vectors, layout)[0].softmax(dim=-1).tolist()
     return Explanation(
         text,
         tokens,
-        influences,
-        task.classes[answer],
-        dict(zip(task.classes, logits[0].softmax(dim=-1).tolist())),
-        margin,
-        start_margin,
-        float(influences.sum()) - (margin - start_margin),
-        len(found) - len(tokens),
+        influences.values[0],
+        reading.answers[0],
+        dict(zip(task.classes, probabilities)),
+        float(influences.scores[0]),
+        float(influences.start[0]),
+        float(influences.gap[0]),
+        reading.truncated,
     )
-
-
-def _integrate(network: TextClassifier, vectors: Tensor, start: Tensor, answer: int, steps: int) -> NDArray[np.float64]:
-    """The influence of each token: its change, times the mean gradient on the straight way from start to text."""
-    mean = torch.zeros(vectors.shape, dtype=torch.float64)
-    if not len(vectors):
-        return np.zeros(0)
-    shares = (torch.arange(steps, dtype=vectors.dtype, device=vectors.device) + 0.5) / steps
-    for some in shares.split(max(1, _TOKENS_AT_ONCE // len(vectors))):
-        with torch.enable_grad():
-            points = (start.unsqueeze(1) + some.view(1, -1, 1) * (vectors - start).unsqueeze(1)).requires_grad_()
-            total = _margins(_logits(network, points), answer).sum()
-            (gradient,) = torch.autograd.grad(total, points)  # [T, points, E]
-        mean += gradient.double().sum(1).cpu() / steps
-    influences: NDArray[np.float64] = ((vectors - start).double().cpu() * mean).sum(1).numpy()
-    return influences
-
-
-def _logits(network: TextClassifier, vectors: Tensor) -> Tensor:
-    """Score texts of equal length from their embeddings [T, B, E]: logits [B, C]."""
-    time, batch, _ = vectors.shape
-    return network.from_vectors(vectors.flatten(0, 1), Layout.full(time, batch))
-
-
-def _margins(logits: Tensor, answer: int) -> Tensor:
-    """Log-odds of one class against all others, [B]."""
-    others = torch.cat([logits[:, :answer], logits[:, answer + 1 :]], dim=1)
-    return logits[:, answer] - others.logsumexp(dim=1)

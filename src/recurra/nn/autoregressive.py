@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -98,6 +98,17 @@ class AutoregressiveForecaster(Forecaster):
         if draws < 1:
             raise SettingsError(f"draws: expected at least 1, got {draws}")
         generator = torch.Generator(batch.past.device).manual_seed(seed)
+        return self._rolled(batch, draws, lambda raw, affine: self.output.sample(raw, affine, generator))
+
+    def mean_path(self, batch: WindowBatch) -> Tensor:
+        """The path on which each step is the mean of what is said of it after the means before, [B, H, C].
+
+        Of the first step that is the mean of all paths; of later ones it need not be. It can be differentiated.
+        """
+        return self._rolled(batch, 1, self.output.mean).squeeze(1)
+
+    def _rolled(self, batch: WindowBatch, draws: int, choose: Callable[[Tensor, Affine], Tensor]) -> Tensor:
+        """Paths [B, draws, H, C] whose values [B, draws, C] are chosen step by step by what is said of them."""
         affine = self.affine(batch)
         outputs, state = self._warm_up(batch, affine)
         values: list[Tensor] = []
@@ -109,7 +120,7 @@ class AutoregressiveForecaster(Forecaster):
                 data = self._read_step(affine.invert(values[-1]), batch, step)
                 outputs, state = self.recurrent.forward_packed(data, layout, state)
             raw = self._raw(outputs).unflatten(0, (-1, draws))
-            values.append(self.output.sample(raw, affine, generator))
+            values.append(choose(raw, affine))
         return torch.stack(values, 2)
 
     def recurrent_inputs(self, batch: WindowBatch) -> tuple[Tensor, Tensor]:

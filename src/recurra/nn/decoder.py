@@ -193,16 +193,16 @@ class Decoder(nn.Module):
             return self.softmax.loss(attentional, targets, smoothing)
         known = targets.masked_fill(targets >= self.softmax.vocabulary_size, UNKNOWN)
         logs = log_probabilities_of(known, self.softmax, attentional)
-        return -self._with_copies(decoded, logs, targets, layout, encoding).mean()
+        return -self.with_copies(decoded, logs, targets, layout, encoding).mean()
 
     @torch.no_grad()
     def score(self, decoded: Decoded, targets: Tensor, layout: Layout, encoding: Encoding) -> Tensor:
         """The log-probability of packed targets, [N], without gradient."""
         known = targets.masked_fill(targets >= self.softmax.vocabulary_size, UNKNOWN)
         logs = self.softmax.token_log_probabilities(decoded.attentional, known)
-        return logs if self.gate is None else self._with_copies(decoded, logs, targets, layout, encoding)
+        return logs if self.gate is None else self.with_copies(decoded, logs, targets, layout, encoding)
 
-    def _with_copies(
+    def with_copies(
         self, decoded: Decoded, logs: Tensor, targets: Tensor, layout: Layout, encoding: Encoding
     ) -> Tensor:
         """The log-probabilities of packed targets, [N], from those that the vocabulary gives them."""

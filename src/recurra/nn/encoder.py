@@ -182,6 +182,13 @@ class VectorEncoder(nn.Module):
             return layout.unsort(self._encode_recurrent(vectors, layout), 0)
         return layout.unsort(cast(Tensor, self.feedforward(self.pooling(vectors, layout))), 0)
 
+    def attention(self, vectors: Tensor, layout: Layout) -> Tensor | None:
+        """The share of each step in what packed vectors [N, I] are pooled to, [B, T]; None without attention."""
+        if self.pooling.kind != "attention":
+            return None
+        outputs = vectors if self.recurrent is None else self.recurrent.forward_packed(vectors, layout)[0]
+        return layout.unsort(self.pooling.weights(outputs, layout).squeeze(2), 1).t()
+
     def _encode_recurrent(self, vectors: Tensor, layout: Layout) -> Tensor:
         assert self.recurrent is not None
         outputs, state = self.recurrent.forward_packed(vectors, layout)

@@ -52,14 +52,16 @@ class Pooling(nn.Module):
         if self.kind == "mean":
             summed = layout.unpack_sorted(outputs).sum(0)
             return summed / lengths.clamp(min=1).unsqueeze(1)
-        beyond = (torch.arange(time, device=outputs.device).unsqueeze(1) >= lengths).unsqueeze(2)  # [T, B, 1]
         if self.kind == "attention":
-            return self._attend(outputs, layout, beyond)
+            return (self.weights(outputs, layout) * layout.unpack_sorted(outputs)).sum(0)
+        beyond = (torch.arange(time, device=outputs.device).unsqueeze(1) >= lengths).unsqueeze(2)  # [T, B, 1]
         largest = layout.unpack_sorted(outputs).masked_fill(beyond, -torch.inf).max(dim=0).values
         return largest.masked_fill((lengths == 0).unsqueeze(1), 0.0)
 
-    def _attend(self, outputs: Tensor, layout: Layout, beyond: Tensor) -> Tensor:
-        scores = self.score(torch.tanh(self.hidden(outputs)))  # [N, 1]
+    def weights(self, outputs: Tensor, layout: Layout) -> Tensor:
+        """How much of its attention each sequence gives to each step, [T, B, 1] in sorted order, of outputs [N, F]."""
+        scores: Tensor = self.score(torch.tanh(self.hidden(outputs)))  # [N, 1]
+        lengths = layout.sorted_lengths().to(outputs.device)
+        beyond = (torch.arange(len(layout.batch_sizes), device=outputs.device).unsqueeze(1) >= lengths).unsqueeze(2)
         lowest = torch.finfo(scores.dtype).min  # not -inf, which would make a sequence of length zero NaN
-        weights = layout.unpack_sorted(scores).masked_fill(beyond, lowest).softmax(dim=0).masked_fill(beyond, 0.0)
-        return (weights * layout.unpack_sorted(outputs)).sum(0)
+        return layout.unpack_sorted(scores).masked_fill(beyond, lowest).softmax(dim=0).masked_fill(beyond, 0.0)

@@ -89,7 +89,10 @@ class TaggerNetwork(nn.Module):
             ShapeError: a batch with characters where the network reads none, or the other way round.
         """
         layout = Layout.from_lengths(batch.lengths)
-        vectors = self.embed(batch, layout)
+        return self.from_vectors(self.embed(batch, layout), layout), layout
+
+    def from_vectors(self, vectors: Tensor, layout: Layout) -> Tensor:
+        """The emissions [N, K], packed, from what stands for each token, [N, I], packed."""
         if self.recurrent is not None:
             outputs, _ = self.recurrent.forward_packed(vectors, layout)
         else:
@@ -97,7 +100,7 @@ class TaggerNetwork(nn.Module):
             outputs = self._drop(vectors, layout)
             for layer in self.feedforward:
                 outputs = self._drop(torch.relu(layer(outputs)), layout)
-        return cast(Tensor, self.output(outputs)), layout
+        return cast(Tensor, self.output(outputs))
 
     def loss(self, emissions: Tensor, layout: Layout, labels: Tensor) -> Tensor:
         """-log p of the labels, per token: of each by itself, or of each sequence as a whole; 0 without tokens.

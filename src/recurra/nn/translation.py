@@ -87,12 +87,24 @@ class TranslationNetwork(nn.Module):
         """The sources encoded, the targets packed, and what the decoder makes of them."""
         encoding = self.encode(batch.sources, batch.source_lengths, batch.copies, batch.extra)
         layout = Layout.from_lengths(batch.lengths)
-        begun = torch.cat([batch.targets.new_full((len(batch.targets), 1), END), batch.targets[:, :-1]], 1)
-        ids = layout.pack(begun, batch_first=True)
         targets = layout.pack(batch.targets, batch_first=True)
+        return encoding, layout, targets, self.decode(batch.targets, layout, encoding, sampling)
+
+    def decode(self, targets: Tensor, layout: Layout, encoding: Encoding, sampling: float = 0.0) -> Decoded:
+        """What the decoder makes of the symbols before each of some targets, which are given to it.
+
+        Args:
+            targets: [B, T], padded at the end.
+            layout: how they are arranged.
+            encoding: of the sources.
+            sampling: share of the symbols that the decoder reads from itself.
+        """
+        begun = torch.cat([targets.new_full((len(targets), 1), END), targets[:, :-1]], 1)
+        ids = layout.pack(begun, batch_first=True)
         if self.decoder.input_feeding or sampling:
-            return encoding, layout, targets, decode_by_steps(self.decoder, ids, layout, encoding, sampling)
-        return encoding, layout, targets, self.decoder(ids, layout, encoding)
+            return decode_by_steps(self.decoder, ids, layout, encoding, sampling)
+        decoded: Decoded = self.decoder(ids, layout, encoding)
+        return decoded
 
     def encode(self, values: Tensor, lengths: Tensor, copies: Tensor | None = None, extra: int = 0) -> Encoding:
         """Read sources.
@@ -111,11 +123,33 @@ class TranslationNetwork(nn.Module):
             expected = f"{list(values.shape)} as values" if copying else "None, as this network does not copy"
             raise ShapeError(f"copies: expected {expected}, got {None if copies is None else list(copies.shape)}")
         layout = Layout.from_lengths(lengths)
-        outputs, state = self.encoder(self.embed_sources(layout.pack(values, batch_first=True)), layout)
+        vectors = self.embed_sources(layout.pack(values, batch_first=True))
+        return self.encode_vectors(vectors, layout, values.shape[1], lengths, copies, extra)
+
+    def encode_vectors(
+        self,
+        vectors: Tensor,
+        layout: Layout,
+        size: int,
+        lengths: Tensor,
+        copies: Tensor | None = None,
+        extra: int = 0,
+    ) -> Encoding:
+        """Read sources by what the encoder reads of their symbols.
+
+        Args:
+            vectors: [N, E], packed.
+            layout: how they are arranged.
+            size: S.
+            lengths: [B].
+            copies: as of :meth:`encode`.
+            extra: likewise.
+        """
+        outputs, state = self.encoder(vectors, layout)
         attention = self.decoder.attention
         if attention is None:
             return Encoding(None, state, None, 0)
-        memory = attention.prepare(layout.unpack(outputs, values.shape[1], batch_first=True), lengths)
+        memory = attention.prepare(layout.unpack(outputs, size, batch_first=True), lengths)
         if copies is not None:
             copies = copies.masked_fill(~memory.mask, PADDING)
         return Encoding(memory, state, copies, extra)

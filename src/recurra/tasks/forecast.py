@@ -27,7 +27,8 @@ from recurra.nn.autoregressive import AutoregressiveForecaster, make_forecaster
 from recurra.nn.forecasting import DirectForecaster
 from recurra.nn.outputs import LEVELS
 from recurra.tables import ScoreTable
-from recurra.tasks.base import Loss, RecurrentCall, Start, Task, Validation
+from recurra.tasks.base import Loss, Start, Task, Validation
+from recurra.tasks.examined import RecurrentCall, drawn_groups
 from recurra.tasks.forecast_facts import ForecastFacts, learn_facts, resolved_config
 from recurra.tasks.forecast_lines import Forecasts, SeriesForecast, forecast_lines, series_forecasts
 from recurra.tasks.forecast_outcomes import linear_pairs, outcomes
@@ -299,7 +300,19 @@ class Forecast(Task):
 
     def load_labelled(self, source: str, **reading: Any) -> ForecastExamples:
         """Read series that are forecast from every origin that has a whole window before it, or half the series."""
-        return self.scored_examples(self._load(source, **reading))
+        return self.scored_examples(self.load(source, **reading))
+
+    def own_examples(self, most: int) -> ForecastExamples:
+        """The validation part of the run's series."""
+        series = self._load(self.config.data.data)
+        return ForecastExamples(
+            series, [(each.train, each.valid) for each in divide(series, self.config.data, self.horizon)]
+        )
+
+    def grouped(self, examples: ForecastExamples, most: int) -> list[WindowBatch]:
+        """Windows from origins evenly spaced, in batches."""
+        windows = self.windows(examples, most=most)
+        return [windows.batch(group) for group in drawn_groups(windows.lengths, most)]
 
     def scored_examples(self, series: SeriesSet) -> ForecastExamples:
         """What is to be forecast of series that are scored: all behind a whole window, or behind half the series."""
@@ -320,7 +333,7 @@ class Forecast(Task):
         drawing = {name: options[name] for name in ("draws", "seed") if name in options}
         drawn: list[SeriesForecast] = []
         for source in inputs:
-            series = self._load(source, **reading)
+            series = self.load(source, **reading)
             for found in series_forecasts(series, self.next(series, **drawing)):
                 yield forecast_lines(found)
                 if "plots" in options:
@@ -330,10 +343,17 @@ class Forecast(Task):
 
     def next(self, series: SeriesSet, **options: Any) -> Forecasts:
         """Forecast what comes after the end of each series; the options are those of :meth:`forecasts`."""
+        return self.forecasts(self.last_windows(series), **options)
+
+    def last_windows(self, series: SeriesSet) -> Windows:
+        """The last steps of each series, from which what comes after its end is forecast.
+
+        Errors are those of :meth:`recurra.data.windows.Windows.next`, and values that are no counts, where these are
+        forecast.
+        """
         model, known = self.config.model, self.known
         assert model.window is not None
-        windows = Windows.next(self._checked(series), known.scaling, known.covariates, model.window, self.horizon)
-        return self.forecasts(windows, **options)
+        return Windows.next(self._checked(series), known.scaling, known.covariates, model.window, self.horizon)
 
     def sequences(self, source: str | None, **reading: Any) -> list[list[Any]]:
         """Windows as lists: of a source, of the training data's file, or else random ones."""
@@ -361,7 +381,7 @@ class Forecast(Task):
         with torch.no_grad():
             return RecurrentCall(self.network.recurrent, *self.network.recurrent_inputs(batch))
 
-    def _load(self, source: str, delimiter: str | None = None) -> SeriesSet:
+    def load(self, source: str, delimiter: str | None = None) -> SeriesSet:
         """Read series as those of training were."""
         data = self.config.data if delimiter is None else self.config.data.model_copy(update={"delimiter": delimiter})
         return load_series(data, self.known.columns, self.known.frequency, source)

@@ -24,7 +24,8 @@ from recurra.tables import ScoreTable
 from recurra.tagging_baselines import TaggingBaselines
 from recurra.tagging_scores import tagging_gain, tagging_score, tagging_scores
 from recurra.tagging_tables import tagging_remarks, tagging_tables
-from recurra.tasks.base import Loss, OtherEnd, RecurrentCall, Start, Task, Validation, started_config
+from recurra.tasks.base import Loss, Start, Task, Validation, started_config
+from recurra.tasks.examined import OtherEnd, RecurrentCall, drawn_groups
 from recurra.tasks.tag_answers import answers
 from recurra.tasks.tag_facts import TagData, TagFacts, learn_tags, require_words
 from recurra.tasks.tried import own_data
@@ -236,6 +237,14 @@ class Tag(Task):
         told = reading_like(source, self.config.data, self.known.format, reading)
         return self.encode(self.in_known_tags(load_tagged(source, labels="required", **told)))
 
+    def own_examples(self, most: int) -> EncodedSentences:
+        """The validation sentences of the run."""
+        return self.encode(self.in_known_tags(load_tag_splits(self.config.data, self.config.train.seed).valid))
+
+    def grouped(self, examples: EncodedSentences, most: int) -> list[TokenBatch]:
+        """Some of the sentences in batches."""
+        return [examples.batch(group) for group in drawn_groups(examples.lengths, most)]
+
     def in_known_tags(self, sentences: TaggedSentences) -> TaggedSentences:
         """Return the sentences in the model's scheme.
 
@@ -248,9 +257,10 @@ class Tag(Task):
 
     def predict(self, inputs: Sequence[str], **options: Any) -> Iterator[str]:
         """Write files again with tags and confidences; answer texts, divided into words, in JSON lines."""
-        return answers(self.tag, self._unlabelled, inputs, options)
+        return answers(self.tag, self.load_unlabelled, inputs, options)
 
-    def _unlabelled(self, source: str, reading: Mapping[str, Any]) -> TaggedSentences:
+    def load_unlabelled(self, source: str, reading: Mapping[str, Any]) -> TaggedSentences:
+        """Open sentences; those of the form of the training file by its columns."""
         told = reading_like(source, self.config.data, self.known.format, reading)
         return load_tagged(source, labels="no", **told)
 
@@ -260,12 +270,12 @@ class Tag(Task):
         if found is None:
             symbols = self.vocabulary.symbols()
             return [[symbols[id_] for id_ in ids] for ids in random_sequences(len(symbols), 64)]
-        return [sentence.tokens for sentence in self._unlabelled(found, reading)]
+        return [sentence.tokens for sentence in self.load_unlabelled(found, reading)]
 
     def responses(self, sequences: Sequence[list[str]], padding: int = 0) -> list[Tensor]:
         """The probability of each tag of each token, [T, K] for each sentence."""
         with torch.inference_mode():
-            batch = padded_further(self._batch(sequences), padding, len(self.vocabulary))
+            batch = padded_further(self.batch_of(sequences), padding, len(self.vocabulary))
             emissions, layout = self.network(batch)
             found = self.network.probabilities(emissions, layout)
             rows = layout.unpack(found, max(map(len, sequences), default=0), batch_first=True)
@@ -275,7 +285,7 @@ class Tag(Task):
         """The recurrent layers and what they read: embeddings and, if there are any, characters."""
         if self.network.recurrent is None:
             return None
-        batch = self._batch(sequences)
+        batch = self.batch_of(sequences)
         layout = Layout.from_lengths(batch.lengths)
         inputs = layout.unpack(self.network.embed(batch, layout).detach(), batch.values.shape[1], batch_first=True)
         return RecurrentCall(self.network.recurrent, inputs, batch.lengths)
@@ -287,7 +297,8 @@ class Tag(Task):
             return None
         return OtherEnd([*sequence[:kept], *reversed(sequence[kept:])], kept)
 
-    def _batch(self, sequences: Sequence[list[str]]) -> TokenBatch:
+    def batch_of(self, sequences: Sequence[Sequence[str]]) -> TokenBatch:
+        """Put the words of sentences side by side."""
         chunk = [Sentence(list(words), None, 0) for words in sequences]
         return self._encoded(number_sentences([chunk])).batch(np.arange(len(chunk)))
 

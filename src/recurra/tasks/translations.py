@@ -43,6 +43,7 @@ class Translation(NamedTuple):
         source_tokens: the S symbols of the source as text.
         alignment: [T, S], how much of the attention each symbol gave to each of the source; None without attention.
         capped: whether it was cut at the most symbols allowed.
+        ids: of its T symbols, as the network knows them.
     """
 
     text: str
@@ -52,6 +53,7 @@ class Translation(NamedTuple):
     source_tokens: list[str]
     alignment: NDArray[np.float32] | None
     capped: bool
+    ids: Sequence[int] = ()
 
 
 class Writer(NamedTuple):
@@ -88,7 +90,16 @@ class Writer(NamedTuple):
             tokens.append(symbol_text(self.vocabulary, self.tokens, id_) if other is None else other)
             pieces.append(stream.write(id_) if other is None else stream.write_symbol(other))
         text = "".join([*pieces, stream.end()]).replace("\n", " ").strip()
-        return Translation(text, found.score, found.log_probability, tokens, source_tokens, alignment, found.capped)
+        return Translation(
+            text,
+            found.score,
+            found.log_probability,
+            tokens,
+            source_tokens,
+            alignment,
+            found.capped,
+            found.ids,
+        )
 
 
 class _EncodedSentences:

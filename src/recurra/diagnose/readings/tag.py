@@ -1,0 +1,87 @@
+"""How a tagger reads a sentence, and the log-odds of the tag of each token."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from recurra.data.tagged_load import is_tagged_file
+from recurra.diagnose.reading import Reading, log_odds, percent, require_some
+from recurra.diagnose.readings.texts import first_text
+from recurra.errors import DataError, SettingsError
+from recurra.inputs import is_file, lines_of_inputs
+from recurra.kernels.layout import Layout
+from recurra.nn.tagger import TaggerNetwork
+from recurra.tasks.tag import Tag
+from recurra.vocabulary import UNKNOWN, split_words
+
+__all__ = ["read_tag"]
+
+
+def read_tag(task: Tag, given: str, options: Mapping[str, Any]) -> Reading:
+    """Read a sentence: a text, divided into words, or the first of a file.
+
+    What says nothing is the unknown symbol, spelt with no character. A token is left out by reading that in its place,
+    as each keeps its tag. With a CRF the scores are those of the network alone, before the CRF weighs which tags follow
+    one another; the tags, and how sure each is, are the CRF's.
+    """
+    words, source = _sentence(task, given, options)
+    require_some(len(words), given, "a sentence of at least one token")
+    network, batch = task.network, task.batch_of([words])
+    device = next(network.parameters()).device
+    with torch.no_grad():
+        layout = Layout.full(len(words), 1)
+        vectors = network.embed(batch.to(device), layout)
+        chosen, sure = network.answer(network.from_vectors(vectors, layout), layout)
+        start = _nothing(network, device).expand(len(words), -1)
+    tags = [task.known.tags[number] for number in chosen.tolist()]
+
+    def scores(variants: Tensor, kept: Tensor) -> Tensor:
+        layout = Layout.full(variants.shape[1], len(variants))
+        emissions = network.from_vectors(variants.transpose(0, 1).flatten(0, 1), layout).double()
+        of_tokens = emissions.unflatten(0, variants.shape[1::-1]).transpose(0, 1)  # [B, T, K]
+        return log_odds(of_tokens, chosen.expand(len(variants), -1))
+
+    return Reading(
+        source=source,
+        pieces=words,
+        known=(batch.values[0] != UNKNOWN).tolist(),
+        truncated=0,
+        network=network,
+        vectors=vectors,
+        start=start,
+        piece_of=np.arange(len(words)),
+        removable=False,
+        scores=scores,
+        answers=tags,
+        told=[f"{word}: {tag} ({percent(each)})" for word, tag, each in zip(words, tags, sure.tolist())],
+        unit="log-odds" if network.crf is None else "log-odds before the CRF",
+        read_at=lambda name, steps: words,
+    )
+
+
+def _sentence(task: Tag, given: str, options: Mapping[str, Any]) -> tuple[list[str], str]:
+    """The words of the first sentence that has some, and what it is called."""
+    if given != "-" and (is_file(given) or is_tagged_file(given)):
+        for chunk in task.load_unlabelled(given, options).chunks():
+            for sentence in chunk:
+                if sentence.tokens:
+                    return sentence.tokens, f"the first sentence of {given}"
+        raise DataError(f"{given}: expected a sentence to explain, found none")
+    for name, value in options.items():
+        raise SettingsError(f"option '{name}' ({value}) would have no effect: no file is read")
+    text, source = first_text(given, lines_of_inputs([given]))
+    return split_words(text), source
+
+
+def _nothing(network: TaggerNetwork, device: torch.device) -> Tensor:
+    """What stands for an unknown word of no character, [I]."""
+    vector = network.embedding.weight[UNKNOWN].detach()
+    if network.characters is None:
+        return vector
+    spelt = network.characters(torch.zeros(1, 1, dtype=torch.int64, device=device), torch.zeros(1, dtype=torch.int64))
+    return torch.cat([vector, spelt[0]])
