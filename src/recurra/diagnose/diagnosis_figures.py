@@ -68,13 +68,18 @@ def context_figure(context: Context) -> str | None:
         figure, axes = new_axes(WIDTH, 3.2)
         style = STYLES["lstm"]
         axes.plot(context.steps, context.losses, color=style.light, marker=style.marker, linewidth=2, markersize=5)
-        axes.axhline(context.whole, color=STYLES["baseline"].light, linewidth=1.2, linestyle=(0, (4, 3)))
-        axes.annotate(
-            "from the beginning", (1, context.whole), (0, 4), ("axes fraction", "data"), "offset points", ha="right"
-        )
+        axes.axhline(context.whole, color=INK, **DASHED, label="from the beginning")
         if context.needed is not None:
             at = list(context.steps).index(context.needed)
-            axes.plot([context.needed], [context.losses[at]], "o", color=style.light, markersize=13, fillstyle="none")
+            axes.plot(
+                [context.needed],
+                [context.losses[at]],
+                "o",
+                color=style.light,
+                markersize=13,
+                fillstyle="none",
+                label="enough",
+            )
         axes.set_xscale("log", base=2)
         ticks = _thinned(list(context.steps), 8)
         axes.xaxis.set_major_locator(FixedLocator(ticks))
@@ -83,6 +88,7 @@ def context_figure(context: Context) -> str | None:
         axes.set_xlabel("steps that a layer may look back")
         axes.set_ylabel("mean loss (nats)")
         axes.margins(y=0.15)
+        add_legend(figure, axes)
         return to_svg(figure, "Mean loss by how many steps back the recurrent layers may look")
 
 

@@ -159,19 +159,13 @@ def _weights(found: Diagnosis, figures: _Figures) -> str:
         "what was read; right of zero it grows, and with it the gradient.",
         "No Lyapunov exponent was found.",
     )
-    singular = "".join(
-        f"<div><h3>{escape(layer.name)}</h3>"
-        + _figure(
-            figures,
-            f"weights-{number}.svg",
-            "By how much each gate's recurrent weights stretch a state at most, direction by direction. In a simple "
-            "cell, values all below 1 make gradients vanish; in a gated cell the gates have the last word.",
-            "The recurrent weights are no numbers.",
-        )
-        + "</div>"
-        for number, layer in enumerate(found.layers, 1)
+    singular = _each_layer(found, figures, "weights", "the recurrent weights are no numbers")
+    read = (
+        "By how much each gate's recurrent weights stretch a state at most, direction by direction, is told by their "
+        "singular values. In a simple cell, values all below 1 make gradients vanish; in a gated cell the gates have "
+        "the last word."
     )
-    return section("weights", "Recurrent weights", f'{exponents}<div class="two">{singular}</div>')
+    return section("weights", "Recurrent weights", f"{exponents}<h3>Singular values</h3><p>{read}</p>{singular}")
 
 
 def _gates(found: Diagnosis, figures: _Figures) -> str:
@@ -183,20 +177,12 @@ def _gates(found: Diagnosis, figures: _Figures) -> str:
         "forgets.",
         "No half-life: the cells have no gate that keeps the state, or it never closes.",
     )
-    scatter = "".join(
-        f"<div><h3>{escape(layer.name)}</h3>"
-        + _figure(
-            figures,
-            f"gates-{number}.svg",
-            "A point for each unit and gate. At the right, gates that are nearly always open; at the top, nearly "
-            "always closed; near the dashed line, gates that switch between both; at the bottom left, gates that stay "
-            "between.",
-            "This cell has no gates.",
-        )
-        + "</div>"
-        for number, layer in enumerate(found.layers, 1)
+    scatter = _each_layer(found, figures, "gates", "this cell has no gates")
+    read = (
+        "A point for each unit and gate. At the right, gates that are nearly always open; at the top, nearly always "
+        "closed; near the dashed line, gates that switch between both; at the bottom left, gates that stay between."
     )
-    return section("gates", "Gates", f'{half_life}<div class="two">{scatter}</div>')
+    return section("gates", "Gates", f"{half_life}<h3>Open and closed</h3><p>{read}</p>{scatter}")
 
 
 def _states(figures: _Figures) -> str:
@@ -219,6 +205,15 @@ def _training(figures: _Figures) -> str:
         "The history of this model does not tell how often the gradient was clipped.",
     )
     return section("training", "Clipping in training", clipped)
+
+
+def _each_layer(found: Diagnosis, figures: _Figures, name: str, otherwise: str) -> str:
+    """The figures of all layers, of which one may stand beside another."""
+    drawn = []
+    for number, layer in enumerate(found.layers, 1):
+        told = escape(layer.name)
+        drawn.append(f"<div>{_figure(figures, f'{name}-{number}.svg', told, f'{told}: {otherwise}.')}</div>")
+    return f'<div class="two">{"".join(drawn)}</div>'
 
 
 def _figure(figures: _Figures, name: str, caption: str, otherwise: str) -> str:

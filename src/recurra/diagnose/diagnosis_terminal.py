@@ -43,14 +43,14 @@ def print_diagnosis(found: Diagnosis, console: Console) -> None:
     _say(console, _LEGEND, "dim")
     if found.context is not None and found.context.steps:
         console.print()
-        bars = [("█" * round(_BAR * share)).ljust(_BAR) for share in excess(found.context)]
+        bars = [("█" * round(_BAR * share)).ljust(_BAR, "·") for share in excess(found.context)]
         rows: list[tuple[str, ...]] = [
             (f"{steps:,}", f"{loss:.4f}", f"{loss - found.context.whole:+.4f}", bar)
             for steps, loss, bar in zip(found.context.steps, found.context.losses, bars)
         ]
         rows.append(("from the beginning", f"{found.context.whole:.4f}", "", ""))
         title = f"Mean loss by how many {found.unit} back the layers may look"
-        print_table(console, ScoreTable(title, (found.unit, "nats", "above the last", ""), rows))
+        print_table(console, ScoreTable(title, (found.unit, "nats", "more", ""), rows))
         _say(console, context_sentence(found.context, found.unit))
     if found.clipped:
         shares = ", ".join(f"{100 * share:.0f}" for share in found.clipped)

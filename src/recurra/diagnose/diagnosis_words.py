@@ -21,12 +21,11 @@ def measured_sentence(found: Diagnosis) -> str:
     lengths = np.array(found.lengths)
     many = "1 sequence" if len(lengths) == 1 else f"{len(lengths):,} sequences"
     shortest, longest = int(lengths.min()), int(lengths.max())
-    long = (
-        f"{shortest:,}"
-        if shortest == longest
-        else f"{shortest:,} to {longest:,}, by the median {np.median(lengths):g},"
+    if shortest == longest:
+        return f"Measured on {many} of {found.data}: {longest:,} {found.unit} each."
+    return (
+        f"Measured on {many} of {found.data}: {shortest:,} to {longest:,} {found.unit}, median {np.median(lengths):g}."
     )
-    return f"Measured on {many} of {found.data}, {long} {found.unit} long."
 
 
 def no_layers_sentence(found: Diagnosis) -> str:

@@ -67,7 +67,7 @@ def exponents_figure(layers: Sequence[LayerDiagnosis]) -> str | None:
         axes.axvline(0, color=INK, **DASHED)
         axes.set_yticks(range(len(found)), list(found))
         axes.set_ylim(len(found) - 0.5, -0.5)
-        axes.set_xlabel("nats a step: below zero a difference dies out")
+        axes.set_xlabel("nats a step")
         axes.grid(visible=False, axis="y")
         axes.tick_params(axis="y", length=0)
         return to_svg(figure, "The largest Lyapunov exponents of each layer")

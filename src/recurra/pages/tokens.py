@@ -8,7 +8,7 @@ from html import escape
 import numpy as np
 from numpy.typing import ArrayLike
 
-__all__ = ["TOKEN_LEGEND", "between", "influence_tokens", "seen", "shaded_token", "signed"]
+__all__ = ["TOKEN_LEGEND", "gaps", "influence_tokens", "seen", "shaded_token", "signed"]
 
 TOKEN_LEGEND = (
     '<p class="legend"><span class="token for" style="--a:.7"><span>blue, solid line, +</span></span> speaks for the '
@@ -39,17 +39,20 @@ def seen(piece: str) -> str:
     return piece.translate(_SIGNS)
 
 
-def between(text: str, pieces: Sequence[str]) -> list[str] | None:
-    """What stands in a text before each of its T pieces and behind the last, T + 1; None where one is not in it.
+def gaps(text: str, pieces: Sequence[str]) -> list[str]:
+    """What stands in a text before each of its T pieces and behind the last, T + 1.
 
-    >>> between("a film, again", ["a", "film", "again"])
-    ['', ' ', ', ', '']
+    Where a piece is not found in it, a space stands between all, or nothing where a piece has a space of its own.
+
+    >>> gaps("a film, again", ["a", "film", "again"]), gaps("", ["a", "film"])
+    (['', ' ', ', ', ''], ['', ' ', ''])
     """
     found, position = [], 0
     for piece in pieces:
         start = text.find(piece, position)
         if start < 0:
-            return None
+            gap = "" if any(piece[:1].isspace() or piece[-1:].isspace() for piece in pieces) else " "
+            return ["", *([gap] * (len(pieces) - 1)), ""]
         found.append(text[position:start])
         position = start + len(piece)
     return [*found, text[position:]]
@@ -66,9 +69,9 @@ def influence_tokens(text: str, pieces: Sequence[str], influences: ArrayLike, kn
     """
     values = np.asarray(influences, dtype=float)
     largest = float(np.abs(values).max(initial=0.0)) or 1.0
-    gaps = between(text, pieces) or ["", *([" "] * (len(pieces) - 1)), ""]
+    between = gaps(text, pieces)
     written = []
-    for gap, piece, value, is_known in zip(gaps, pieces, values.tolist(), known):
+    for gap, piece, value, is_known in zip(between, pieces, values.tolist(), known):
         side = ("for" if value > 0 else "against") if is_known else "unknown"
         number = signed(value) if is_known else "?"
         name = escape(piece)
@@ -76,7 +79,7 @@ def influence_tokens(text: str, pieces: Sequence[str], influences: ArrayLike, kn
             f'{escape(gap)}<span class="token {side}" style="--a:{abs(value) / largest:.2f}" '
             f'title="{name}: {number}, {_SAYS[side]}"><span>{name}</span><small>{number}</small></span>'
         )
-    return "".join([*written, escape(gaps[-1])])
+    return "".join([*written, escape(between[-1])])
 
 
 def shaded_token(piece: str, share: float, style: str, says: str) -> str:

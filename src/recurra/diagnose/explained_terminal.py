@@ -1,0 +1,183 @@
+"""An explanation on a terminal: coloured text, tables of influences, and the states of some units as lines of bars."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.markup import escape
+from rich.text import Text
+
+from recurra.diagnose.explained import Explained
+from recurra.diagnose.explained_words import (
+    changes,
+    completeness,
+    is_language,
+    is_text,
+    number,
+    of_interest,
+    spark,
+    states_of_unit,
+    strongest,
+    surprises,
+)
+from recurra.pages.tokens import gaps, seen
+from recurra.show import print_table
+from recurra.tables import ScoreTable
+
+__all__ = ["print_explained"]
+
+_WEAK, _MIDDLE, _STRONG = 0.1, 0.4, 0.75  # shares of the largest influence: below the first there is no colour
+_STYLES = {
+    True: ("blue", "black on bright_blue", "bold black on bright_blue"),
+    False: ("yellow underline", "black on yellow underline", "bold black on yellow underline"),
+}
+_ROWS, _LINES, _UNITS, _STEPS, _CHANGES = 40, 20, 5, 60, 12
+_WIDE = 6  # answers whose influences stand beside each other
+_SURPRISING = (2, 6, 10)  # bits
+
+
+def print_explained(found: Explained, console: Console) -> None:
+    """Print what moved each answer, how it formed, and what the most active units did."""
+    _say(console, f"{found.task}: {seen_short(found.source, 300)}")
+    for told in found.told[: _LINES if not is_language(found) else 0]:
+        console.print(escape(told), style="bold", soft_wrap=True, highlight=False)
+    if found.truncated:
+        _say(
+            console,
+            f"{found.truncated:,} pieces at the end were not given to the model: its longest input was reached.",
+        )
+    if not found.pieces or not len(found.answers):
+        _say(console, "There is nothing to explain: the model read no piece, or gave no answer.")
+        return
+    if is_language(found):
+        _print_surprise(found, console)
+    console.print()
+    if len(found.answers) == 1:
+        _print_one(found, console)
+    else:
+        _print_several(found, console)
+    console.print()
+    _say(console, completeness(found))
+    _print_forming(found, console)
+    _print_units(found, console)
+
+
+def seen_short(text: str, most: int) -> str:
+    """A text on one line, its end left out where it is long."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else f"{line[: most - 1]}…"
+
+
+def _print_one(found: Explained, console: Console) -> None:
+    values = found.influences[0]
+    if is_text(found):
+        console.print(_coloured(found, values), soft_wrap=True)
+        _say(
+            console,
+            "blue: for the answer · yellow, underlined: against it · [in brackets]: unknown to the model",
+            "dim",
+        )
+    else:
+        largest = float(np.abs(values).max(initial=0.0)) or 1.0
+        signs = "".join("+" if value > 0 else "-" if value < 0 else " " for value in values)
+        _say(console, f"influence  {spark(np.abs(values), 0.0, largest)}")
+        _say(console, f"sign       {signs}")
+    columns = ["piece", "influence", "left out"]
+    attention = None if found.attention is None else found.attention[0]
+    kept = sorted(strongest(values, _ROWS)) if len(values) > _ROWS else list(range(len(values)))
+    rows = []
+    for place in kept:
+        row = [seen(found.pieces[place]), number(values[place]), number(found.left_out[0, place])]
+        rows.append((*row, *([] if attention is None else [f"{attention[place]:.3f}"])))
+    chosen = "" if len(kept) == len(values) else f", the {len(kept)} strongest of {len(values):,} (--json has all)"
+    names = tuple(columns if attention is None else [*columns, "attention"])
+    print_table(console, ScoreTable(f"Influence on {found.answers[0]} ({found.unit}){chosen}", names, rows))
+
+
+def _print_several(found: Explained, console: Console) -> None:
+    """A line for each answer with the pieces that moved it most; all numbers where they stand beside each other."""
+    if len(found.answers) <= _WIDE and len(found.pieces) <= _ROWS:
+        rows = [
+            (seen(piece), *(number(value) for value in found.influences[:, place]))
+            for place, piece in enumerate(found.pieces)
+        ]
+        names = ("piece", *(seen_short(answer, 14) for answer in found.answers))
+        print_table(console, ScoreTable(f"Influence on each answer ({found.unit})", names, rows))
+    chosen = of_interest(found, _LINES)
+    few = "" if len(chosen) == len(found.answers) else f", {len(chosen)} of {len(found.answers):,} (--json has all)"
+    _say(console, f"What moved each answer most{few}:", "bold")
+    for place in chosen:
+        values, line = found.influences[place], Text(f"  {seen(found.answers[place])}", style="bold")
+        line.append("  ", style="not bold")
+        for piece in strongest(values, 4):
+            line.append(f" {seen(found.pieces[piece])}", style=_style(values[piece], 1.0))
+            line.append(f" {number(values[piece])} ", style="not bold")
+        console.print(line, soft_wrap=True)
+
+
+def _print_surprise(found: Explained, console: Console) -> None:
+    bits = surprises(found)
+    line = Text()
+    between = gaps("", found.answers)
+    for gap, answer, value in zip(between, found.answers, bits.tolist()):
+        level = sum(value >= limit for limit in _SURPRISING)
+        style = ("", *_STYLES[False])[level]
+        line.append(gap)
+        line.append(answer if answer == "\n" else seen(answer) if style else answer, style=style)
+    console.print(line, soft_wrap=True)
+    low, middle, high = _SURPRISING
+    told = f"mean surprise {bits.mean():.2f} bits · marked from {low}, {middle} and {high} bits"
+    _say(console, told, "dim")
+    rows = [
+        (seen(found.answers[place]), f"{bits[place]:.1f}") for place in np.argsort(-bits, kind="stable")[:8].tolist()
+    ]
+    print_table(console, ScoreTable("What surprised most", ("symbol", "bits"), rows))
+
+
+def _print_forming(found: Explained, console: Console) -> None:
+    if len(found.forming) < 2:
+        return
+    kept = changes(found.forming)
+    few = ""
+    if len(kept) > _CHANGES:
+        places = np.linspace(0, len(kept) - 1, _CHANGES).round().astype(int).tolist()
+        kept, few = [kept[place] for place in places], " (some of the changes; --json has all)"
+    _say(console, f"\nThe answer as it formed{few}:", "bold")
+    for one in kept:
+        last = found.pieces[one.read - 1] if 0 < one.read <= len(found.pieces) else ""
+        told = one.answer if found.task == "forecast" else f"{one.answer} ({100 * one.value:.1f} %)"
+        _say(console, f"  after {one.read:>4} pieces, {seen(last)}: {told}")
+
+
+def _print_units(found: Explained, console: Console) -> None:
+    for layer in found.layers:
+        if not len(layer.pieces):
+            continue
+        _say(console, f"\nMost active units of {layer.name}, h over its {len(layer.pieces):,} steps:", "bold")
+        for unit in layer.order[:_UNITS].tolist():
+            values = states_of_unit(layer, unit, _STEPS)
+            low, high = float(values.min()), float(values.max())
+            _say(console, f"  unit {unit:>4}  {spark(values, low, high)}  {low:+.2f} to {high:+.2f}")
+
+
+def _coloured(found: Explained, values: NDArray[np.float64]) -> Text:
+    largest, line = float(np.abs(values).max(initial=0.0)) or 1.0, Text()
+    between: Sequence[str] = gaps(found.source, found.pieces)
+    for gap, piece, value, known in zip(between, found.pieces, values.tolist(), found.known):
+        line.append(gap)
+        line.append(piece if known else f"[{piece}]", style=_style(value, largest) if known else "dim italic")
+    return line
+
+
+def _style(value: float, largest: float) -> str:
+    """How strongly a piece is coloured, and the mark that tells what speaks against the answer."""
+    share = abs(value) / largest
+    level = sum(share >= limit for limit in (_WEAK, _MIDDLE, _STRONG))
+    return ("", *_STYLES[value > 0])[level]
+
+
+def _say(console: Console, text: str, style: str | None = None) -> None:
+    console.print(escape(text), soft_wrap=True, style=style, highlight=False)

@@ -1,0 +1,113 @@
+"""What an explanation says in words and tables, the same on a terminal and on a page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recurra.diagnose.explained import Explained, Forming, LayerStates
+
+__all__ = [
+    "changes",
+    "completeness",
+    "is_language",
+    "is_text",
+    "largest_influence",
+    "number",
+    "of_interest",
+    "spark",
+    "states_of_unit",
+    "strongest",
+    "surprises",
+]
+
+_STEPS = re.compile(r"[\d.,]+(-| to )?[\d.,]*( ?m?s)?")
+_LEVELS = "▁▂▃▄▅▆▇█"
+
+
+def is_text(found: Explained) -> bool:
+    """Whether the pieces are of a text; else they are steps of a series or frames of a recording."""
+    counted = all(_STEPS.fullmatch(piece) for piece in found.pieces)
+    return found.task not in ("forecast", "transcribe") and not (counted and found.task == "classify")
+
+
+def is_language(found: Explained) -> bool:
+    """Whether the answers are the symbols that came, and the scores how little they surprised."""
+    return found.task == "language-model"
+
+
+def number(value: float) -> str:
+    """A signed number: three places, or three digits where it is very large or small.
+
+    >>> [number(value) for value in (1.5, -0.00002, 123456.0)]
+    ['+1.500', '-2e-05', '+1.23e+05']
+    """
+    return f"{value:+.3f}" if value == 0 or 0.001 <= abs(value) < 10_000 else f"{value:+.3g}"
+
+
+def completeness(found: Explained) -> str:
+    """What the influences add up to, beside how far the answer moved from its start."""
+    sums, moved, missed = found.influences.sum(axis=1), found.scores - found.start, np.abs(found.gap)
+    if not len(found.answers):
+        return "There is no answer to explain."
+    if len(found.answers) == 1:
+        return (
+            f"The influences add up to {number(sums[0])} {found.unit}; the answer moved by {number(moved[0])}, from "
+            f"{number(found.start[0])} where nothing is said to {number(found.scores[0])}; missed by {missed[0]:.2g}."
+        )
+    return (
+        f"The influences on each of {len(found.answers)} answers add up to how far it moved from where nothing is said "
+        f"({found.unit}); the sums miss it by at most {missed.max():.2g}."
+    )
+
+
+def largest_influence(found: Explained) -> float:
+    """The largest influence of a piece on an answer, or 1 where there is none."""
+    return float(np.abs(found.influences).max(initial=0.0)) or 1.0
+
+
+def strongest(values: NDArray[np.float64], most: int) -> list[int]:
+    """The places of the numbers [T] that are the furthest from zero, the strongest first; zeros are left out."""
+    places: list[int] = np.argsort(-np.abs(values), kind="stable")[:most].tolist()
+    return [place for place in places if values[place] != 0]
+
+
+def of_interest(found: Explained, most: int) -> list[int]:
+    """Some answers, in order: those that moved furthest, or the symbols that surprised most."""
+    weights = -found.scores if is_language(found) else np.abs(found.scores - found.start)
+    return sorted(np.argsort(-weights, kind="stable")[:most].tolist())
+
+
+def surprises(found: Explained) -> NDArray[np.float64]:
+    """Of each symbol that came, in bits, [A]."""
+    bits: NDArray[np.float64] = -found.scores / np.log(2)
+    return bits
+
+
+def changes(forming: Sequence[Forming]) -> list[Forming]:
+    """The first answer, each that differs from the one before, and the last."""
+    kept = list(forming[:1]) + [after for before, after in pairwise(forming) if after.answer != before.answer]
+    return kept if not forming or kept[-1] is forming[-1] else [*kept, forming[-1]]
+
+
+def spark(values: NDArray[np.float64], low: float, high: float) -> str:
+    """A line of bars, one for each number.
+
+    >>> spark(np.array([0.0, 0.5, 1.0]), 0.0, 1.0)
+    '▁▅█'
+    """
+    span = high - low or 1.0
+    levels = np.clip((values - low) / span * len(_LEVELS), 0, len(_LEVELS) - 1).astype(int)
+    return "".join(_LEVELS[level] for level in levels.tolist())
+
+
+def states_of_unit(layer: LayerStates, unit: int, most: int) -> NDArray[np.float64]:
+    """A unit's h over the steps, or over so many groups of steps, the mean of each."""
+    values = layer.values["h"][:, unit].astype(np.float64)
+    if len(values) <= most:
+        return values
+    return np.array([group.mean() for group in np.array_split(values, most)])
