@@ -58,7 +58,7 @@ def diagnosis_page(found: Diagnosis, figures: _Figures, facts: Mapping[str, str]
         "lead": f"What the model <code>{model}</code> ({escape(found.task)}) remembers, forgets and could not learn. "
         f"{escape(measured_sentence(found))}",
         "tiles": tiles(_numbers(found)),
-        "made_note": "The numbers below lie beside this page in <code>diagnosis.json</code>, the figures as SVG files.",
+        "made_note": "All numbers lie beside this page in <code>diagnosis.json</code>, the figures as SVG files.",
         "settings_rows": "",
         "run_rows": fact_rows({"model": str(found.model), "task": found.task, "data": found.data, **facts}),
         "commands": escape("\n".join(commands)),

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from recurra.diagnose.alignment import alignment_figure
 from recurra.diagnose.explained import Explained, Forming, LayerStates
+from recurra.diagnose.explained_words import answer_names
 from recurra.diagnose.heat import heat_figure
 from recurra.diagnose.lines import line_style
 from recurra.diagnose.unit_figures import GATE_NAMES
@@ -42,10 +43,10 @@ def explained_figures(found: Explained) -> dict[str, str]:
         ):
             largest = float(np.abs(values).max(initial=0.0)) or 1.0
             title = f"Influence of each piece (column) on each answer (row): {name}"
-            drawn[file] = heat_figure({"": (values, largest)}, found.answers, found.pieces, title)
+            drawn[file] = heat_figure({"": (values, largest)}, answer_names(found), found.pieces, title)
     if found.attention is not None and len(found.answers):
         title = "Where the model looked (column) for each answer (row)"
-        drawn["attention.svg"] = alignment_figure(found.pieces, found.answers, found.attention, title)
+        drawn["attention.svg"] = alignment_figure(found.pieces, answer_names(found), found.attention, title)
     if len(found.forming) > 1:
         drawn["forming.svg"] = forming_figure(found.forming, found.task == "forecast")
     for order, layer in enumerate(found.layers, 1):

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from recurra.diagnose.explained import Explained
 from recurra.diagnose.explained_words import (
+    answer_names,
     changes,
     completeness,
     is_language,
@@ -22,6 +23,7 @@ from recurra.diagnose.explained_words import (
     states_of_unit,
     strongest,
     surprises,
+    whole_answer,
 )
 from recurra.pages.tokens import gaps, seen
 from recurra.show import print_table
@@ -42,8 +44,9 @@ _SURPRISING = (2, 6, 10)  # bits
 def print_explained(found: Explained, console: Console) -> None:
     """Print what moved each answer, how it formed, and what the most active units did."""
     _say(console, f"{found.task}: {seen_short(found.source, 300)}")
-    for told in found.told[: _LINES if not is_language(found) else 0]:
-        console.print(escape(told), style="bold", soft_wrap=True, highlight=False)
+    answer = found.told[0] if len(found.told) == 1 else whole_answer(found)
+    if answer:
+        _say(console, answer, "bold")
     if found.truncated:
         _say(
             console,
@@ -104,13 +107,13 @@ def _print_several(found: Explained, console: Console) -> None:
             (seen(piece), *(number(value) for value in found.influences[:, place]))
             for place, piece in enumerate(found.pieces)
         ]
-        names = ("piece", *(seen_short(answer, 14) for answer in found.answers))
+        names = ("piece", *(seen_short(answer, 14) for answer in answer_names(found)))
         print_table(console, ScoreTable(f"Influence on each answer ({found.unit})", names, rows))
     chosen = of_interest(found, _LINES)
     few = "" if len(chosen) == len(found.answers) else f", {len(chosen)} of {len(found.answers):,} (--json has all)"
     _say(console, f"What moved each answer most{few}:", "bold")
     for place in chosen:
-        values, line = found.influences[place], Text(f"  {seen(found.answers[place])}", style="bold")
+        values, line = found.influences[place], Text(f"  {seen_short(found.told[place], 60)}", style="bold")
         line.append("  ", style="not bold")
         for piece in strongest(values, 4):
             line.append(f" {seen(found.pieces[piece])}", style=_style(values[piece], 1.0))
@@ -131,9 +134,8 @@ def _print_surprise(found: Explained, console: Console) -> None:
     low, middle, high = _SURPRISING
     told = f"mean surprise {bits.mean():.2f} bits · marked from {low}, {middle} and {high} bits"
     _say(console, told, "dim")
-    rows = [
-        (seen(found.answers[place]), f"{bits[place]:.1f}") for place in np.argsort(-bits, kind="stable")[:8].tolist()
-    ]
+    most = np.argsort(-bits, kind="stable")[:8].tolist()
+    rows: list[tuple[str, ...]] = [(seen(found.answers[place]), f"{bits[place]:.1f}") for place in most]
     print_table(console, ScoreTable("What surprised most", ("symbol", "bits"), rows))
 
 

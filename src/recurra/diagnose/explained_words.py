@@ -10,19 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recurra.diagnose.explained import Explained, Forming, LayerStates
+from recurra.pages.tokens import gaps
 
 __all__ = [
+    "answer_names",
     "changes",
     "completeness",
     "is_language",
     "is_text",
-    "largest_influence",
     "number",
     "of_interest",
     "spark",
     "states_of_unit",
     "strongest",
     "surprises",
+    "whole_answer",
 ]
 
 _STEPS = re.compile(r"[\d.,]+(-| to )?[\d.,]*( ?m?s)?")
@@ -38,6 +40,20 @@ def is_text(found: Explained) -> bool:
 def is_language(found: Explained) -> bool:
     """Whether the answers are the symbols that came, and the scores how little they surprised."""
     return found.task == "language-model"
+
+
+def answer_names(found: Explained) -> list[str]:
+    """What each answer is called: a tag stands behind its token."""
+    if found.task == "tag":
+        return [f"{piece}: {answer}" for piece, answer in zip(found.pieces, found.answers)]
+    return list(found.answers)
+
+
+def whole_answer(found: Explained) -> str:
+    """The answer in one line, where it is made of symbols or a class; empty of tags and forecasts."""
+    if found.task not in ("classify", "translate", "transcribe"):
+        return ""
+    return "".join(f"{gap}{answer}" for gap, answer in zip(gaps("", found.answers), found.answers))
 
 
 def number(value: float) -> str:
@@ -63,11 +79,6 @@ def completeness(found: Explained) -> str:
         f"The influences on each of {len(found.answers)} answers add up to how far it moved from where nothing is said "
         f"({found.unit}); the sums miss it by at most {missed.max():.2g}."
     )
-
-
-def largest_influence(found: Explained) -> float:
-    """The largest influence of a piece on an answer, or 1 where there is none."""
-    return float(np.abs(found.influences).max(initial=0.0)) or 1.0
 
 
 def strongest(values: NDArray[np.float64], most: int) -> list[int]:

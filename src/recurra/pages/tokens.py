@@ -42,7 +42,8 @@ def seen(piece: str) -> str:
 def gaps(text: str, pieces: Sequence[str]) -> list[str]:
     """What stands in a text before each of its T pieces and behind the last, T + 1.
 
-    Where a piece is not found in it, a space stands between all, or nothing where a piece has a space of its own.
+    Where a piece is not found in it, a space stands between all, or nothing where pieces have spaces of their own
+    or are single letters.
 
     >>> gaps("a film, again", ["a", "film", "again"]), gaps("", ["a", "film"])
     (['', ' ', ', ', ''], ['', ' ', ''])
@@ -51,7 +52,8 @@ def gaps(text: str, pieces: Sequence[str]) -> list[str]:
     for piece in pieces:
         start = text.find(piece, position)
         if start < 0:
-            gap = "" if any(piece[:1].isspace() or piece[-1:].isspace() for piece in pieces) else " "
+            spelt = all(len(piece) == 1 for piece in pieces) or any(" " in (piece[:1], piece[-1:]) for piece in pieces)
+            gap = "" if spelt else " "
             return ["", *([gap] * (len(pieces) - 1)), ""]
         found.append(text[position:start])
         position = start + len(piece)
