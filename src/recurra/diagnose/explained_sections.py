@@ -10,12 +10,14 @@ import numpy as np
 
 from recurra.diagnose.explained import Explained
 from recurra.diagnose.explained_words import (
+    answer_lines,
     changes,
     completeness,
     is_language,
     is_text,
     number,
     of_interest,
+    places,
     strongest,
     surprises,
     whole_answer,
@@ -130,10 +132,11 @@ def _table(found: Explained) -> str:
     values = found.influences[0]
     kept = sorted(strongest(values, _ROWS)) if len(values) > _ROWS else range(len(values))
     attention = found.attention is not None
+    decimals = places(values), places(found.left_out[0])
     heads = "<th>piece</th><th>integrated gradients</th><th>left out</th>" + ("<th>attention</th>" if attention else "")
     rows = []
     for place in kept:
-        cells = [_html(values[place]), _html(found.left_out[0, place])]
+        cells = [_html(values[place], decimals[0]), _html(found.left_out[0, place], decimals[1])]
         cells += [f"{found.attention[0, place]:.3f}"] if found.attention is not None else []
         numbers = "".join(f"<td>{cell}</td>" for cell in cells)
         rows.append(f"<tr><td><code>{escape(seen(found.pieces[place]))}</code></td>{numbers}</tr>")
@@ -144,12 +147,12 @@ def _table(found: Explained) -> str:
 def _several(found: Explained, figures: _Figures) -> str:
     body = ""
     if is_text(found):
-        chosen = of_interest(found, _SHOWN)
+        chosen, lines = of_interest(found, _SHOWN), answer_lines(found)
         few = "" if len(chosen) == len(found.answers) else f" The {len(chosen)} answers that moved furthest are shown."
         if is_language(found):
             few = f" The {len(chosen)} symbols that surprised most are shown."
         rows = "".join(
-            f'<div class="example"><p><small><b>{escape(seen(found.told[place]))}</b></small></p><p class="tokens">'
+            f'<div class="example"><p><small><b>{escape(lines[place])}</b></small></p><p class="tokens">'
             f"{influence_tokens(found.source, found.pieces, found.influences[place], found.known)}</p></div>"
             for place in chosen
         )
@@ -223,5 +226,5 @@ def _scrolled(figures: _Figures, name: str, caption: str) -> str:
     )
 
 
-def _html(value: float) -> str:
-    return number(value).replace("-", "&minus;")
+def _html(value: float, decimals: int = 3) -> str:
+    return number(value, decimals).replace("-", "&minus;")

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from recurra.diagnose.explained import Explained
 from recurra.diagnose.explained_words import (
+    answer_lines,
     answer_names,
     changes,
     completeness,
@@ -19,6 +20,7 @@ from recurra.diagnose.explained_words import (
     is_text,
     number,
     of_interest,
+    places,
     spark,
     states_of_unit,
     strongest,
@@ -36,14 +38,15 @@ _STYLES = {
     True: ("blue", "black on bright_blue", "bold black on bright_blue"),
     False: ("yellow underline", "black on yellow underline", "bold black on yellow underline"),
 }
-_ROWS, _LINES, _UNITS, _STEPS, _CHANGES = 40, 20, 5, 60, 12
+_KEY = "blue: for the answer · yellow, underlined: against it · [in brackets]: unknown to the model"
+_ROWS, _LINES, _UNITS, _STEPS, _CHANGES, _STRONGEST, _DRAWN = 40, 20, 5, 60, 12, 4, 4
 _WIDE = 6  # answers whose influences stand beside each other
 _SURPRISING = (2, 6, 10)  # bits
 
 
 def print_explained(found: Explained, console: Console) -> None:
     """Print what moved each answer, how it formed, and what the most active units did."""
-    _say(console, f"{found.task}: {seen_short(found.source, 300)}")
+    _say(console, f"{found.task}: {_shortened(found.source, 300)}")
     answer = found.told[0] if len(found.told) == 1 else whole_answer(found)
     if answer:
         _say(console, answer, "bold")
@@ -68,57 +71,66 @@ def print_explained(found: Explained, console: Console) -> None:
     _print_units(found, console)
 
 
-def seen_short(text: str, most: int) -> str:
-    """A text on one line, its end left out where it is long."""
-    line = " ".join(text.split())
-    return line if len(line) <= most else f"{line[: most - 1]}…"
-
-
 def _print_one(found: Explained, console: Console) -> None:
-    values = found.influences[0]
+    """The one answer: its coloured text or line of bars, and a row of numbers for each piece."""
+    values, left_out = found.influences[0], found.left_out[0]
     if is_text(found):
         console.print(_coloured(found, values), soft_wrap=True)
-        _say(
-            console,
-            "blue: for the answer · yellow, underlined: against it · [in brackets]: unknown to the model",
-            "dim",
-        )
+        _say(console, _KEY, "dim")
     else:
-        largest = float(np.abs(values).max(initial=0.0)) or 1.0
-        signs = "".join("+" if value > 0 else "-" if value < 0 else " " for value in values)
-        _say(console, f"influence  {spark(np.abs(values), 0.0, largest)}")
-        _say(console, f"sign       {signs}")
-    columns = ["piece", "influence", "left out"]
-    attention = None if found.attention is None else found.attention[0]
+        _print_bars(values, console)
     kept = sorted(strongest(values, _ROWS)) if len(values) > _ROWS else list(range(len(values)))
-    rows = []
-    for place in kept:
-        row = [seen(found.pieces[place]), number(values[place]), number(found.left_out[0, place])]
-        rows.append((*row, *([] if attention is None else [f"{attention[place]:.3f}"])))
-    chosen = "" if len(kept) == len(values) else f", the {len(kept)} strongest of {len(values):,} (--json has all)"
-    names = tuple(columns if attention is None else [*columns, "attention"])
-    print_table(console, ScoreTable(f"Influence on {found.answers[0]} ({found.unit}){chosen}", names, rows))
+    few = "" if len(kept) == len(values) else f", the {len(kept)} strongest of {len(values):,} (--json has all)"
+    names, columns = ["piece", "influence", "left out"], [values, left_out]
+    decimals = [places(values), places(left_out)]
+    if found.attention is not None:
+        names, columns, decimals = [*names, "attention"], [*columns, found.attention[0]], [*decimals, 3]
+    rows: list[tuple[str, ...]] = [
+        (seen(found.pieces[place]), *(number(each[place], size) for each, size in zip(columns, decimals)))
+        for place in kept
+    ]
+    _print_table(console, f"Influence on {found.answers[0]} ({found.unit}){few}", names, rows)
 
 
 def _print_several(found: Explained, console: Console) -> None:
     """A line for each answer with the pieces that moved it most; all numbers where they stand beside each other."""
+    decimals = places(found.influences)
     if len(found.answers) <= _WIDE and len(found.pieces) <= _ROWS:
-        rows = [
-            (seen(piece), *(number(value) for value in found.influences[:, place]))
+        rows: list[tuple[str, ...]] = [
+            (seen(piece), *(number(value, decimals) for value in found.influences[:, place]))
             for place, piece in enumerate(found.pieces)
         ]
-        names = ("piece", *(seen_short(answer, 14) for answer in answer_names(found)))
-        print_table(console, ScoreTable(f"Influence on each answer ({found.unit})", names, rows))
+        names = ["piece", *(_shortened(answer.replace("\n", "↵"), 14) for answer in answer_names(found))]
+        _print_table(console, f"Influence on each answer ({found.unit})", names, rows)
     chosen = of_interest(found, _LINES)
     few = "" if len(chosen) == len(found.answers) else f", {len(chosen)} of {len(found.answers):,} (--json has all)"
     _say(console, f"What moved each answer most{few}:", "bold")
+    lines = answer_lines(found)
     for place in chosen:
-        values, line = found.influences[place], Text(f"  {seen_short(found.told[place], 60)}", style="bold")
+        values, line = found.influences[place], Text(f"  {_shortened(lines[place], 60)}", style="bold")
         line.append("  ", style="not bold")
-        for piece in strongest(values, 4):
-            line.append(f" {seen(found.pieces[piece])}", style=_style(values[piece], 1.0))
-            line.append(f" {number(values[piece])} ", style="not bold")
+        for piece in strongest(values, _STRONGEST):
+            line.append(f" {seen(found.pieces[piece])}", style=_style(values[piece], 1e-300))
+            line.append(f" {number(values[piece], decimals)} ", style="not bold")
         console.print(line, soft_wrap=True)
+    if not is_text(found):
+        for place in of_interest(found, _DRAWN):
+            _say(console, f"\n{lines[place]}", "bold")
+            _print_bars(found.influences[place], console)
+
+
+def _print_bars(values: NDArray[np.float64], console: Console) -> None:
+    """The influences of steps as a line of bars, and beneath each its sign."""
+    largest = float(np.abs(values).max(initial=0.0)) or 1.0
+    signs = "".join("+" if value > 0 else "-" if value < 0 else " " for value in values)
+    _say(console, f"  influence  {spark(np.abs(values), 0.0, largest)}")
+    _say(console, f"  sign       {signs}")
+
+
+def _print_table(console: Console, title: str, names: Sequence[str], rows: list[tuple[str, ...]]) -> None:
+    """A table below its title, which may be wider."""
+    _say(console, title, "bold")
+    print_table(console, ScoreTable("", tuple(names), rows))
 
 
 def _print_surprise(found: Explained, console: Console) -> None:
@@ -136,7 +148,7 @@ def _print_surprise(found: Explained, console: Console) -> None:
     _say(console, told, "dim")
     most = np.argsort(-bits, kind="stable")[:8].tolist()
     rows: list[tuple[str, ...]] = [(seen(found.answers[place]), f"{bits[place]:.1f}") for place in most]
-    print_table(console, ScoreTable("What surprised most", ("symbol", "bits"), rows))
+    _print_table(console, "What surprised most", ["symbol", "bits"], rows)
 
 
 def _print_forming(found: Explained, console: Console) -> None:
@@ -147,14 +159,16 @@ def _print_forming(found: Explained, console: Console) -> None:
     if len(kept) > _CHANGES:
         places = np.linspace(0, len(kept) - 1, _CHANGES).round().astype(int).tolist()
         kept, few = [kept[place] for place in places], " (some of the changes; --json has all)"
-    _say(console, f"\nThe answer as it formed{few}:", "bold")
+    _say(console, f"\nThe answer as it formed, by the pieces read{few}:", "bold")
     for one in kept:
         last = found.pieces[one.read - 1] if 0 < one.read <= len(found.pieces) else ""
         told = one.answer if found.task == "forecast" else f"{one.answer} ({100 * one.value:.1f} %)"
-        _say(console, f"  after {one.read:>4} pieces, {seen(last)}: {told}")
+        _say(console, f"  {one.read:>4} of {len(found.pieces)}  {seen(last)} → {told}")
 
 
 def _print_units(found: Explained, console: Console) -> None:
+    if not found.layers:
+        _say(console, "\nThe model has no recurrent layer: there are no gates and states.")
     for layer in found.layers:
         if not len(layer.pieces):
             continue
@@ -179,6 +193,12 @@ def _style(value: float, largest: float) -> str:
     share = abs(value) / largest
     level = sum(share >= limit for limit in (_WEAK, _MIDDLE, _STRONG))
     return ("", *_STYLES[value > 0])[level]
+
+
+def _shortened(text: str, most: int) -> str:
+    """A text on one line, its end left out where it is long."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
 def _say(console: Console, text: str, style: str | None = None) -> None:

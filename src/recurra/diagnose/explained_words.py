@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from itertools import pairwise
@@ -10,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recurra.diagnose.explained import Explained, Forming, LayerStates
-from recurra.pages.tokens import gaps
+from recurra.pages.tokens import gaps, seen
 
 __all__ = [
+    "answer_lines",
     "answer_names",
     "changes",
     "completeness",
@@ -20,6 +22,7 @@ __all__ = [
     "is_text",
     "number",
     "of_interest",
+    "places",
     "spark",
     "states_of_unit",
     "strongest",
@@ -56,13 +59,31 @@ def whole_answer(found: Explained) -> str:
     return "".join(f"{gap}{answer}" for gap, answer in zip(gaps("", found.answers), found.answers))
 
 
-def number(value: float) -> str:
-    """A signed number: three places, or three digits where it is very large or small.
+def answer_lines(found: Explained) -> list[str]:
+    """How each answer is said, on one line: a symbol that is a space or a line's end can be seen."""
+    return [
+        f"{seen(answer)}{told.removeprefix(answer)}" if told.startswith(answer) and len(answer) == 1 else told
+        for answer, told in zip(found.answers, found.told)
+    ]
 
-    >>> [number(value) for value in (1.5, -0.00002, 123456.0)]
-    ['+1.500', '-2e-05', '+1.23e+05']
+
+def places(values: NDArray[np.float64]) -> int:
+    """Decimal places of a table of numbers: three, or more where all are so small that they would be lost.
+
+    >>> places(np.array([1.5, -0.2])), places(np.array([0.0004, 0.00001]))
+    (3, 6)
     """
-    return f"{value:+.3f}" if value == 0 or 0.001 <= abs(value) < 10_000 else f"{value:+.3g}"
+    largest = float(np.abs(values).max(initial=0.0))
+    return 3 if not 0 < largest < 0.1 else 2 - math.floor(math.log10(largest))
+
+
+def number(value: float, decimals: int = 3) -> str:
+    """A signed number; with three digits where it is large.
+
+    >>> [number(value) for value in (1.5, 123456.0)]
+    ['+1.500', '+1.23e+05']
+    """
+    return f"{value:+.{decimals}f}" if abs(value) < 10_000 else f"{value:+.3g}"
 
 
 def completeness(found: Explained) -> str:
@@ -71,9 +92,11 @@ def completeness(found: Explained) -> str:
     if not len(found.answers):
         return "There is no answer to explain."
     if len(found.answers) == 1:
+        decimals = places(moved)
+        added, by, start, end = (number(values[0], decimals) for values in (sums, moved, found.start, found.scores))
         return (
-            f"The influences add up to {number(sums[0])} {found.unit}; the answer moved by {number(moved[0])}, from "
-            f"{number(found.start[0])} where nothing is said to {number(found.scores[0])}; missed by {missed[0]:.2g}."
+            f"The influences add up to {added} {found.unit}; the answer moved by {by}, from {start} where nothing is "
+            f"said to {end}; missed by {missed[0]:.2g}."
         )
     return (
         f"The influences on each of {len(found.answers)} answers add up to how far it moved from where nothing is said "
@@ -83,8 +106,8 @@ def completeness(found: Explained) -> str:
 
 def strongest(values: NDArray[np.float64], most: int) -> list[int]:
     """The places of the numbers [T] that are the furthest from zero, the strongest first; zeros are left out."""
-    places: list[int] = np.argsort(-np.abs(values), kind="stable")[:most].tolist()
-    return [place for place in places if values[place] != 0]
+    found: list[int] = np.argsort(-np.abs(values), kind="stable")[:most].tolist()
+    return [place for place in found if values[place] != 0]
 
 
 def of_interest(found: Explained, most: int) -> list[int]:
