@@ -29,7 +29,7 @@ from recurra.pages.tokens import TOKEN_LEGEND, gaps, influence_tokens, seen, sha
 __all__ = ["EXPLAIN", "explained_page"]
 
 EXPLAIN = "recurra explain"
-_TOLD, _SHOWN, _ROWS, _CHANGES = 12, 8, 60, 30
+_TOLD, _SHOWN, _ROWS = 40, 8, 60
 _DARKEST = 14.0  # bits
 _CELLS = (
     "Full blue cells are positive, flat orange ones negative; the stronger the colour, the larger. All "
@@ -70,9 +70,10 @@ def _numbers(found: Explained) -> list[tuple[str, str]]:
     missed = float(np.abs(found.gap).max(initial=0.0))
     last = (f"{missed:.2g}", f"by which the influences miss the answer at most ({escape(found.unit)})")
     if len(found.answers) == 1:
+        decimals = places(np.array([found.scores[0], found.start[0]]))
         return [
-            (_html(found.scores[0]), f"{escape(found.unit)}: the answer <b>{escape(found.answers[0])}</b>"),
-            (_html(found.start[0]), "where nothing is said"),
+            (_html(found.scores[0], decimals), f"{escape(found.unit)}: the answer {escape(found.answers[0])}"),
+            (_html(found.start[0], decimals), "where nothing is said"),
             (f"{len(found.pieces):,}", "pieces read"),
             last,
         ]
@@ -83,7 +84,8 @@ def _numbers(found: Explained) -> list[tuple[str, str]]:
 
 
 def _answer(found: Explained) -> str:
-    body = "".join(f"<p><b>{escape(told)}</b></p>" for told in found.told[: 0 if is_language(found) else _TOLD])
+    lines = answer_lines(found)[: 0 if is_language(found) else _TOLD]
+    body = f"<p><b>{' &middot; '.join(map(escape, lines))}</b></p>" if lines else ""
     whole = whole_answer(found)
     if whole and len(found.answers) > 1:
         body = f"<p><b>{escape(whole)}</b></p>"
@@ -174,12 +176,14 @@ def _attention(figures: _Figures) -> str:
 
 
 def _forming(found: Explained, figures: _Figures) -> str:
-    kept = changes(found.forming)[:_CHANGES]
+    kept = changes(found.forming)
     rows = "".join(
         f'<tr><td>{one.read:,}</td><td class="place">{escape(one.answer)}</td><td>{_sure(found, one.value)}</td></tr>'
         for one in kept
     )
     caption = "Read where the answer turns for the last time: what came later did not change it."
+    if found.task == "forecast":
+        caption = "What is forecast of the next step after each piece: read from where on it has found the course."
     figure = f"<figure>{figures['forming.svg']}<figcaption>{caption}</figcaption></figure>"
     table = (
         '<div class="wide"><table><thead><tr><th>pieces read</th><th class="place">answer</th><th></th></tr></thead>'

@@ -39,7 +39,7 @@ _STYLES = {
     False: ("yellow underline", "black on yellow underline", "bold black on yellow underline"),
 }
 _KEY = "blue: for the answer · yellow, underlined: against it · [in brackets]: unknown to the model"
-_ROWS, _LINES, _UNITS, _STEPS, _CHANGES, _STRONGEST, _DRAWN = 40, 20, 5, 60, 12, 4, 4
+_ROWS, _LINES, _UNITS, _STEPS, _STRONGEST, _DRAWN = 40, 20, 5, 60, 4, 4
 _WIDE = 6  # answers whose influences stand beside each other
 _SURPRISING = (2, 6, 10)  # bits
 
@@ -154,13 +154,8 @@ def _print_surprise(found: Explained, console: Console) -> None:
 def _print_forming(found: Explained, console: Console) -> None:
     if len(found.forming) < 2:
         return
-    kept = changes(found.forming)
-    few = ""
-    if len(kept) > _CHANGES:
-        places = np.linspace(0, len(kept) - 1, _CHANGES).round().astype(int).tolist()
-        kept, few = [kept[place] for place in places], " (some of the changes; --json has all)"
-    _say(console, f"\nThe answer as it formed, by the pieces read{few}:", "bold")
-    for one in kept:
+    _say(console, "\nThe answer as it formed, by the pieces read:", "bold")
+    for one in changes(found.forming):
         last = found.pieces[one.read - 1] if 0 < one.read <= len(found.pieces) else ""
         told = one.answer if found.task == "forecast" else f"{one.answer} ({100 * one.value:.1f} %)"
         _say(console, f"  {one.read:>4} of {len(found.pieces)}  {seen(last)} → {told}")
@@ -184,7 +179,8 @@ def _coloured(found: Explained, values: NDArray[np.float64]) -> Text:
     between: Sequence[str] = gaps(found.source, found.pieces)
     for gap, piece, value, known in zip(between, found.pieces, values.tolist(), found.known):
         line.append(gap)
-        line.append(piece if known else f"[{piece}]", style=_style(value, largest) if known else "dim italic")
+        style = _style(value, largest)
+        line.append(piece if known else f"[{piece}]", style=style if known else f"{style} italic")
     return line
 
 

@@ -122,10 +122,14 @@ def surprises(found: Explained) -> NDArray[np.float64]:
     return bits
 
 
-def changes(forming: Sequence[Forming]) -> list[Forming]:
-    """The first answer, each that differs from the one before, and the last."""
-    kept = list(forming[:1]) + [after for before, after in pairwise(forming) if after.answer != before.answer]
-    return kept if not forming or kept[-1] is forming[-1] else [*kept, forming[-1]]
+def changes(forming: Sequence[Forming], most: int = 12) -> list[Forming]:
+    """The first answer, those that differ from the one before, and the last: some of them where there are many."""
+    kept = [*forming[:1], *(after for before, after in pairwise(forming) if after.answer != before.answer)]
+    if forming and kept[-1] is not forming[-1]:
+        kept.append(forming[-1])
+    if len(kept) <= most:
+        return kept
+    return [kept[place] for place in np.linspace(0, len(kept) - 1, most).round().astype(int).tolist()]
 
 
 def spark(values: NDArray[np.float64], low: float, high: float) -> str:

@@ -17,7 +17,7 @@ __all__ = ["Heat", "heat_figure"]
 Heat = Mapping[str, tuple[ArrayLike, float]]  # [R, T] and the number of the strongest colour, by the panel's name
 
 _ABOVE, _BELOW = (38, 132, 206), (226, 126, 24)  # seen on white and on black; the strength is how opaque they are
-_CELL, _NARROW, _ROW = 0.2, 0.1, 0.16  # inches
+_CELL, _NARROW, _ROW, _NARROWEST, _WIDEST = 0.2, 0.1, 0.16, 1.7, 14.2  # inches
 _LABELLED, _NAMED_ROWS = 140, 60  # columns and rows that can still be read beside each other
 _LETTER = 0.1  # inches
 _LONGEST = 24  # letters of a name
@@ -30,7 +30,7 @@ def heat_figure(panels: Heat, rows: Sequence[str], columns: Sequence[str], title
     figure, so that a long input makes no large file; what is not opaque lets the page through, be it light or dark.
 
     Args:
-        panels: one above the other.
+        panels: beside each other as far as a page has room.
         rows: names of the R rows.
         columns: names of the T columns; more than 140 are numbered.
         title: read out in place of the figure.
@@ -38,19 +38,28 @@ def heat_figure(panels: Heat, rows: Sequence[str], columns: Sequence[str], title
     labelled = len(columns) <= _LABELLED
     names, shown = ([_short(name) for name in side] for side in (rows, columns if labelled else []))
     left, below = (0.5 + _LETTER * max(map(len, side), default=0) for side in (names, shown))
-    width = max(2.2, len(columns) * (_CELL if labelled else _NARROW)) + left
-    height = (max(0.3, _ROW * len(rows)) + 0.3) * len(panels) + below
+    across, high = max(_NARROWEST, len(columns) * (_CELL if labelled else _NARROW)), max(0.3, _ROW * len(rows)) + 0.35
+    lines, beside = _grid(len(panels), across, left)
     with matplotlib.rc_context({**SETTINGS, "axes.grid": False}), any_script():
-        figure, all_axes = new_panels(width, height, len(panels))
-        for axes, (name, (values, largest)) in zip(all_axes, panels.items()):
+        figure, grid = new_panels(left + beside * (across + 0.2), lines * high + below, lines, beside)
+        for axes, (name, (values, largest)) in zip(grid, panels.items()):
             _draw(axes, np.asarray(values, dtype=float).reshape(len(rows), len(columns)), largest)
-            if name:
-                axes.set_title(name, loc="left", fontsize=11, color=INK, parse_math=False)
-            ticks = range(len(names)) if len(names) <= _NAMED_ROWS else []
-            axes.set_yticks(ticks, names if ticks else [], fontsize=9, parse_math=False)
-        if labelled:
-            all_axes[-1].set_xticks(range(len(shown)), shown, rotation=90, fontsize=10, parse_math=False)
+            axes.set_title(name, loc="left", fontsize=11, color=INK, parse_math=False)
+        named = range(len(names)) if len(names) <= _NAMED_ROWS else []
+        grid[0].set_yticks(named, names if named else [], fontsize=9, parse_math=False)
+        for place, axes in enumerate(grid):
+            axes.set_visible(place < len(panels))
+            axes.tick_params(labelbottom=place + beside >= len(panels))
+            if labelled:
+                axes.set_xticks(range(len(shown)), shown, rotation=90, fontsize=10, parse_math=False)
         return to_svg(figure, title)
+
+
+def _grid(count: int, across: float, left: float) -> tuple[int, int]:
+    """How many lines of how many panels each: as many beside each other as a wide page has room for."""
+    most = max(1, int((_WIDEST - left) / (across + 0.2)))
+    lines = -(-count // most)
+    return lines, -(-count // lines)
 
 
 def _draw(axes: Axes, values: NDArray[np.float64], largest: float) -> None:

@@ -14,7 +14,7 @@ TOKEN_LEGEND = (
     '<p class="legend"><span class="token for" style="--a:.7"><span>blue, solid line, +</span></span> speaks for the '
     'answer given &nbsp; <span class="token against" style="--a:.7"><span>orange, dotted line, &minus;</span></span> '
     'speaks against it &nbsp; <span class="token unknown"><span>dashed box</span></span> never learnt, read as '
-    "unknown: no influence. The stronger the colour, the larger a piece's share.</p>"
+    "unknown. The stronger the colour, the larger a piece's share.</p>"
 )
 _SIGNS = {code: chr(0x2400 + code) for code in range(32)}
 _SIGNS |= {10: "↵", 32: "·", 127: "␡", 0xFFFE: "\ufffd", 0xFFFF: "\ufffd"}
@@ -74,12 +74,14 @@ def influence_tokens(text: str, pieces: Sequence[str], influences: ArrayLike, kn
     between = gaps(text, pieces)
     written = []
     for gap, piece, value, is_known in zip(between, pieces, values.tolist(), known):
-        side = ("for" if value > 0 else "against") if is_known else "unknown"
-        number = signed(value) if is_known else "?"
+        side = "for" if value > 0 else "against"
+        kind = side if is_known else f"{side} unknown" if value else "unknown"
+        number = signed(value) if is_known or value else "?"
+        says = "; ".join(_SAYS[each] for each in kind.split())
         name = escape(piece)
         written.append(
-            f'{escape(gap)}<span class="token {side}" style="--a:{abs(value) / largest:.2f}" '
-            f'title="{name}: {number}, {_SAYS[side]}"><span>{name}</span><small>{number}</small></span>'
+            f'{escape(gap)}<span class="token {kind}" style="--a:{abs(value) / largest:.2f}" '
+            f'title="{name}: {number}, {says}"><span>{name}</span><small>{number}</small></span>'
         )
     return "".join([*written, escape(between[-1])])
 
