@@ -17,14 +17,13 @@ from recurra.diagnose.explained_words import (
     is_text,
     number,
     of_interest,
-    places,
     strongest,
     surprises,
     whole_answer,
 )
 from recurra.pages.frame import make_page
 from recurra.pages.pieces import fact_rows, section, tiles
-from recurra.pages.tokens import TOKEN_LEGEND, gaps, influence_tokens, seen, shaded_token
+from recurra.pages.tokens import TOKEN_LEGEND, gaps, influence_tokens, places, seen, shaded_token
 
 __all__ = ["EXPLAIN", "explained_page"]
 

@@ -20,14 +20,13 @@ from recurra.diagnose.explained_words import (
     is_text,
     number,
     of_interest,
-    places,
     spark,
     states_of_unit,
     strongest,
     surprises,
     whole_answer,
 )
-from recurra.pages.tokens import gaps, seen
+from recurra.pages.tokens import gaps, places, seen
 from recurra.show import print_table
 from recurra.tables import ScoreTable
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from itertools import pairwise
@@ -11,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recurra.diagnose.explained import Explained, Forming, LayerStates
-from recurra.pages.tokens import gaps, seen
+from recurra.pages.tokens import gaps, places, seen
 
 __all__ = [
     "answer_lines",
@@ -22,7 +21,6 @@ __all__ = [
     "is_text",
     "number",
     "of_interest",
-    "places",
     "spark",
     "states_of_unit",
     "strongest",
@@ -65,16 +63,6 @@ def answer_lines(found: Explained) -> list[str]:
         f"{seen(answer)}{told.removeprefix(answer)}" if told.startswith(answer) and len(answer) == 1 else told
         for answer, told in zip(found.answers, found.told)
     ]
-
-
-def places(values: NDArray[np.float64]) -> int:
-    """Decimal places of a table of numbers: three, or more where all are so small that they would be lost.
-
-    >>> places(np.array([1.5, -0.2])), places(np.array([0.0004, 0.00001]))
-    (3, 6)
-    """
-    largest = float(np.abs(values).max(initial=0.0))
-    return 3 if not 0 < largest < 0.1 else 2 - math.floor(math.log10(largest))
 
 
 def number(value: float, decimals: int = 3) -> str:

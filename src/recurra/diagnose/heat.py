@@ -46,10 +46,10 @@ def heat_figure(panels: Heat, rows: Sequence[str], columns: Sequence[str], title
             _draw(axes, np.asarray(values, dtype=float).reshape(len(rows), len(columns)), largest)
             axes.set_title(name, loc="left", fontsize=11, color=INK, parse_math=False)
         named = range(len(names)) if len(names) <= _NAMED_ROWS else []
-        grid[0].set_yticks(named, names if named else [], fontsize=9, parse_math=False)
         for place, axes in enumerate(grid):
             axes.set_visible(place < len(panels))
-            axes.tick_params(labelbottom=place + beside >= len(panels))
+            axes.set_yticks(named, names if named else [], fontsize=9, parse_math=False)
+            axes.tick_params(labelleft=place % beside == 0, labelbottom=place + beside >= len(panels))
             if labelled:
                 axes.set_xticks(range(len(shown)), shown, rotation=90, fontsize=10, parse_math=False)
         return to_svg(figure, title)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from html import escape
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-__all__ = ["TOKEN_LEGEND", "gaps", "influence_tokens", "seen", "shaded_token", "signed"]
+__all__ = ["TOKEN_LEGEND", "gaps", "influence_tokens", "places", "seen", "shaded_token", "signed"]
 
 TOKEN_LEGEND = (
     '<p class="legend"><span class="token for" style="--a:.7"><span>blue, solid line, +</span></span> speaks for the '
@@ -28,6 +29,16 @@ def signed(value: float, form: str = "+.2f") -> str:
     '&minus;0.50'
     """
     return f"{value:{form}}".replace("-", "&minus;")
+
+
+def places(values: ArrayLike, least: int = 3) -> int:
+    """Decimal places of some numbers: so many at least, and more where all are so small that they would be lost.
+
+    >>> places([1.5, -0.2]), places([0.0004, 0.00001])
+    (3, 6)
+    """
+    largest = float(np.abs(np.asarray(values, dtype=float)).max(initial=0.0))
+    return least if not 0 < largest < 0.1 else least - 1 - math.floor(math.log10(largest))
 
 
 def seen(piece: str) -> str:
@@ -70,13 +81,13 @@ def influence_tokens(text: str, pieces: Sequence[str], influences: ArrayLike, kn
         known: whether the model knows each.
     """
     values = np.asarray(influences, dtype=float)
-    largest = float(np.abs(values).max(initial=0.0)) or 1.0
+    largest, form = float(np.abs(values).max(initial=0.0)) or 1.0, f"+.{places(values, 2)}f"
     between = gaps(text, pieces)
     written = []
     for gap, piece, value, is_known in zip(between, pieces, values.tolist(), known):
         side = "for" if value > 0 else "against"
         kind = side if is_known else f"{side} unknown" if value else "unknown"
-        number = signed(value) if is_known or value else "?"
+        number = signed(value, form) if is_known or value else "?"
         says = "; ".join(_SAYS[each] for each in kind.split())
         name = escape(piece)
         written.append(
