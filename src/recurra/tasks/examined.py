@@ -5,19 +5,21 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
 from recurra.batch import length_sorted
+from recurra.config import DataConfig
 from recurra.data.hub import is_hub
 from recurra.errors import DataError, SettingsError
 from recurra.nn.stack import Recurrent
 
-__all__ = ["Examined", "OtherEnd", "RecurrentCall", "drawn_groups"]
+__all__ = ["Examined", "OtherEnd", "RecurrentCall", "as_told", "drawn_groups"]
 
+_Data = TypeVar("_Data", bound=DataConfig)
 _AT_ONCE = 32  # examples of a batch
 
 
@@ -133,6 +135,11 @@ class Examined(ABC):
                 f"the model's own data ({own}) are not here: name a file with labelled examples, or go to the folder "
                 f"in which the model was trained"
             )
+
+
+def as_told(data: _Data) -> _Data:
+    """A section of a model's settings as the run was told it: one that was read from a file seems to be told all."""
+    return type(data)(**data.model_dump(exclude_defaults=True))
 
 
 def drawn_groups(lengths: NDArray[np.int64], most: int) -> list[NDArray[np.int64]]:
