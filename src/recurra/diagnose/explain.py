@@ -108,7 +108,8 @@ def _left_out(reading: Reading, scores: NDArray[np.float64]) -> NDArray[np.float
             is_read = without.unsqueeze(2).to(reading.vectors.device)
             answered = reading.score(torch.where(is_read, reading.vectors, reading.start))
         found[some.numpy()] = answered.double().cpu().numpy()
-    return scores[:, np.newaxis] - found.T
+    falls: NDArray[np.float64] = scores[:, np.newaxis] - found.T
+    return falls
 
 
 @torch.no_grad()

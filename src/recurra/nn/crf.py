@@ -87,7 +87,7 @@ class CRF(nn.Module):
             raise ShapeError(f"tags: expected one for each of {len(emissions)} tokens, got {tuple(tags.shape)}")
         if len(tags) and (int(tags.min()) < 0 or int(tags.max()) >= len(self.start)):
             raise ShapeError(f"tags: expected 0 to {len(self.start) - 1}, got {int(tags.min())} to {int(tags.max())}")
-        likelihoods: Tensor = _NegativeLogLikelihood.apply(emissions, *self._scores(), layout, tags)  # type: ignore[no-untyped-call]
+        likelihoods: Tensor = _NegativeLogLikelihood.apply(emissions, *self.scores(), layout, tags)  # type: ignore[no-untyped-call]
         return likelihoods
 
     @torch.no_grad()
@@ -106,7 +106,7 @@ class CRF(nn.Module):
         tags = emissions.new_zeros(len(emissions), dtype=torch.int64)
         if not len(tags):
             return tags
-        transitions, start, end = self._scores()
+        transitions, start, end = self.scores()
         arrival = start.expand(layout.batch_sizes[0], -1)
         scores: list[Tensor] = []
         pointers: list[Tensor] = []
@@ -137,7 +137,7 @@ class CRF(nn.Module):
             ShapeError: tensors that do not fit together.
         """
         emissions = self._checked(emissions, layout)
-        transitions, start, end = self._scores()
+        transitions, start, end = self.scores()
         if not len(emissions):
             return emissions
         filtered = _filter(emissions, transitions, start, layout.batch_sizes)
@@ -153,7 +153,7 @@ class CRF(nn.Module):
             raise ShapeError(f"emissions: expected [N, K] = {expected}, got {tuple(emissions.shape)}")
         return emissions.to(self.transitions.dtype)
 
-    def _scores(self) -> tuple[Tensor, Tensor, Tensor]:
+    def scores(self) -> tuple[Tensor, Tensor, Tensor]:
         """The transitions, start and end, minus infinity for what is not possible."""
         pairs = (
             (self.transitions, self.moves_forbidden),

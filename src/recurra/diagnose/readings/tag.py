@@ -15,19 +15,21 @@ from recurra.diagnose.readings.texts import first_text
 from recurra.errors import DataError, SettingsError
 from recurra.inputs import is_file, lines_of_inputs
 from recurra.kernels.layout import Layout
+from recurra.nn.crf import CRF
 from recurra.nn.tagger import TaggerNetwork
 from recurra.tasks.tag import Tag
 from recurra.vocabulary import UNKNOWN, split_words
 
-__all__ = ["read_tag"]
+__all__ = ["paths_through", "read_tag"]
+
+_IMPOSSIBLE = -1e5  # and not minus infinity, whose gradient would be NaN; e to the power of it is 0
 
 
 def read_tag(task: Tag, given: str, options: Mapping[str, Any]) -> Reading:
     """Read a sentence: a text, divided into words, or the first of a file.
 
     What says nothing is the unknown symbol, spelt with no character. A token is left out by reading that in its place,
-    as each keeps its tag. With a CRF the scores are those of the network alone, before the CRF weighs which tags follow
-    one another; the tags, and how sure each is, are the CRF's.
+    as each keeps its tag. With a CRF the log-odds are those of a tag over all paths.
     """
     words, source = _sentence(task, given, options)
     require_some(len(words), given, "a sentence of at least one token")
@@ -43,7 +45,9 @@ def read_tag(task: Tag, given: str, options: Mapping[str, Any]) -> Reading:
     def scores(variants: Tensor, kept: Tensor) -> Tensor:
         layout = Layout.full(variants.shape[1], len(variants))
         emissions = network.from_vectors(variants.transpose(0, 1).flatten(0, 1), layout).double()
-        of_tokens = emissions.unflatten(0, variants.shape[1::-1]).transpose(0, 1)  # [B, T, K]
+        of_tokens = emissions.unflatten(0, (variants.shape[1], len(variants))).transpose(0, 1)  # [B, T, K]
+        if network.crf is not None:
+            of_tokens = paths_through(network.crf, of_tokens)
         return log_odds(of_tokens, chosen.expand(len(variants), -1))
 
     return Reading(
@@ -59,9 +63,29 @@ def read_tag(task: Tag, given: str, options: Mapping[str, Any]) -> Reading:
         scores=scores,
         answers=tags,
         told=[f"{word}: {tag} ({percent(each)})" for word, tag, each in zip(words, tags, sure.tolist())],
-        unit="log-odds" if network.crf is None else "log-odds before the CRF",
+        unit="log-odds",
         read_at=lambda name, steps: words,
     )
+
+
+def paths_through(crf: CRF, emissions: Tensor) -> Tensor:
+    """The logarithm of the summed scores of all paths through each tag at each token, [B, T, K] as the emissions.
+
+    Its softmax over the tags are the marginals of :meth:`recurra.nn.crf.CRF.marginals`, but each can be differentiated.
+    A path that is not possible has a score so low that it adds nothing.
+
+    Args:
+        crf: its transitions.
+        emissions: of sequences of one length, [B, T, K] with T at least 1, in double precision.
+    """
+    transitions, start, end = (part.to(emissions).clamp(min=_IMPOSSIBLE) for part in crf.scores())
+    steps = emissions.unbind(1)
+    before, after = [start + steps[0]], [end.expand_as(steps[0])]
+    for emission in steps[1:]:
+        before.append((before[-1].unsqueeze(2) + transitions).logsumexp(1) + emission)
+    for emission in steps[:0:-1]:
+        after.append((transitions + (emission + after[-1]).unsqueeze(1)).logsumexp(2))
+    return torch.stack(before, 1) + torch.stack(after[::-1], 1)
 
 
 def _sentence(task: Tag, given: str, options: Mapping[str, Any]) -> tuple[list[str], str]:
