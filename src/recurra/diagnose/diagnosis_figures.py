@@ -50,8 +50,7 @@ def gradient_figure(layers: Sequence[LayerDiagnosis], lengths: Sequence[int]) ->
         figure, axes = new_axes(WIDTH, height(list(curves)))
         draw_lines(axes, curves, [layer.name for layer in layers])
         axes.set_yscale("log")
-        axes.axhline(FAINT, color=INK, **DASHED)
-        axes.annotate("a hundredth", (1, FAINT), (0, 3), ("axes fraction", "data"), "offset points", ha="right")
+        axes.axhline(FAINT, color=INK, **DASHED, label="a hundredth")
         _draw_median(axes, lengths)
         axes.set_xlabel("steps back from where the loss speaks")
         axes.set_ylabel("gradient, at lag 0 = 1")
@@ -85,11 +84,11 @@ def context_figure(context: Context) -> str | None:
         axes.xaxis.set_major_locator(FixedLocator(ticks))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
-        axes.set_xlabel("steps that a layer may look back")
-        axes.set_ylabel("mean loss (nats)")
-        axes.margins(y=0.15)
+        axes.set_xlabel("steps that a layer knows, the present one included")
+        axes.set_ylabel("mean loss")
+        _widen(axes, 0.05 * abs(context.whole))  # so that chance is not drawn large
         add_legend(figure, axes)
-        return to_svg(figure, "Mean loss by how many steps back the recurrent layers may look")
+        return to_svg(figure, "Mean loss by how many steps the recurrent layers know")
 
 
 def norms_figure(layers: Sequence[LayerDiagnosis]) -> str | None:
@@ -131,6 +130,13 @@ def _draw_median(axes: Axes, lengths: Sequence[int]) -> None:
         return
     median = float(np.median(lengths))
     axes.axvline(median, color=STYLES["baseline"].light, linewidth=1.5, linestyle=(0, (1, 1)), label="median length")
+
+
+def _widen(axes: Axes, least: float) -> None:
+    """Let the axis of y span so much at least."""
+    low, high = axes.get_ylim()
+    more = max(0.1 * (high - low), (least - (high - low)) / 2)
+    axes.set_ylim(low - more, high + more)
 
 
 def _thinned(values: list[int], most: int) -> list[int]:

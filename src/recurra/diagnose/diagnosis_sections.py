@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from html import escape
 
 from recurra.diagnose.diagnosis import Diagnosis, LayerDiagnosis, Verdict
@@ -78,7 +78,7 @@ def _numbers(found: Diagnosis) -> list[tuple[str, str]]:
     if found.context is not None and found.context.steps:
         needed = found.context.needed
         shown = f"&gt; {max(found.context.steps)}" if needed is None else f"{needed:,}"
-        numbers.append((shown, f"{escape(found.unit)} of context that the model needs"))
+        numbers.append((shown, f"{escape(found.unit)} that the model needs to know"))
     if found.layers:
         dead, units = (sum(int(count) for count in counts) for counts in zip(*map(_dead, found.layers)))
         numbers.append((f"{dead:,}", f"dead units of {units:,}"))
@@ -159,7 +159,7 @@ def _weights(found: Diagnosis, figures: _Figures) -> str:
         "what was read; right of zero it grows, and with it the gradient.",
         "No Lyapunov exponent was found.",
     )
-    singular = _each_layer(found, figures, "weights", "the recurrent weights are no numbers")
+    singular = _each_layer(found, figures, "weights", lambda layer: "the recurrent weights are no numbers")
     read = (
         "By how much each gate's recurrent weights stretch a state at most, direction by direction, is told by their "
         "singular values. In a simple cell, values all below 1 make gradients vanish; in a gated cell the gates have "
@@ -169,6 +169,8 @@ def _weights(found: Diagnosis, figures: _Figures) -> str:
 
 
 def _gates(found: Diagnosis, figures: _Figures) -> str:
+    if not any(layer.units.closed for layer in found.layers):
+        return section("gates", "Gates", "<p>The cells of this model have no gates.</p>")
     half_life = _figure(
         figures,
         "half-life.svg",
@@ -177,12 +179,18 @@ def _gates(found: Diagnosis, figures: _Figures) -> str:
         "forgets.",
         "No half-life: the cells have no gate that keeps the state, or it never closes.",
     )
-    scatter = _each_layer(found, figures, "gates", "this cell has no gates")
+    scatter = _each_layer(found, figures, "gates", _without_scatter)
     read = (
         "A point for each unit and gate. At the right, gates that are nearly always open; at the top, nearly always "
         "closed; near the dashed line, gates that switch between both; at the bottom left, gates that stay between."
     )
     return section("gates", "Gates", f"{half_life}<h3>Open and closed</h3><p>{read}</p>{scatter}")
+
+
+def _without_scatter(layer: LayerDiagnosis) -> str:
+    if not layer.units.closed:
+        return "this cell has no gates"
+    return f"all gates stay between {CLOSED} and {OPEN} at every step, none is nearly open or closed"
 
 
 def _states(figures: _Figures) -> str:
@@ -207,12 +215,12 @@ def _training(figures: _Figures) -> str:
     return section("training", "Clipping in training", clipped)
 
 
-def _each_layer(found: Diagnosis, figures: _Figures, name: str, otherwise: str) -> str:
+def _each_layer(found: Diagnosis, figures: _Figures, name: str, why: Callable[[LayerDiagnosis], str]) -> str:
     """The figures of all layers, of which one may stand beside another."""
     drawn = []
     for number, layer in enumerate(found.layers, 1):
         told = escape(layer.name)
-        drawn.append(f"<div>{_figure(figures, f'{name}-{number}.svg', told, f'{told}: {otherwise}.')}</div>")
+        drawn.append(f"<div>{_figure(figures, f'{name}-{number}.svg', told, f'{told}: {why(layer)}.')}</div>")
     return f'<div class="two">{"".join(drawn)}</div>'
 
 

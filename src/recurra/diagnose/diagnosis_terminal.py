@@ -37,7 +37,8 @@ def print_diagnosis(found: Diagnosis, console: Console) -> None:
         _print_verdict(verdict, console)
     console.print()
     if not found.layers:
-        _say(console, no_layers_sentence(found))
+        if not found.verdicts:
+            _say(console, no_layers_sentence(found))
         return
     print_table(console, ScoreTable("Layers", _COLUMNS, list(map(layer_row, found.layers))))
     _say(console, _LEGEND, "dim")
@@ -45,12 +46,12 @@ def print_diagnosis(found: Diagnosis, console: Console) -> None:
         console.print()
         bars = [("█" * round(_BAR * share)).ljust(_BAR, "·") for share in excess(found.context)]
         rows: list[tuple[str, ...]] = [
-            (f"{steps:,}", f"{loss:.4f}", f"{loss - found.context.whole:+.4f}", bar)
+            (f"{steps:,}", f"{loss:.4f}", f"{round(loss - found.context.whole, 4) + 0.0:+.4f}", bar)
             for steps, loss, bar in zip(found.context.steps, found.context.losses, bars)
         ]
         rows.append(("from the beginning", f"{found.context.whole:.4f}", "", ""))
-        title = f"Mean loss by how many {found.unit} back the layers may look"
-        print_table(console, ScoreTable(title, (found.unit, "nats", "more", ""), rows))
+        title = f"Mean loss by how many {found.unit} the layers know, the present one included"
+        print_table(console, ScoreTable(title, (found.unit, "loss", "more", ""), rows))
         _say(console, context_sentence(found.context, found.unit))
     if found.clipped:
         shares = ", ".join(f"{100 * share:.0f}" for share in found.clipped)

@@ -70,19 +70,22 @@ def context_sentence(context: Context, unit: str) -> str:
     """How far back the model really looks."""
     if context.needed is None:
         return (
-            f"None of the context lengths tried comes within 1 % of the loss from the beginning, {context.whole:.4f} "
-            f"nats: the model uses more than {max(context.steps, default=0):,} {unit}."
+            f"None of the context lengths tried comes as near to the loss from the beginning, {context.whole:.4f}: the "
+            f"model uses more than {max(context.steps, default=0):,} {unit}."
         )
     return (
-        f"With {context.needed:,} {unit} of context the loss is within 1 % of that from the beginning, "
-        f"{context.whole:.4f} nats: what lies further back changes the answers little."
+        f"With a context of {context.needed:,} ({unit}, the present one included) the loss is as from the beginning, "
+        f"{context.whole:.4f}, within 1 % of it or of all that context gains: what lies further back changes little."
     )
 
 
 def excess(context: Context) -> list[float]:
-    """By how much the loss of each context length is above that from the beginning, as shares of the largest."""
+    """By how much the loss of each context length is above that from the beginning, as shares of the largest.
+
+    Where even the largest is below a twentieth of the loss, shares of that, so that chance is not drawn large.
+    """
     above = [max(0.0, loss - context.whole) for loss in context.losses]
-    largest = max(above, default=0.0)
+    largest = max([*above, 0.05 * abs(context.whole)])
     return [value / largest if largest > 0 else 0.0 for value in above]
 
 

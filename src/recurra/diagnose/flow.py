@@ -103,9 +103,7 @@ def _spread(places: Sequence[int]) -> list[int]:
     return [places[round(number * (len(places) - 1) / (_ANCHORS - 1))] for number in range(_ANCHORS)]
 
 
-def _add(
-    norms: Tensor, firsts: Tensor, counts: Tensor, trace: Trace, times: Sequence[int], signal: Tensor
-) -> None:
+def _add(norms: Tensor, firsts: Tensor, counts: Tensor, trace: Trace, times: Sequence[int], signal: Tensor) -> None:
     """Add, in place and by lag, what a signal at the last of some times sends back, and what it is there itself."""
     last = trace.steps[times[-1]]
     before = [trace.steps[t].after for t in times[:-1]]

@@ -7,7 +7,7 @@ from typing import Any
 
 import matplotlib
 import numpy as np
-from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -76,10 +76,10 @@ def exponents_figure(layers: Sequence[LayerDiagnosis]) -> str | None:
 def gates_figure(layer: LayerDiagnosis) -> str | None:
     """Draw each unit's gates as points: how often each is nearly open and how often nearly closed.
 
-    After Karpathy, Johnson, Fei-Fei, "Visualizing and understanding recurrent networks", ICLR workshop 2016.
+    None too where all gates stay between at every step. After Karpathy, Johnson, Fei-Fei, "Visualizing and understanding recurrent networks", ICLR workshop 2016.
     """
     units = layer.units
-    if not units.closed:
+    if not any(bool(share.any()) for share in (*units.closed.values(), *units.open.values())):
         return None
     with matplotlib.rc_context(SETTINGS):
         figure, axes = new_axes(WIDTH, 3.9)
@@ -121,11 +121,12 @@ def half_life_figure(layers: Sequence[LayerDiagnosis], lengths: Sequence[int]) -
         axes.set_yscale("log")
         median = float(np.median(lengths)) if len(lengths) else 0.0
         if median > 0:
-            axes.axhline(median, color=INK, **DASHED)
-            axes.annotate("median length", (1, median), (0, 3), ("axes fraction", "data"), "offset points", ha="right")
+            axes.axhline(median, color=INK, **DASHED, label="median length")
         axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
         axes.set_xlim(0, 1)
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        for set_formatter in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
+            set_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
         axes.set_xlabel("units, the longest half-life first")
         axes.set_ylabel("half-life (steps)")
         add_legend(figure, axes)
