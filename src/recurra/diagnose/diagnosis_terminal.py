@@ -14,8 +14,7 @@ from recurra.diagnose.diagnosis_words import (
     measured_sentence,
     no_layers_sentence,
 )
-from recurra.show import print_table
-from recurra.tables import ScoreTable
+from recurra.show import print_titled, say
 
 __all__ = ["print_diagnosis"]
 
@@ -32,16 +31,16 @@ _BAR = 24  # letters
 
 def print_diagnosis(found: Diagnosis, console: Console) -> None:
     """Print all but the curves, which the page has."""
-    _say(console, measured_sentence(found))
+    say(console, measured_sentence(found))
     for verdict in found.verdicts:
         _print_verdict(verdict, console)
     console.print()
     if not found.layers:
         if not found.verdicts:
-            _say(console, no_layers_sentence(found))
+            say(console, no_layers_sentence(found))
         return
-    print_table(console, ScoreTable("Layers", _COLUMNS, list(map(layer_row, found.layers))))
-    _say(console, _LEGEND, "dim")
+    print_titled(console, "Layers", _COLUMNS, list(map(layer_row, found.layers)))
+    say(console, _LEGEND, "dim")
     if found.context is not None and found.context.steps:
         console.print()
         bars = [("█" * round(_BAR * share)).ljust(_BAR, "·") for share in excess(found.context)]
@@ -51,23 +50,19 @@ def print_diagnosis(found: Diagnosis, console: Console) -> None:
         ]
         rows.append(("from the beginning", f"{found.context.whole:.4f}", "", ""))
         title = f"Mean loss by how many {found.unit} the layers know, the present one included"
-        print_table(console, ScoreTable(title, (found.unit, "loss", "more", ""), rows))
-        _say(console, context_sentence(found.context, found.unit))
+        print_titled(console, title, (found.unit, "loss", "more", ""), rows)
+        say(console, context_sentence(found.context, found.unit))
     if found.clipped:
         shares = ", ".join(f"{100 * share:.0f}" for share in found.clipped)
-        _say(console, f"\nSteps of training whose gradient was clipped, by epoch: {shares} %")
+        say(console, f"\nSteps of training whose gradient was clipped, by epoch: {shares} %")
 
 
 def _print_verdict(verdict: Verdict, console: Console) -> None:
     mark = f"[{_COLOURS[verdict.level]}]{MARKS[verdict.level]}[/]"
     console.print(f"\n{mark} [bold]{escape(verdict.kind)}[/]: {escape(verdict.sentence)}", soft_wrap=True)
     if verdict.reason:
-        _say(console, f"  why:     {verdict.reason}", "dim")
+        say(console, f"  why:     {verdict.reason}", "dim")
     if verdict.remedy:
-        _say(console, f"  remedy:  {verdict.remedy}")
+        say(console, f"  remedy:  {verdict.remedy}")
     if verdict.command:
-        _say(console, f"  command: {verdict.command}")
-
-
-def _say(console: Console, text: str, style: str | None = None) -> None:
-    console.print(escape(text), soft_wrap=True, style=style, highlight=False)
+        say(console, f"  command: {verdict.command}")

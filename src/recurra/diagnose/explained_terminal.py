@@ -27,8 +27,7 @@ from recurra.diagnose.explained_words import (
     whole_answer,
 )
 from recurra.pages.tokens import gaps, places, seen
-from recurra.show import print_table
-from recurra.tables import ScoreTable
+from recurra.show import print_titled, say
 
 __all__ = ["print_explained"]
 
@@ -45,17 +44,17 @@ _SURPRISING = (2, 6, 10)  # bits
 
 def print_explained(found: Explained, console: Console) -> None:
     """Print what moved each answer, how it formed, and what the most active units did."""
-    _say(console, f"{found.task}: {_shortened(found.source, 300)}")
+    say(console, f"{found.task}: {_shortened(found.source, 300)}")
     answer = found.told[0] if len(found.told) == 1 else whole_answer(found)
     if answer:
-        _say(console, answer, "bold")
+        say(console, answer, "bold")
     if found.truncated:
-        _say(
+        say(
             console,
             f"{found.truncated:,} pieces at the end were not given to the model: its longest input was reached.",
         )
     if not found.pieces or not len(found.answers):
-        _say(console, "There is nothing to explain: the model read no piece, or gave no answer.")
+        say(console, "There is nothing to explain: the model read no piece, or gave no answer.")
         return
     if is_language(found):
         _print_surprise(found, console)
@@ -65,7 +64,7 @@ def print_explained(found: Explained, console: Console) -> None:
     else:
         _print_several(found, console)
     console.print()
-    _say(console, completeness(found))
+    say(console, completeness(found))
     _print_forming(found, console)
     _print_units(found, console)
 
@@ -75,7 +74,7 @@ def _print_one(found: Explained, console: Console) -> None:
     values, left_out = found.influences[0], found.left_out[0]
     if is_text(found):
         console.print(_coloured(found, values), soft_wrap=True)
-        _say(console, _KEY, "dim")
+        say(console, _KEY, "dim")
     else:
         _print_bars(values, console)
     kept = sorted(strongest(values, _ROWS)) if len(values) > _ROWS else list(range(len(values)))
@@ -88,7 +87,7 @@ def _print_one(found: Explained, console: Console) -> None:
         (seen(found.pieces[place]), *(number(each[place], size) for each, size in zip(columns, decimals)))
         for place in kept
     ]
-    _print_table(console, f"Influence on {found.answers[0]} ({found.unit}){few}", names, rows)
+    print_titled(console, f"Influence on {found.answers[0]} ({found.unit}){few}", names, rows)
 
 
 def _print_several(found: Explained, console: Console) -> None:
@@ -100,10 +99,10 @@ def _print_several(found: Explained, console: Console) -> None:
             for place, piece in enumerate(found.pieces)
         ]
         names = ["piece", *(_shortened(answer.replace("\n", "↵"), 14) for answer in answer_names(found))]
-        _print_table(console, f"Influence on each answer ({found.unit})", names, rows)
+        print_titled(console, f"Influence on each answer ({found.unit})", names, rows)
     chosen = of_interest(found, _LINES)
     few = "" if len(chosen) == len(found.answers) else f", {len(chosen)} of {len(found.answers):,} (--json has all)"
-    _say(console, f"What moved each answer most{few}:", "bold")
+    say(console, f"What moved each answer most{few}:", "bold")
     lines = answer_lines(found)
     for place in chosen:
         values, line = found.influences[place], Text(f"  {_shortened(lines[place], 60)}", style="bold")
@@ -114,7 +113,7 @@ def _print_several(found: Explained, console: Console) -> None:
         console.print(line, soft_wrap=True)
     if not is_text(found):
         for place in of_interest(found, _DRAWN):
-            _say(console, f"\n{lines[place]}", "bold")
+            say(console, f"\n{lines[place]}", "bold")
             _print_bars(found.influences[place], console)
 
 
@@ -122,14 +121,8 @@ def _print_bars(values: NDArray[np.float64], console: Console) -> None:
     """The influences of steps as a line of bars, and beneath each its sign."""
     largest = float(np.abs(values).max(initial=0.0)) or 1.0
     signs = "".join("+" if value > 0 else "-" if value < 0 else " " for value in values)
-    _say(console, f"  influence  {spark(np.abs(values), 0.0, largest)}")
-    _say(console, f"  sign       {signs}")
-
-
-def _print_table(console: Console, title: str, names: Sequence[str], rows: list[tuple[str, ...]]) -> None:
-    """A table below its title, which may be wider."""
-    _say(console, title, "bold")
-    print_table(console, ScoreTable("", tuple(names), rows))
+    say(console, f"  influence  {spark(np.abs(values), 0.0, largest)}")
+    say(console, f"  sign       {signs}")
 
 
 def _print_surprise(found: Explained, console: Console) -> None:
@@ -144,33 +137,33 @@ def _print_surprise(found: Explained, console: Console) -> None:
     console.print(line, soft_wrap=True)
     low, middle, high = _SURPRISING
     told = f"mean surprise {bits.mean():.2f} bits · marked from {low}, {middle} and {high} bits"
-    _say(console, told, "dim")
+    say(console, told, "dim")
     most = np.argsort(-bits, kind="stable")[:8].tolist()
     rows: list[tuple[str, ...]] = [(seen(found.answers[place]), f"{bits[place]:.1f}") for place in most]
-    _print_table(console, "What surprised most", ["symbol", "bits"], rows)
+    print_titled(console, "What surprised most", ["symbol", "bits"], rows)
 
 
 def _print_forming(found: Explained, console: Console) -> None:
     if len(found.forming) < 2:
         return
-    _say(console, "\nThe answer as it formed, by the pieces read:", "bold")
+    say(console, "\nThe answer as it formed, by the pieces read:", "bold")
     for one in changes(found.forming):
         last = found.pieces[one.read - 1] if 0 < one.read <= len(found.pieces) else ""
         told = one.answer if found.task == "forecast" else f"{one.answer} ({100 * one.value:.1f} %)"
-        _say(console, f"  {one.read:>4} of {len(found.pieces)}  {seen(last)} → {told}")
+        say(console, f"  {one.read:>4} of {len(found.pieces)}  {seen(last)} → {told}")
 
 
 def _print_units(found: Explained, console: Console) -> None:
     if not found.layers:
-        _say(console, "\nThe model has no recurrent layer: there are no gates and states.")
+        say(console, "\nThe model has no recurrent layer: there are no gates and states.")
     for layer in found.layers:
         if not len(layer.pieces):
             continue
-        _say(console, f"\nMost active units of {layer.name}, h over its {len(layer.pieces):,} steps:", "bold")
+        say(console, f"\nMost active units of {layer.name}, h over its {len(layer.pieces):,} steps:", "bold")
         for unit in layer.order[:_UNITS].tolist():
             values = states_of_unit(layer, unit, _STEPS)
             low, high = float(values.min()), float(values.max())
-            _say(console, f"  unit {unit:>4}  {spark(values, low, high)}  {low:+.2f} to {high:+.2f}")
+            say(console, f"  unit {unit:>4}  {spark(values, low, high)}  {low:+.2f} to {high:+.2f}")
 
 
 def _coloured(found: Explained, values: NDArray[np.float64]) -> Text:
@@ -194,7 +187,3 @@ def _shortened(text: str, most: int) -> str:
     """A text on one line, its end left out where it is long."""
     line = " ".join(text.split())
     return line if len(line) <= most else f"{line[: most - 1]}…"
-
-
-def _say(console: Console, text: str, style: str | None = None) -> None:
-    console.print(escape(text), soft_wrap=True, style=style, highlight=False)
