@@ -22,7 +22,7 @@ def measured_sentence(found: Diagnosis) -> str:
     many = "1 sequence" if len(lengths) == 1 else f"{len(lengths):,} sequences"
     shortest, longest = int(lengths.min()), int(lengths.max())
     if shortest == longest:
-        return f"Measured on {many} of {found.data}: {longest:,} {found.unit} each."
+        return f"Measured on {many} of {found.data}: {longest:,} {'step' if longest == 1 else found.unit} each."
     return (
         f"Measured on {many} of {found.data}: {shortest:,} to {longest:,} {found.unit}, median {np.median(lengths):g}."
     )

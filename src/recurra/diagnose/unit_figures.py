@@ -76,8 +76,8 @@ def exponents_figure(layers: Sequence[LayerDiagnosis]) -> str | None:
 def gates_figure(layer: LayerDiagnosis) -> str | None:
     """Draw each unit's gates as points: how often each is nearly open and how often nearly closed.
 
-    None too where all gates stay between at every step. After Karpathy, Johnson, Fei-Fei, "Visualizing and understanding
-    recurrent networks", ICLR workshop 2016.
+    None too where all gates stay between at every step. After Karpathy, Johnson, Fei-Fei, "Visualizing and
+    understanding recurrent networks", ICLR workshop 2016.
     """
     units = layer.units
     if not any(bool(share.any()) for share in (*units.closed.values(), *units.open.values())):

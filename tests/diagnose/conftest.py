@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pytest
 import torch
 
 from recurra.diagnose.diagnosis import Context, Diagnosis, LayerDiagnosis, Verdict
+from recurra.diagnose.explained import Explained, Forming, LayerStates
 from recurra.diagnose.flow import Flow
 from recurra.diagnose.gates import Units
 from recurra.kernels.cells import CELLS
@@ -68,3 +72,67 @@ def diagnosis(**changed: Any) -> Diagnosis:
         verdicts,
     )
     return replace(made, **changed)
+
+
+def states(name: str, pieces: list[str], cell: str = "lstm", units: int = 20) -> LayerStates:
+    """Units that swing the less the higher their number; gates between 0 and 1."""
+    swing = np.sin(np.arange(len(pieces)))[:, np.newaxis] * np.linspace(1, 0.1, units)
+    values = {"h": swing, "c": 2 * swing, **dict.fromkeys(CELLS[cell].names, 0.5 + swing / 2)}
+    parts = {part: rows.astype(np.float32) for part, rows in values.items() if cell == "lstm" or part != "c"}
+    return LayerStates(name, cell, pieces, parts, np.arange(units))
+
+
+def explained(pieces: list[str], answers: list[str], **changed: Any) -> Explained:
+    """Influences that grow along the pieces and change sign with each; the last answer's are twice as large."""
+    signs = np.where(np.arange(len(pieces)) % 2, -1.0, 1.0)
+    influences = np.outer(np.arange(1, len(answers) + 1), signs * (1 + np.arange(len(pieces))) / 4)
+    start = np.full(len(answers), -0.25)
+    made = Explained(
+        task="classify",
+        source=" ".join(pieces),
+        pieces=pieces,
+        known=[True] * len(pieces),
+        truncated=0,
+        answers=answers,
+        told=[f"{answer} (97.3 %)" for answer in answers],
+        scores=start + influences.sum(1) - 0.001,
+        unit="log-odds",
+        start=start,
+        influences=influences,
+        gap=np.full(len(answers), 0.001),
+        left_out=influences / 2,
+        attention=None,
+        forming=[],
+        layers=[states("encoder, layer 1", pieces)] if pieces else [],
+    )
+    return replace(made, **changed)
+
+
+@pytest.fixture(scope="session")
+def make_layer() -> Callable[..., LayerDiagnosis]:
+    """Make a layer whose gradient falls to a share at each step."""
+    return layer
+
+
+@pytest.fixture(scope="session")
+def make_diagnosis() -> Callable[..., Diagnosis]:
+    """Make a diagnosis of three layers, with some attributes changed."""
+    return diagnosis
+
+
+@pytest.fixture(scope="session")
+def make_explained() -> Callable[..., Explained]:
+    """Make an explanation of some answers by some pieces, with some attributes changed."""
+    return explained
+
+
+@pytest.fixture(scope="session")
+def forming() -> list[Forming]:
+    """An answer that turns once."""
+    return [Forming(1, "neg", 0.6), Forming(2, "neg", 0.55), Forming(3, "pos", 0.9), Forming(4, "pos", 0.97)]
+
+
+@pytest.fixture(scope="session")
+def evil() -> str:
+    """What would do harm in a page or a terminal."""
+    return EVIL
