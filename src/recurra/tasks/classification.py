@@ -19,6 +19,7 @@ from recurra.errors import DataError, nearest
 from recurra.metrics import classification_scores, classification_tables, gain_line, paired_difference
 from recurra.tables import ScoreTable
 from recurra.tasks.base import Loss, Task, Validation
+from recurra.tasks.headline import Headline
 
 __all__ = ["Classification", "ClassifyData", "Evaluation"]
 
@@ -152,6 +153,10 @@ class Classification(Task):
             **self.described(examples),
         }
         return Evaluation(probabilities, scores)
+
+    def headline(self) -> Headline:
+        """The accuracy."""
+        return Headline("accuracy", ("accuracy",))
 
     def tables(self, scores: Mapping[str, Any], title: str, full: bool) -> list[ScoreTable]:
         """The model beside its baselines and, with `full`, the classes and the confusion matrix."""

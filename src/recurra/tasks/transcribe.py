@@ -25,6 +25,7 @@ from recurra.metrics import share_and_error
 from recurra.nn.transcription import TranscriptionNetwork
 from recurra.tables import ScoreTable
 from recurra.tasks.base import Loss, OtherEnd, RecurrentCall, Start, Task, Validation
+from recurra.tasks.headline import Headline
 from recurra.tasks.transcribe_facts import TranscribeFacts
 from recurra.tasks.transcribed import answers
 from recurra.tasks.transcripts import Decoding, make_decoding
@@ -248,6 +249,10 @@ class Transcribe(Task):
             baseline.text,
             sum(examples.unknown.values()) / max(1, sum(map(len, examples.ids))),
         )
+
+    def headline(self) -> Headline:
+        """The character error rate."""
+        return Headline("character error rate", ("character_error",), higher=False)
 
     def tables(self, scores: Mapping[str, Any], title: str, full: bool) -> list[ScoreTable]:
         """The model beside its baseline and, with `full`, its errors."""
