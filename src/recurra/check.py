@@ -21,7 +21,8 @@ from recurra.errors import DataError
 from recurra.kernels.dispatch import use_kernel
 from recurra.kernels.layout import Layout
 from recurra.nn.stack import Recurrent
-from recurra.tasks.base import RecurrentCall, Task
+from recurra.tasks.base import Task
+from recurra.tasks.examined import RecurrentCall
 
 __all__ = ["Finding", "check_model"]
 

@@ -68,7 +68,7 @@ def report() -> None:
     with contextlib.suppress(OSError):  # Linux alone forgets a peak, here that of reading the data
         _CLEAR.write_text("5")
     FirstSteps(_STEPS, seconds=float("inf")).run(task)
-    print(json.dumps({"peak": _status("VmHWM") or _largest(), "before": before}))
+    sys.stdout.write(json.dumps({"peak": _status("VmHWM") or _largest(), "before": before}))
 
 
 def _status(name: str) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Callable
@@ -96,10 +97,8 @@ class FirstSteps(Callback):
 
     def run(self, task: Task) -> None:
         """Train a task's network for so long; it is of no use then."""
-        try:
+        with contextlib.suppress(_Enough):
             train(task, None, [self])
-        except _Enough:
-            pass
 
 
 def epoch_seconds(task: Task) -> float:

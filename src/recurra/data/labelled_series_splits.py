@@ -28,7 +28,7 @@ from recurra.data.text import open_one
 from recurra.data.ts_file import is_ts, read_ts
 from recurra.errors import DataError, SettingsError
 
-__all__ = ["SeriesSplits", "Trained", "load_labelled_series", "load_series_splits"]
+__all__ = ["SeriesSplits", "Trained", "load_labelled_series", "load_series_splits", "require_channels"]
 
 _log = logging.getLogger("recurra")
 _LABELLED = {"required": True, "optional": None, "no": False}
@@ -83,7 +83,7 @@ def load_labelled_series(
         columns = find_labelled_columns(table, id_column, label_column, labels, (), trained)
         series = read_series_table(table, columns, (None, False))
     if trained is not None:
-        _require_channels(series, trained)
+        require_channels(series, trained)
     return series
 
 
@@ -147,7 +147,7 @@ def _open_given(
             assert other is not None
             columns = find_labelled_columns(other, config.id_column, config.label_column, "required", (), trained)
             read = read_series_table(other, columns, (None, False))
-        _require_channels(read, trained)
+        require_channels(read, trained)
         given[part] = read
     return given
 
@@ -159,7 +159,12 @@ def _open_other(source: str, config: ClassifyDataConfig, table: Table | None) ->
     return open_one(source, config.delimiter if delimited else None, config.header if delimited else None)
 
 
-def _require_channels(series: LabelledSeries, trained: Trained) -> None:
+def require_channels(series: LabelledSeries, trained: Trained) -> None:
+    """Require that series have the channels of training.
+
+    Raises:
+        DataError: they have others.
+    """
     if series.channels != trained.channels:
         wanted, found = (", ".join(names) for names in (trained.channels, series.channels))
         raise DataError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 
@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from recurra.config import ModelConfig, RunConfig, VocabularyConfig
 from recurra.errors import SettingsError
-from recurra.nn.stack import Recurrent
 from recurra.perplexity import perplexity
 from recurra.tables import ScoreTable
+from recurra.tasks.examined import Examined
 from recurra.tasks.headline import Headline
 from recurra.vocabulary import Vocabulary
 
@@ -24,8 +24,6 @@ __all__ = [
     "AnyBatch",
     "Baseline",
     "Loss",
-    "OtherEnd",
-    "RecurrentCall",
     "Start",
     "Task",
     "Validation",
@@ -106,22 +104,7 @@ def started_config(config: _Config, start: Start | None) -> _Config:
     return config.model_copy(update=update)
 
 
-class RecurrentCall(NamedTuple):
-    """A network's recurrent layers, and what they read of some sequences: [B, T, I] and lengths [B]."""
-
-    layers: Recurrent
-    inputs: Tensor
-    lengths: Tensor
-
-
-class OtherEnd(NamedTuple):
-    """A sequence that ends otherwise than one it begins as, and how many first rows of the answer must not notice."""
-
-    sequence: Any
-    kept: int
-
-
-class Task(ABC):
+class Task(Examined):
     """A task on somebody's data: its settings, vocabulary and network.
 
     What it calls examples and sequences is its own affair: examples are what its data were read into, a sequence is one
@@ -267,14 +250,6 @@ class Task(ABC):
     # asked
 
     @abstractmethod
-    def load_labelled(self, source: str, **reading: Any) -> Any:
-        """Read labelled examples; the options are among those of `reading`.
-
-        Raises:
-            DataError: the source is at fault, or has labels that training had not.
-        """
-
-    @abstractmethod
     def predict(self, inputs: Sequence[str], **options: Any) -> Iterator[str]:
         """Answer command-line arguments: files, texts, or standard input when there are none; yield whole lines.
 
@@ -299,32 +274,3 @@ class Task(ABC):
                     f"option '{name}' ({value}) would have no effect: the model is of the task {self.name}, {its}"
                 )
         return chosen
-
-    # checked
-
-    @abstractmethod
-    def sequences(self, source: str | None, **reading: Any) -> list[Any]:
-        """Sequences to try the model on: of a source, of the training data's file, or else random ones.
-
-        Raises:
-            DataError: the given source is at fault.
-        """
-
-    @abstractmethod
-    def responses(self, sequences: Sequence[Any], padding: int = 0) -> list[Tensor]:
-        """What the network answers to each sequence, as probabilities, run as one batch padded by so many steps more.
-
-        What stands in the added padding are random symbols, which must not matter.
-        """
-
-    @abstractmethod
-    def recurrent_call(self, sequences: Sequence[Any]) -> RecurrentCall | None:
-        """The network's recurrent layers and what they read of the sequences; None where it has none."""
-
-    def other_end(self, sequence: Any) -> OtherEnd | None:
-        """Return a sequence with the same first half and another second one.
-
-        Returns:
-            None where each part of the answer may depend on the whole sequence, as here, or the sequence is too short.
-        """
-        return None

@@ -19,6 +19,7 @@ from recurra.errors import DataError, nearest
 from recurra.metrics import classification_scores, classification_tables, gain_line, paired_difference
 from recurra.tables import ScoreTable
 from recurra.tasks.base import Loss, Task, Validation
+from recurra.tasks.examined import drawn_groups
 from recurra.tasks.headline import Headline
 
 __all__ = ["Classification", "ClassifyData", "Evaluation"]
@@ -165,6 +166,11 @@ class Classification(Task):
     def remarks(self, scores: Mapping[str, Any]) -> list[str]:
         """The gain over the rival."""
         return [gain_line(scores["gain"], self.rival)]
+
+    def grouped(self, examples: Any, most: int) -> list[Any]:
+        """Some of the labelled examples in batches."""
+        groups = drawn_groups(examples.lengths, most)
+        return [self.make_batch([examples[index] for index in group], examples.labels[group]) for group in groups]
 
     def counted_classes(self) -> str:
         """A sentence of the card: the classes, with their training examples."""

@@ -25,9 +25,10 @@ from recurra.errors import DataError, SettingsError
 from recurra.inputs import chunks_of_inputs
 from recurra.nn.classifier import TextClassifier
 from recurra.nn.encoder import start_from
-from recurra.tasks.base import RecurrentCall, Start, started_config
+from recurra.tasks.base import Start, started_config
 from recurra.tasks.classification import Classification, ClassifyData, Evaluation
 from recurra.tasks.classify_series import ClassifySeries
+from recurra.tasks.examined import RecurrentCall
 from recurra.tasks.tried import sequences_of_texts
 from recurra.vocabulary import Vectors, Vocabulary
 
@@ -181,6 +182,12 @@ class Classify(Classification):
     def load_labelled(self, source: str, **reading: Any) -> Encoded:
         """Read labelled examples; the columns are those of the training data where the source has them."""
         texts = load_texts(source, labels="required", preferred=self.columns, **reading)
+        self.refuse_unseen(texts.name, texts.label_counts())
+        return self.encode(texts)
+
+    def own_examples(self, most: int) -> Encoded:
+        """The validation texts of the run."""
+        texts = load_splits(self.config.data, self.config.train.seed).valid
         self.refuse_unseen(texts.name, texts.label_counts())
         return self.encode(texts)
 

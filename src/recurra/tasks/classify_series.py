@@ -17,13 +17,20 @@ from recurra.batch import FrameBatch, make_frame_batch
 from recurra.config import OF_TEXTS, ClassifyConfig
 from recurra.data.encoded_series import EncodedSeries, Standardisation, encode_series
 from recurra.data.labelled_series import LabelledSeries, SeriesOrigin, channels_counted
-from recurra.data.labelled_series_splits import SeriesSplits, Trained, load_labelled_series, load_series_splits
+from recurra.data.labelled_series_splits import (
+    SeriesSplits,
+    Trained,
+    load_labelled_series,
+    load_series_splits,
+    require_channels,
+)
 from recurra.data.reading_notes import say_series_read
 from recurra.errors import SettingsError
 from recurra.inputs import series_of_inputs
 from recurra.nn.classifier import SeriesClassifier
-from recurra.tasks.base import RecurrentCall, Start
+from recurra.tasks.base import Start
 from recurra.tasks.classification import Classification, ClassifyData
+from recurra.tasks.examined import RecurrentCall
 from recurra.tasks.tried import own_data
 from recurra.vocabulary import Vocabulary
 
@@ -176,6 +183,12 @@ class ClassifySeries(Classification):
     def load_labelled(self, source: str, **reading: Any) -> EncodedSeries:
         """Read labelled series; columns and channels are those of the training data."""
         return self.encode(load_labelled_series(source, self.trained, labels="required", **reading))
+
+    def own_examples(self, most: int) -> EncodedSeries:
+        """The validation series of the run."""
+        series = load_series_splits(self.config.data, self.config.train.seed).valid
+        require_channels(series, self.trained)
+        return self.encode(series)
 
     def predict(self, inputs: Sequence[str], **options: Any) -> Iterator[str]:
         """Yield a JSON object a line, in the order of the input; a series that has no id is called by its number."""

@@ -27,7 +27,8 @@ from recurra.nn.autoregressive import AutoregressiveForecaster, make_forecaster
 from recurra.nn.forecasting import DirectForecaster
 from recurra.nn.outputs import LEVELS
 from recurra.tables import ScoreTable
-from recurra.tasks.base import Loss, RecurrentCall, Start, Task, Validation
+from recurra.tasks.base import Loss, Start, Task, Validation
+from recurra.tasks.examined import RecurrentCall, drawn_groups
 from recurra.tasks.forecast_facts import ForecastFacts, learn_facts, resolved_config
 from recurra.tasks.forecast_lines import Forecasts, SeriesForecast, forecast_lines, series_forecasts
 from recurra.tasks.forecast_outcomes import linear_pairs, outcomes
@@ -305,6 +306,18 @@ class Forecast(Task):
     def load_labelled(self, source: str, **reading: Any) -> ForecastExamples:
         """Read series that are forecast from every origin that has a whole window before it, or half the series."""
         return self.scored_examples(self._load(source, **reading))
+
+    def own_examples(self, most: int) -> ForecastExamples:
+        """The validation part of the run's series."""
+        series = self._load(self.config.data.data)
+        return ForecastExamples(
+            series, [(each.train, each.valid) for each in divide(series, self.config.data, self.horizon)]
+        )
+
+    def grouped(self, examples: ForecastExamples, most: int) -> list[WindowBatch]:
+        """Windows from origins evenly spaced, in batches."""
+        windows = self.windows(examples, most=most)
+        return [windows.batch(group) for group in drawn_groups(windows.lengths, most)]
 
     def scored_examples(self, series: SeriesSet) -> ForecastExamples:
         """What is to be forecast of series that are scored: all behind a whole window, or behind half the series."""

@@ -25,9 +25,10 @@ from recurra.language_scores import NGrams, language_scores, language_tables
 from recurra.nn.language_model import LanguageModelNetwork
 from recurra.perplexity import perplexity
 from recurra.tables import ScoreTable
-from recurra.tasks.base import Loss, OtherEnd, RecurrentCall, Start, Task, Validation, as_perplexity
+from recurra.tasks.base import Loss, Start, Task, Validation, as_perplexity
+from recurra.tasks.examined import OtherEnd, RecurrentCall
 from recurra.tasks.headline import Headline
-from recurra.tasks.running_text import score_and_learn, score_lines, score_text, side_by_side
+from recurra.tasks.running_text import score_and_learn, score_lines, score_text, side_by_side, stream_batches
 from recurra.tasks.tried import another_end, sequences_of_texts
 from recurra.vocabulary import END, Token, Vocabulary
 
@@ -233,6 +234,14 @@ class ModelLanguage(Task):
     def load_labelled(self, source: str, **reading: Any) -> Encoded:
         """Read a text to be scored."""
         return self.encode(load_texts(source, labels="no", preferred=self._columns(), **reading))
+
+    def own_examples(self, most: int) -> Encoded:
+        """The validation text of the run."""
+        return self.encode(load_corpus(self.config.data).valid)
+
+    def grouped(self, examples: Encoded, most: int) -> list[Batch]:
+        """The beginning of the text in pieces side by side, 128 steps at a time."""
+        return stream_batches(examples.ids, most)
 
     def encode(self, texts: Texts) -> Encoded:
         """Encode lines as the training text was."""

@@ -11,15 +11,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from recurra.batch import Batch
 from recurra.errors import RecurraError, SettingsError
 from recurra.nn.language_model import LanguageModelNetwork
 from recurra.vocabulary import END, PADDING
 
-__all__ = ["score_and_learn", "score_lines", "score_text", "side_by_side"]
+__all__ = ["score_and_learn", "score_lines", "score_text", "side_by_side", "stream_batches"]
 
 _STREAM = 10_000  # symbols that one of several pieces scored side by side has at least
 _MOST_STREAMS = 16
 _CHUNK = 256  # steps that are scored at a time
+_STEPS = 128  # of a batch that is looked into, as far back as is seen there
 _AT_ONCE = 65_536  # symbols of the texts that are scored side by side; a longer text is read alone
 
 
@@ -102,6 +104,19 @@ def side_by_side(lengths: Sequence[int]) -> Iterator[list[int]]:
         group.append(index)
     if group:
         yield group
+
+
+def stream_batches(ids: NDArray[np.int32], most: int) -> list[Batch]:
+    """Divide the beginning of a text into up to 16 pieces side by side, and these into batches that follow one another.
+
+    Args:
+        ids: [n], the text; its first symbol follows the end of a line.
+        most: sequences in all, a piece of a batch counting as one; they have up to 128 symbols.
+    """
+    rows = int(np.clip(len(ids) // _STEPS, 1, min(_MOST_STREAMS, most)))
+    steps = min(len(ids) // rows, most // rows * _STEPS)
+    parts = zip(*(part.split(_STEPS, 1) for part in _streams(ids[: rows * steps], rows)))
+    return [Batch(values, torch.full((rows,), values.shape[1]), targets) for values, targets in parts if steps]
 
 
 @torch.inference_mode()

@@ -24,7 +24,8 @@ from recurra.tables import ScoreTable
 from recurra.tagging_baselines import TaggingBaselines
 from recurra.tagging_scores import tagging_gain, tagging_score, tagging_scores
 from recurra.tagging_tables import tagging_remarks, tagging_tables
-from recurra.tasks.base import Loss, OtherEnd, RecurrentCall, Start, Task, Validation, started_config
+from recurra.tasks.base import Loss, Start, Task, Validation, started_config
+from recurra.tasks.examined import OtherEnd, RecurrentCall, drawn_groups
 from recurra.tasks.headline import Headline
 from recurra.tasks.tag_answers import answers
 from recurra.tasks.tag_facts import TagData, TagFacts, learn_tags, require_words
@@ -242,6 +243,14 @@ class Tag(Task):
         """Read tagged sentences; those of the form of the training file by its columns."""
         told = reading_like(source, self.config.data, self.known.format, reading)
         return self.encode(self.in_known_tags(load_tagged(source, labels="required", **told)))
+
+    def own_examples(self, most: int) -> EncodedSentences:
+        """The validation sentences of the run."""
+        return self.encode(self.in_known_tags(load_tag_splits(self.config.data, self.config.train.seed).valid))
+
+    def grouped(self, examples: EncodedSentences, most: int) -> list[TokenBatch]:
+        """Some of the sentences in batches."""
+        return [examples.batch(group) for group in drawn_groups(examples.lengths, most)]
 
     def in_known_tags(self, sentences: TaggedSentences) -> TaggedSentences:
         """Return the sentences in the model's scheme.

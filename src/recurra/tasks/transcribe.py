@@ -24,7 +24,8 @@ from recurra.errors import DataError
 from recurra.metrics import share_and_error
 from recurra.nn.transcription import TranscriptionNetwork
 from recurra.tables import ScoreTable
-from recurra.tasks.base import Loss, OtherEnd, RecurrentCall, Start, Task, Validation
+from recurra.tasks.base import Loss, Start, Task, Validation
+from recurra.tasks.examined import OtherEnd, RecurrentCall, drawn_groups
 from recurra.tasks.headline import Headline
 from recurra.tasks.transcribe_facts import TranscribeFacts
 from recurra.tasks.transcribed import answers
@@ -282,6 +283,16 @@ class Transcribe(Task):
     def load_labelled(self, source: str, **reading: Any) -> EncodedRecordings:
         """Read recordings with their transcripts."""
         return self.hear(load_recordings(source, preferred=self.columns, **reading))
+
+    def own_examples(self, most: int) -> EncodedRecordings:
+        """The first validation recordings of the run."""
+        valid = load_recording_splits(self.config.data, self.config.train.seed).valid
+        return self.hear(valid.part(np.arange(len(valid)) < most, valid.name))
+
+    def grouped(self, examples: EncodedRecordings, most: int) -> list[TranscriptBatch]:
+        """Some of the recordings in batches; those that are too short for their transcripts have no loss."""
+        possible = np.flatnonzero(examples.possible)
+        return [examples.batch(possible[group]) for group in drawn_groups(examples.lengths[possible], most)]
 
     def hear(self, recordings: Recordings) -> EncodedRecordings:
         """Read recordings as those of training were."""

@@ -29,7 +29,8 @@ from recurra.errors import SettingsError
 from recurra.nn.translation import TranslationNetwork
 from recurra.search import Search
 from recurra.tables import ScoreTable
-from recurra.tasks.base import Loss, OtherEnd, RecurrentCall, Start, Task, Validation, as_perplexity
+from recurra.tasks.base import Loss, Start, Task, Validation, as_perplexity
+from recurra.tasks.examined import OtherEnd, RecurrentCall, drawn_groups
 from recurra.tasks.headline import Headline
 from recurra.tasks.translate_examples import (
     BothVocabularies,
@@ -276,6 +277,14 @@ class Translate(Task):
         if warning is not None:
             _log.warning("%s: %s", pairs.sources.name, warning)
         return examples
+
+    def own_examples(self, most: int) -> PairExamples:
+        """The validation pairs of the run."""
+        return encode_examples(self.config, load_pair_splits(self.config.data, self.config.train.seed).valid, self.both)
+
+    def grouped(self, examples: PairExamples, most: int) -> list[PairBatch]:
+        """Some of the pairs in batches."""
+        return [examples.batch(group) for group in drawn_groups(examples.lengths, most)]
 
     def predict(self, inputs: Sequence[str], **options: Any) -> Iterator[str]:
         """Yield a JSON object a line, in the order of the input."""
