@@ -49,10 +49,10 @@ class Plan:
             seed: one of `seeds`.
             more: options in place of those of `settings`.
         """
-        told = {**self.settings, **more}
-        if cell == _FEEDFORWARD:
-            told = {name: value for name, value in told.items() if name not in _OF_RECURRENT}
-        return make_run_config(self.task, data=self.data, cell=cell, **{**told, "seed": seed})
+        told = {**self.settings, **more, "seed": seed}
+        left_out = {name: told.pop(name) for name in _OF_RECURRENT if cell == _FEEDFORWARD and name in told}
+        config = make_run_config(self.task, data=self.data, cell=cell, **told)
+        return config.model_copy(update={"model": config.model.model_copy(update=left_out)}) if left_out else config
 
 
 def known_cells(task: str) -> tuple[str, ...]:
