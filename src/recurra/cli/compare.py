@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import logging
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -50,8 +51,10 @@ def _compare(task: str, data: str, out: Path, as_json: bool, settings: dict[str,
         from recurra.tasks import TASKS
 
         plan = make_plan(task, data, out=out, **told, **settings)
+        told_all = logging.getLogger("recurra").level <= logging.INFO
+        callbacks = [ProgressLine(console(stderr=True), TASKS[task])] if told_all else []
         try:
-            found = run_compare(plan, [ProgressLine(console(stderr=True), TASKS[task])])
+            found = run_compare(plan, callbacks)
         except KeyboardInterrupt:
             typer.echo(f"stopped by Ctrl-C: no report was written; the runs that were finished are in {out}", err=True)
             raise typer.Exit(130) from None

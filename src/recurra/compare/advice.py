@@ -17,8 +17,9 @@ RULES = (
     "The cell with the best mean score over the seeds leads. Another is told apart from it where the 95 % interval of "
     "the mean difference, seed by seed (Student's t), leaves out zero. Each interval stands by itself: of many pairs, "
     "one in twenty is told apart by chance.",
-    "Of the leader and those that cannot be told apart from it the one is advised that answers fastest; where others "
-    "are within a tenth of that, the one among them whose training takes the fewest seconds.",
+    "Of the leader and those that cannot be told apart from it the one is advised that answers fastest. Where others "
+    "are within a tenth of that, the one among these whose training takes the fewest seconds; where others are within "
+    "a tenth of that too, the one among these with the best mean score.",
     "The same kind of interval says whether the advised cell is better than the best baseline.",
 )
 
@@ -51,8 +52,10 @@ def choose(found: Comparison) -> Choice:
     gains = {cell: found.gain(found.values(leader), found.values(cell)) for cell in others}
     alike = [leader, *(cell for cell in others if gains[cell].sign <= 0)]
     fastest = max(found.answer_speed(cell) for cell in alike)
-    quick = [cell for cell in alike if _AS_FAST * found.answer_speed(cell) > fastest]
-    advised = min(quick, key=found.training_seconds)
+    quick = [cell for cell in alike if _AS_FAST * found.answer_speed(cell) >= fastest]
+    shortest = min(found.training_seconds(cell) for cell in quick)
+    cheap = [cell for cell in quick if found.training_seconds(cell) <= _AS_FAST * shortest]
+    advised = max(cheap, key=lambda cell: better * found.score(cell).value)
     baseline = max(found.baselines, key=lambda name: better * found.baselines[name].value)
     over = found.gain(found.values(advised), found.baseline_values(baseline))
     return Choice(leader, gains, alike, advised, baseline, over)
@@ -81,23 +84,31 @@ def _leading(found: Comparison, chosen: Choice) -> list[str]:
     told = [cell for cell in chosen.gains if cell not in chosen.alike]
     lines = [f"{best} over {seeds} seeds."]
     if told:
-        apart = "; ".join(f"{_by(found, chosen.gains[cell])} than {cell}" for cell in told)
-        lines.append(f"It is better {apart}.")
+        apart = "; ".join(f"{cell} {_by(found, chosen.gains[cell], signed=False)}" for cell in told)
+        lines.append(f"It is better than {apart}.")
     if len(chosen.alike) > 1:
-        alike = "; ".join(f"{cell}, {_by(found, chosen.gains[cell])}" for cell in chosen.alike[1:])
-        lines.append(f"It cannot be told apart from {alike}: the interval holds zero.")
+        alike = "; ".join(f"{cell} ({_gain(found, chosen.gains[cell])})" for cell in chosen.alike[1:])
+        lines.append(
+            f"It cannot be told apart from {alike}: the interval of the difference holds zero. More seeds narrow it."
+        )
     return lines
 
 
-def _by(found: Comparison, gain: Mean) -> str:
-    """A gain with its interval."""
+def _by(found: Comparison, gain: Mean, signed: bool = True) -> str:
+    """A gain with its interval, as a part of a sentence."""
     headline = found.scored.headline
     points = " points" if headline.unit else ""
-    value = f"by {headline.number(gain.value, signed=True)}{points}"
-    if gain.spread is None:
-        return value
-    low, high = (headline.number(bound, signed=True) for bound in gain.spread)
-    return f"{value} (95 % interval {low} to {high})"
+    value = f"by {headline.number(gain.value, signed)}{points}"
+    return value if gain.spread is None else f"{value} (95 % interval {_interval(found, gain, signed)})"
+
+
+def _gain(found: Comparison, gain: Mean) -> str:
+    """A gain with its interval, in brackets."""
+    return f"{found.scored.headline.number(gain.value, signed=True)}, 95 % interval {_interval(found, gain, True)}"
+
+
+def _interval(found: Comparison, gain: Mean, signed: bool) -> str:
+    return " to ".join(found.scored.headline.number(bound, signed) for bound in gain.spread or ())
 
 
 def _costs(found: Comparison, chosen: Choice) -> list[str]:
@@ -118,12 +129,14 @@ def _beside_baseline(found: Comparison, chosen: Choice) -> str:
     if gain.spread is None:
         return f"{chosen.advised} differs from the best baseline, the {name}, {_by(found, gain)}; above zero is better."
     if gain.sign > 0:
-        return f"{chosen.advised} is better than the {name}, the best baseline, {_by(found, gain)}."
+        return f"{chosen.advised} is better than the {name}, the best baseline, {_by(found, gain, signed=False)}."
     if gain.sign < 0:
-        return f"The {name}, a baseline, is better than {chosen.advised}: {_by(found, gain)}. Use it, or train longer."
+        return (
+            f"{chosen.advised} is worse than the {name}, a baseline: {_gain(found, gain)}. Use that, or train longer."
+        )
     return (
-        f"{chosen.advised} cannot be told apart from the {name}, a baseline: {_by(found, gain)}. So far there is no "
-        "reason for a network."
+        f"{chosen.advised} cannot be told apart from the {name}, the best baseline: {_gain(found, gain)}. So far there "
+        "is no reason for a network."
     )
 
 
@@ -139,7 +152,7 @@ def _lags(found: Comparison) -> list[str]:
     if not lags:
         return []
     shown = ", ".join(
-        f"{cell} after {lag.steps:,} steps" if lag.steps is not None else f"{cell} within {lag.measured:,} steps not"
+        f"{cell} after {lag.steps:,}" if lag.steps is not None else f"{cell} not within the {lag.measured:,} measured"
         for cell, lag in lags.items()
     )
-    return [f"Looking back, the gradient of the loss falls below a hundredth: {shown}."]
+    return [f"Steps back until the gradient of the loss is below a hundredth: {shown}."]

@@ -147,7 +147,7 @@ class Comparison:
 
     def score(self, cell: str) -> Mean:
         """The mean score of a cell over the seeds."""
-        return seeds_mean(self.values(cell))
+        return seeds_mean(self.values(cell)).within(*self.scored.headline.limits)
 
     def baseline_values(self, name: str) -> list[float]:
         """The score of a baseline with each seed, which may draw other examples."""
@@ -156,7 +156,8 @@ class Comparison:
     @property
     def baselines(self) -> dict[str, Mean]:
         """The mean score of each baseline over the seeds."""
-        return {name: seeds_mean(self.baseline_values(name)) for name in self.runs[0].baselines}
+        limits, names = self.scored.headline.limits, self.runs[0].baselines
+        return {name: seeds_mean(self.baseline_values(name)).within(*limits) for name in names}
 
     def gain(self, ours: Sequence[float], theirs: Sequence[float]) -> Mean:
         """How much better ours are than theirs, seed by seed; above zero is better, whichever way the score counts."""

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from recurra.checkpoint import SavedModel, read_model
+from recurra.checkpoint import read_model
 from recurra.compare.findings import Cost, Lag
 from recurra.compare.memory import training_memory
 from recurra.compare.plan import Plan
@@ -49,7 +49,11 @@ def measure(plan: Plan, trained: Trained) -> Measured:
             for cell, model in saved.items()
         }
     _log.info("memory of training, each in a process of its own")
-    costs = {cell: _cost(saved[cell], times[cell], lags[cell]) for cell in plan.cells}
+    costs = {}
+    for cell, model in saved.items():
+        told = plan.config(cell, trained.kept[cell].seed, hidden_size=model.task.config.model.hidden_size)
+        size = (model.path / "model.safetensors").stat().st_size
+        costs[cell] = Cost(times[cell], size, training_memory(told), lags[cell])
     return Measured(costs, len(sequences[plan.cells[0]]))
 
 
@@ -64,11 +68,6 @@ def _answering(task: Task, sequences: Sequence[Any]) -> Callable[[], None]:
     run = partial(answer, batches)
     run()  # once before the clock runs
     return run
-
-
-def _cost(saved: SavedModel, times: Sequence[float], lag: Lag | None) -> Cost:
-    size = (saved.path / "model.safetensors").stat().st_size
-    return Cost(times, size, training_memory(saved.task.config), lag)
 
 
 def gradient_lag(task: Task, batches: Sequence[Any], sequences: Sequence[Any]) -> Lag | None:

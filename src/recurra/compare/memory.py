@@ -47,7 +47,7 @@ def training_memory(config: RunConfig) -> Memory | None:
     Torch gives memory back to the system late and allocators keep some: a fresh process is the only one whose numbers
     owe nothing to what ran before.
     """
-    told = json.dumps({"config": config.model_dump(), "threads": torch.get_num_threads()})
+    told = json.dumps({"config": config.model_dump(exclude_unset=True), "threads": torch.get_num_threads()})
     done = subprocess.run([sys.executable, "-c", _CHILD], input=told, capture_output=True, text=True, check=False)
     try:
         return Memory(**json.loads(done.stdout.splitlines()[-1]))

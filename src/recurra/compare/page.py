@@ -60,7 +60,7 @@ def _table(found: Comparison) -> str:
             "kept model<small>95 % over examples</small>",
         ),
         *("hidden size", "parameters", f"trained<small>{escape(found.scored.unit)}/s</small>"),
-        *("answered<small>sequences/s</small>", "training<small>MiB</small>", "file<small>MiB</small>"),
+        *("answered<small>sequences/s</small>", "training<small>MiB</small>"),
         "gradient lag<small>steps</small>",
     )
     advised, main = choose(found).advised, ' class="main"'
@@ -71,7 +71,7 @@ def _table(found: Comparison) -> str:
         for cell in found.plan.cells
     ]
     rows += [
-        f"<tr><td>{dot('baseline')}{escape(name)}</td><td>{_spread(headline, mean)}</td>{'<td></td>' * 8}</tr>"
+        f"<tr><td>{dot('baseline')}{escape(name)}</td><td>{_spread(headline, mean)}</td>{'<td></td>' * 7}</tr>"
         for name, mean in found.baselines.items()
     ]
     head = "".join(f"<th>{each}</th>" for each in ("", *heads))
@@ -81,9 +81,7 @@ def _table(found: Comparison) -> str:
 
 def _notes(found: Comparison) -> str:
     """What the columns of the table are."""
-    part, before = found.scored.part, [cost.memory.before for cost in found.costs.values() if cost.memory]
-    known = [each for each in before if each is not None]
-    loaded = f", of which {min(known) / 2**20:,.0f} before the first step" if known else ""
+    part = found.scored.part
     rounds = len(next(iter(found.costs.values())).answer_seconds)
     notes = (
         f"Scores are on the {part} examples. Over seeds: the mean of the runs, with the interval of Student's t; a "
@@ -94,7 +92,7 @@ def _notes(found: Comparison) -> str:
         f"{found.sequences:,} sequences of the data, 32 side by side, the models in turns, the median of {rounds} "
         "rounds; what the network itself gives, without a search for the best translation or transcript.",
         "Training MiB: the most resident memory in the first 20 steps of a fresh process that read the data, Python "
-        f"and torch included{loaded}. File: the saved weights.",
+        "and torch included; in brackets what the steps added.",
         "Gradient lag: after how many steps the gradient of the loss with respect to the state is below a hundredth of "
         "what it is where the loss speaks; in the last layer that reads the sequences, forwards, of the kept model, on "
         "validation examples. &gt;: it is not, within so many steps.",

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from recurra.compare.advice import advice
 from recurra.compare.findings import Comparison
+from recurra.compare.memory import Memory
 from recurra.compare.statistics import Mean
 from recurra.pages.surroundings import print_closing
 from recurra.show import print_table
@@ -64,17 +65,21 @@ def _percent_off(found: int, wanted: int) -> str:
 
 
 def cost_cells(found: Comparison, cell: str) -> list[str]:
-    """Of a cell: hidden size, parameters, training speed, answers a second, memory, file, gradient lag; as text."""
+    """Of a cell: hidden size, parameters, training speed, answers a second, memory, gradient lag; as text."""
     cost, size = found.costs[cell], found.sizes[cell]
     return [
         f"{size.hidden_size:,}",
         f"{size.parameters:,}",
         f"{found.training_speed(cell):,.0f}",
         f"{found.answer_speed(cell):,.0f}",
-        "-" if cost.memory is None else f"{cost.memory.peak / 2**20:,.0f}",
-        f"{cost.model_bytes / 2**20:,.1f}",
+        "-" if cost.memory is None else _mebibytes(cost.memory),
         "-" if cost.lag is None else str(cost.lag),
     ]
+
+
+def _mebibytes(memory: Memory) -> str:
+    peak = f"{memory.peak / 2**20:,.0f}"
+    return peak if memory.before is None else f"{peak} ({(memory.peak - memory.before) / 2**20:+,.0f})"
 
 
 def _score_table(found: Comparison) -> ScoreTable:
@@ -102,7 +107,7 @@ def _cost_table(found: Comparison) -> ScoreTable:
     unit = found.scored.unit
     columns = (
         *("", "hidden\nsize", "para-\nmeters", f"trained\n{unit}/s", "answered\nseq./s", "training\nMiB"),
-        *("file\nMiB", "gradient\nlag"),
+        "gradient\nlag",
     )
     rows: list[tuple[str, ...]] = [(cell, *cost_cells(found, cell)) for cell in found.plan.cells]
     return ScoreTable("what it costs", columns, rows)

@@ -24,6 +24,12 @@ class Mean(NamedTuple):
         """Low and high, where there is an interval."""
         return None if self.low is None or self.high is None else (self.low, self.high)
 
+    def within(self, least: float, most: float) -> Mean:
+        """The same where the interval ends at the limits between which the true value must lie."""
+        if self.low is None or self.high is None:
+            return self
+        return Mean(self.value, max(least, self.low), min(most, self.high))
+
     @property
     def sign(self) -> int:
         """1 or -1 where the whole interval lies above or below zero; 0 where it holds zero, or there is none."""

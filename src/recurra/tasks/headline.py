@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-__all__ = ["Headline"]
+__all__ = ["ANY", "Headline"]
+
+ANY = (0.0, math.inf)  # the limits of an error
 
 
 class Headline(NamedTuple):
@@ -17,6 +20,7 @@ class Headline(NamedTuple):
         higher: whether higher is better.
         unit: behind the number, such as " %", which makes percents of shares; or nothing.
         digits: behind the point.
+        limits: between which it always lies.
 
     >>> Headline("accuracy", ("accuracy",)).shown(0.8754)
     '87.5 %'
@@ -27,6 +31,7 @@ class Headline(NamedTuple):
     higher: bool = True
     unit: str = " %"
     digits: int = 1
+    limits: tuple[float, float] = (0.0, 1.0)
 
     def of(self, scores: Mapping[str, Any]) -> dict[str, float]:
         """The value in the scores of a model or a baseline, with low and high where it has an interval."""

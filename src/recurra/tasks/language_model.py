@@ -206,7 +206,7 @@ class ModelLanguage(Task):
 
     def headline(self) -> Headline:
         """The perplexity."""
-        return Headline("perplexity", ("perplexity",), higher=False, unit="", digits=2)
+        return Headline("perplexity", ("perplexity",), higher=False, unit="", digits=2, limits=(1.0, math.inf))
 
     def tables(self, scores: Mapping[str, Any], title: str, full: bool) -> list[ScoreTable]:
         """The model beside its baselines."""

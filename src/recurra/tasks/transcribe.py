@@ -26,7 +26,7 @@ from recurra.nn.transcription import TranscriptionNetwork
 from recurra.tables import ScoreTable
 from recurra.tasks.base import Loss, Start, Task, Validation
 from recurra.tasks.examined import OtherEnd, RecurrentCall, drawn_groups
-from recurra.tasks.headline import Headline
+from recurra.tasks.headline import ANY, Headline
 from recurra.tasks.transcribe_facts import TranscribeFacts
 from recurra.tasks.transcribed import answers
 from recurra.tasks.transcripts import Decoding, make_decoding
@@ -253,7 +253,7 @@ class Transcribe(Task):
 
     def headline(self) -> Headline:
         """The character error rate."""
-        return Headline("character error rate", ("character_error",), higher=False)
+        return Headline("character error rate", ("character_error",), higher=False, limits=ANY)
 
     def tables(self, scores: Mapping[str, Any], title: str, full: bool) -> list[ScoreTable]:
         """The model beside its baseline and, with `full`, its errors."""

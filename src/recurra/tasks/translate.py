@@ -241,7 +241,7 @@ class Translate(Task):
 
     def headline(self) -> Headline:
         """chrF, of 100: baselines have no perplexity."""
-        return Headline("chrF", ("chrf",), unit="")
+        return Headline("chrF", ("chrf",), unit="", limits=(0.0, 100.0))
 
     def tables(self, scores: Mapping[str, Any], title: str, full: bool) -> list[ScoreTable]:
         """The model beside its baselines and, with `full`, more scores and those by length."""
