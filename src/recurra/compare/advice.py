@@ -11,6 +11,9 @@ from recurra.compare.statistics import Mean
 __all__ = ["RULES", "Choice", "advice", "choose"]
 
 _AS_FAST = 1.1  # speeds that differ by less than a tenth are told as alike
+_FASTEST = "it answers fastest"
+_SHORTEST = "it answers as fast as any of them, within a tenth, and its training is the shortest"
+_BEST = "none of them answers or learns more than a tenth faster, and its mean is the best of those as fast"
 _FEEDFORWARD = "feedforward"
 
 RULES = (
@@ -32,6 +35,7 @@ class Choice(NamedTuple):
         gains: of the leader over each other cell, above zero where the leader is better.
         alike: the cells that cannot be told apart from the leader, itself the first.
         advised: one of these.
+        why: what decided among these, as a part of a sentence.
         baseline: the best one.
         over_baseline: the gain of the advised cell over it.
     """
@@ -40,6 +44,7 @@ class Choice(NamedTuple):
     gains: dict[str, Mean]
     alike: Sequence[str]
     advised: str
+    why: str
     baseline: str
     over_baseline: Mean
 
@@ -58,7 +63,8 @@ def choose(found: Comparison) -> Choice:
     advised = max(cheap, key=lambda cell: better * found.score(cell).value)
     baseline = max(found.baselines, key=lambda name: better * found.baselines[name].value)
     over = found.gain(found.values(advised), found.baseline_values(baseline))
-    return Choice(leader, gains, alike, advised, baseline, over)
+    why = _FASTEST if len(quick) == 1 else _SHORTEST if len(cheap) == 1 else _BEST
+    return Choice(leader, gains, alike, advised, why, baseline, over)
 
 
 def advice(found: Comparison) -> list[str]:
@@ -121,7 +127,7 @@ def _costs(found: Comparison, chosen: Choice) -> list[str]:
         for cell in chosen.alike
         if cell != advised
     )
-    return [f"Of those that cannot be told apart, choose {advised}, which costs the least time: {speed} ({beside})."]
+    return [f"Of those that cannot be told apart, choose {advised}: {chosen.why}; {speed} ({beside})."]
 
 
 def _beside_baseline(found: Comparison, chosen: Choice) -> str:

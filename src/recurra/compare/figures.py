@@ -61,7 +61,7 @@ def curves_figure(found: Comparison, over_seconds: bool) -> str:
             axes.set_xlim(left=0)
         else:
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        axes.set_ylabel(f"validation {found.scored.validated}, upwards better")
+        axes.set_ylabel(f"validation {found.scored.validated}")
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: found.scored.shown(value)))
         axes.legend(ncols=min(3, len(found.plan.cells)), loc="lower left", bbox_to_anchor=(-0.06, 1.0), **LEGEND)
         return to_svg(

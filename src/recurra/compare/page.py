@@ -25,7 +25,10 @@ def render(found: Comparison) -> str:
     chosen, headline = choose(found), found.scored.headline
     numbers = [
         (escape(chosen.advised), "what the measurements advise"),
-        (headline.shown(found.score(chosen.advised).value), f"its {headline.name}, mean of {len(found.plan.seeds)}"),
+        (
+            headline.shown(found.score(chosen.advised).value),
+            f"its {escape(headline.name)}, {_mean_of(len(found.plan.seeds))}",
+        ),
         (headline.shown(found.baselines[chosen.baseline].value), f"{escape(chosen.baseline)}, the best baseline"),
         (f"{found.seconds:,.0f} s", f"for {len(found.runs)} runs and this page"),
     ]
@@ -115,7 +118,7 @@ def _curves(found: Comparison) -> str:
     figures = "".join(
         f"<figure>{curves_figure(found, over_seconds)}<figcaption>{caption}</figcaption></figure>"
         for over_seconds, caption in (
-            (False, "After each epoch: mean, and from the lowest to the highest of the seeds."),
+            (False, "After each epoch: mean, and from the lowest to the highest of the seeds; upwards is better."),
             (True, "The same over the seconds of training, validation left out; their mean over the seeds."),
         )
     )
@@ -134,6 +137,10 @@ def _method(found: Comparison) -> str:
 
 def _listed(names: tuple[str, ...]) -> str:
     return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _mean_of(count: int) -> str:
+    return "with one seed" if count == 1 else f"mean of {count} seeds"
 
 
 def _seeds(count: int) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 
-from recurra.compare.advice import advice
+from recurra.compare.advice import advice, choose
 from recurra.compare.findings import Comparison
 from recurra.compare.memory import Memory
 from recurra.compare.statistics import Mean
@@ -115,5 +115,5 @@ def _cost_table(found: Comparison) -> ScoreTable:
 
 def next_commands(found: Comparison) -> Sequence[str]:
     """Commands to try with the kept models."""
-    model = shlex.quote(str(found.out / found.plan.cells[0]))
+    model = shlex.quote(str(found.out / choose(found).advised))
     return [f"recurra check {model}", f"recurra evaluate {model} my-own-data"]
