@@ -147,8 +147,8 @@ def _beside_baseline(found: Comparison, chosen: Choice) -> str:
 
 
 def _order(chosen: Choice) -> list[str]:
-    """What a feedforward network among the best says."""
-    if _FEEDFORWARD not in chosen.alike or chosen.over_baseline.spread is None:
+    """What a feedforward network among the best says, where anything was learnt."""
+    if _FEEDFORWARD not in chosen.alike or chosen.over_baseline.sign <= 0:
         return []
     return ["feedforward, which does not read in order, is among the best: on these data order gains nothing sure."]
 

@@ -110,7 +110,11 @@ def _spread(headline: Headline, mean: Mean) -> str:
 
 def _kept(found: Comparison, cell: str) -> str:
     headline, run = found.scored.headline, found.kept[cell]
-    bounds = f", {headline.number(run.score['low'])} to {headline.number(run.score['high'])}" * ("low" in run.score)
+    bounds = "".join(
+        f"{word} {headline.number(run.score[bound])}"
+        for word, bound in ((",", "low"), (" to", "high"))
+        if bound in run.score
+    )
     return f"{headline.number(run.score['value'])}<small>seed {run.seed}{bounds}</small>"
 
 

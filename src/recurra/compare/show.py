@@ -46,7 +46,7 @@ def equality_sentence(found: Comparison) -> str:
     sizes = found.sizes
     if found.plan.equal == "time":
         cut = sum(run.cut for run in found.runs)
-        ended = f"; {cut} of {len(found.runs)} runs were cut short of it" if cut else ""
+        ended = f"; {cut} of {len(found.runs)} runs were stopped before their last, to keep to the time" if cut else ""
         epochs = ", ".join(f"{cell} {len(found.of(cell)[-1].history)}" for cell in found.plan.cells)
         return (
             f"Equal time: {found.budget:,.1f} s of training for each run, in which fit as many epochs: {epochs}{ended}."
