@@ -45,6 +45,7 @@ STYLES = {
     "lstm": Style("#0072b2", "#56b4e9", "o"),
     "gru": Style("#d55e00", "#ff9a52", "s"),
     "rnn": Style("#00805d", "#35cfa3", "^"),
+    "rnn_relu": Style("#7a6a00", "#d8c64a", "P"),
     "feedforward": Style("#a8407f", "#e6a0cc", "D"),
     "baseline": Style("#666b73", "#a6adb8", "v"),
 }

@@ -26,6 +26,7 @@ from recurra.tagging_scores import tagging_gain, tagging_score, tagging_scores
 from recurra.tagging_tables import tagging_remarks, tagging_tables
 from recurra.tasks.base import Loss, Start, Task, Validation, started_config
 from recurra.tasks.examined import OtherEnd, RecurrentCall, as_told, drawn_groups
+from recurra.tasks.headline import Headline
 from recurra.tasks.tag_answers import answers
 from recurra.tasks.tag_facts import TagData, TagFacts, learn_tags, require_words
 from recurra.tasks.tried import own_data
@@ -209,6 +210,12 @@ class Tag(Task):
             "baselines": {name: tagging_scores(words, truth, tags, unknown, spans) for name, tags in theirs.items()},
             "gain": {name: tagging_gain(truth, ours, tags, spans) for name, tags in theirs.items()},
         }
+
+    def headline(self) -> Headline:
+        """Span F1 where the tags mark spans, else the accuracy."""
+        return (
+            Headline("accuracy", ("accuracy",)) if self.known.scheme is None else Headline("span F1", ("spans", "f1"))
+        )
 
     def tables(self, scores: Mapping[str, Any], title: str, full: bool) -> list[ScoreTable]:
         """The model beside its baselines and, with `full`, the types of spans, the tags and the errors."""

@@ -26,6 +26,7 @@ from recurra.nn.transcription import TranscriptionNetwork
 from recurra.tables import ScoreTable
 from recurra.tasks.base import Loss, Start, Task, Validation
 from recurra.tasks.examined import OtherEnd, RecurrentCall, as_told, drawn_groups
+from recurra.tasks.headline import ANY, Headline
 from recurra.tasks.transcribe_facts import TranscribeFacts
 from recurra.tasks.transcribed import answers
 from recurra.tasks.transcripts import Decoding, make_decoding
@@ -249,6 +250,10 @@ class Transcribe(Task):
             baseline.text,
             sum(examples.unknown.values()) / max(1, sum(map(len, examples.ids))),
         )
+
+    def headline(self) -> Headline:
+        """The character error rate."""
+        return Headline("character error rate", ("character_error",), higher=False, limits=ANY)
 
     def tables(self, scores: Mapping[str, Any], title: str, full: bool) -> list[ScoreTable]:
         """The model beside its baseline and, with `full`, its errors."""

@@ -31,6 +31,7 @@ from recurra.search import Search
 from recurra.tables import ScoreTable
 from recurra.tasks.base import Loss, Start, Task, Validation, as_perplexity
 from recurra.tasks.examined import OtherEnd, RecurrentCall, as_told, drawn_groups
+from recurra.tasks.headline import Headline
 from recurra.tasks.translate_examples import (
     BothVocabularies,
     PairExamples,
@@ -237,6 +238,10 @@ class Translate(Task):
             sum(answer.capped for answer in answers),
             encoded.unknown_share,
         )
+
+    def headline(self) -> Headline:
+        """chrF, of 100: baselines have no perplexity."""
+        return Headline("chrF", ("chrf",), unit="", limits=(0.0, 100.0))
 
     def tables(self, scores: Mapping[str, Any], title: str, full: bool) -> list[ScoreTable]:
         """The model beside its baselines and, with `full`, more scores and those by length."""
