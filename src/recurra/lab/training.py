@@ -77,7 +77,7 @@ def fit_small(
     for step in range(steps):
         chosen.zero_grad()
         loss = batch_loss(generator)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         norm = nn.utils.clip_grad_norm_(model.parameters(), math.inf if clip is None else clip)
         losses.append(loss.item())
         norms.append(norm.item())
