@@ -30,6 +30,18 @@ EXPERIMENTS = {
             "Does a gradient vanish, hold or explode on its way back through time, and what decides it?",
             0.2,
         ),
+        _experiment(
+            "memory",
+            "Adding two numbers from long ago",
+            "Over how many steps does each kind of network learn to keep a number?",
+            4,
+        ),
+        _experiment(
+            "copy",
+            "Saying again what was said long ago",
+            "Over how many steps does each kind of network learn to keep a row of symbols?",
+            4,
+        ),
     )
 }
 
