@@ -31,6 +31,12 @@ EXPERIMENTS = {
             0.2,
         ),
         _experiment(
+            "clipping",
+            "What clipping saves",
+            "What happens to a training whose gradients explode, and what does clipping them save or cost?",
+            3,
+        ),
+        _experiment(
             "memory",
             "Adding two numbers from long ago",
             "Over how many steps does each kind of network learn to keep a number?",

@@ -76,7 +76,7 @@ def _outcome(found: Trials) -> Outcome:
     return Outcome(
         lead,
         [(str(reached[name]), f"blank steps: the longest gap learnt by {name}") for name in ("RNN", "LSTM")]
-        + [(str(reached[name]), f"blank steps: {name}") for name in ("LSTM, chrono", "GRU")],
+        + [(str(reached[name]), f"blank steps: {name}") for name in ("LSTM chrono", "GRU")],
         [
             found.by_gap(what, "blank steps between the symbols and their repetition", "The copy task: loss by gap"),
             found.curves(curve_gap, what, f"The copy task over {curve_gap} blank steps: loss by update"),

@@ -24,7 +24,7 @@ __all__ = ["measure", "run"]
 
 _SIZES = (0.5, 0.7, 0.9, 1.0, 1.1, 1.3, 1.5)
 _FINE = tuple(round(0.5 + 0.05 * place, 2) for place in range(21))
-_DRIVES = (0.0, 0.1, 1.0)  # the deviation of W_ih x; without input the slope of tanh is exactly 1: a linear layer
+_DRIVES = (0.0, 0.1, 0.3)  # the deviation of W_ih x; without input the slope of tanh is exactly 1: a linear layer
 _HIDDEN, _BATCH, _LAGS = 64, 32, 50
 
 

@@ -18,11 +18,10 @@ from recurra.lab.training import fit_small, seeded
 from recurra.nn import GRU, LSTM, RNN
 from recurra.pages.drawing import INK, LEGEND, SETTINGS, STYLES, new_axes, to_svg
 
-__all__ = ["CONTENDERS", "Budget", "Contender", "Problem", "Reader", "Trial", "Trials", "try_all"]
+__all__ = ["CONTENDERS", "Budget", "Contender", "Problem", "Reader", "Trial", "Trials", "longest_sentence", "try_all"]
 
 _TEST, _BATCH, _CLIP = 1000, 32, 1.0
 _SOLVED = 0.1  # of what is got by answering without looking: below it something was remembered beyond doubt
-_UNSEEN = 2**31  # added to the seed of the test: no training has such a seed
 _CURVE = 40  # points of a curve of losses: each the mean of the steps since the one before
 
 
@@ -42,20 +41,20 @@ CONTENDERS = (
     Contender("RNN", "rnn", "-", lambda inputs, hidden, _: RNN(inputs, hidden)),
     Contender("GRU", "gru", "-", lambda inputs, hidden, _: GRU(inputs, hidden)),
     Contender(
-        "GRU, chrono",
+        "GRU chrono",
         "gru",
         (0, (4, 2)),
         lambda inputs, hidden, steps: GRU(inputs, hidden, init="chrono", chrono_steps=steps),
     ),
     Contender("LSTM", "lstm", "-", lambda inputs, hidden, _: LSTM(inputs, hidden)),
     Contender(
-        "LSTM, forget bias 0",
+        "LSTM forget bias 0",
         "lstm",
         (0, (1, 1.5)),
         lambda inputs, hidden, _: LSTM(inputs, hidden, forget_bias=0.0),
     ),
     Contender(
-        "LSTM, chrono",
+        "LSTM chrono",
         "lstm",
         (0, (4, 2)),
         lambda inputs, hidden, steps: LSTM(inputs, hidden, init="chrono", chrono_steps=steps),
@@ -262,11 +261,15 @@ def longest_sentence(reached: Mapping[str, int], unit: str) -> str:
     """Say how far each has come, the farthest first.
 
     >>> longest_sentence({"RNN": 0, "GRU": 50, "LSTM": 50}, "steps")
-    'GRU and LSTM at up to 50 steps, RNN at none'
+    'GRU and LSTM at up to 50 steps; RNN at none'
+    >>> longest_sentence({"RNN": 0, "GRU": 0}, "steps")
+    'none'
     """
+    if not any(reached.values()):
+        return "none"
     parts = []
     for gap in sorted(set(reached.values()), reverse=True):
         *others, last = [name for name, found in reached.items() if found == gap]
-        names = f"{'; '.join(others)} and {last}" if others else last
+        names = f"{', '.join(others)} and {last}" if others else last
         parts.append(f"{names} at up to {gap} {unit}" if gap else f"{names} at none")
-    return ", ".join(parts)
+    return "; ".join(parts)

@@ -62,7 +62,7 @@ def _outcome(found: Trials) -> Outcome:
     return Outcome(
         lead,
         [(str(reached[name]), f"steps: the longest sequence learnt by {name}") for name in ("RNN", "LSTM")]
-        + [(str(reached[name]), f"steps: {name}") for name in ("LSTM, chrono", "GRU")],
+        + [(str(reached[name]), f"steps: {name}") for name in ("LSTM chrono", "GRU")],
         [
             found.by_gap("mean squared error", "steps of the sequence", "The adding problem: error by length"),
             found.curves(curve_gap, "mean squared error", f"The adding problem at {curve_gap} steps: error by update"),

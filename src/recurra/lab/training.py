@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
-__all__ = ["Course", "fit_small", "seeded"]
+__all__ = ["Course", "fit_small", "seeded", "unseen"]
 
 
 class Course(NamedTuple):
@@ -46,6 +46,11 @@ def seeded(seed: int) -> Iterator[None]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         yield
+
+
+def unseen(seed: int) -> torch.Generator:
+    """What draws a test: from a seed that no training has, since those on the command line are below 2**31."""
+    return torch.Generator().manual_seed(seed + 2**31)
 
 
 def fit_small(
