@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 import matplotlib
 import torch
@@ -189,8 +189,7 @@ def _outcome(leaks: dict[str, list[Leak]], texts: int) -> Outcome:
             (_small(moved), "largest change of a probability, lengths="),
         ],
         [_by_padding(leaks), _accuracies(leaks)],
-        ["padding added", "out[:, -1]: mean change", "largest", "flipped, %", "accuracy, %", "reverse state moved, %"]
-        + ["lengths=: largest change", "accuracy, %"],
+        _HEADINGS,
         [_row(leaky, exact, place) for place in range(len(_ADDED))],
         _EXPLANATION,
         {
@@ -199,6 +198,18 @@ def _outcome(leaks: dict[str, list[Leak]], texts: int) -> Outcome:
             "by_seed": {way: [leak._asdict() for leak in found] for way, found in leaks.items()},
         },
     )
+
+
+_HEADINGS = (
+    "padding added",
+    "out[:, -1]: mean change",
+    "largest",
+    "flipped, %",
+    "accuracy, %",
+    "reverse state moved, %",
+    "lengths=: largest change",
+    "accuracy, %",
+)
 
 
 def _lead(leaks: dict[str, list[Leak]]) -> str:
@@ -251,12 +262,12 @@ _EXPLANATION = (
     "Texts of one batch are padded to the length of the longest. out[:, -1] of a batch is the output at its last "
     "position, which is padding for every text but the longest: the forward direction has gone on from the end of the "
     "text through the padding, h_(t+1) = f(W_ih x_pad + W_hh h_t + b), and each step moves the state although nothing "
-    "is there to be read, since the bias and W_hh h_t are not zero. How many steps it goes on is decided by the longest "
+    "is there to be read, since b and W_hh h_t are not zero. How many steps it goes on is decided by the longest "
     "neighbour. padding_idx only makes x_pad zero.",
-    "The reverse direction fares worse. At the last position it has read one step, padding, and nothing of the text: "
-    "half of what the classifier reads is a constant. And when it does come to the text it has the state that the "
-    "padding left, not zeros. How far that still moves its state at the first word, the whole text later, stands in the "
-    "table, as a share of the norm of that state.",
+    "The reverse direction fares worse. At the last position it has read one step only: padding, or the last word of "
+    "the longest text. Half of what the classifier reads thus says next to nothing. And when the reverse direction "
+    "comes to the text, it has the state that the padding left, not zeros. How far that still moves its state at the "
+    "first word, the whole text later, stands in the table as a share of the norm of that state.",
     "A net trained so learns to live with the padding of its training batches, so that its accuracy there looks sound; "
     "this is why the mistake lasts. It shows where the padding is another one: one text at a time in service, a longer "
     "neighbour, a larger batch.",
