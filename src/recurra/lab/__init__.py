@@ -45,7 +45,7 @@ EXPERIMENTS = {
         _experiment(
             "bottleneck",
             "All of a sequence in one vector",
-            "How long a sequence can a decoder write again from the encoder's last state alone, and how long with attention?",
+            "How long a sequence can be written again from the encoder's last state alone, how long with attention?",
             4,
         ),
         _experiment(

@@ -48,23 +48,23 @@ class Reader(nn.Module):
     def forward(self, symbols: Tensor) -> Tensor:
         """From symbols [T, B] to logits [T, B, 2 * R + 1, V]."""
         x = functional.one_hot(symbols, _SYMBOLS).float()
-        if self.reading == "backward":
-            outputs = self.recurrent(x.flip(0))[0].flip(0)
-        else:
-            outputs = self.recurrent(x)[0]
-        return cast(Tensor, self.output(outputs)).unflatten(2, (2 * self.reach + 1, _SYMBOLS))
+        outputs = self.recurrent(x.flip(0))[0].flip(0) if self.reading == "backward" else self.recurrent(x)[0]
+        return cast(Tensor, self.output(outputs).unflatten(2, (2 * self.reach + 1, _SYMBOLS)))
 
 
 def reader_of_size(reading: str, parameters: int, reach: int = _REACH) -> Reader:
-    """The largest reader that has no more than so many parameters."""
-    hidden_size = 1
-    while _parameters(Reader(reading, hidden_size + 1, reach)) <= parameters:
-        hidden_size += 1
-    return Reader(reading, hidden_size, reach)
+    """The largest reader that has no more than so many parameters.
 
+    >>> sum(parameter.numel() for parameter in reader_of_size("bidirectional", 23000).parameters())
+    22626
+    """
+    directions = 2 if reading == "bidirectional" else 1
+    heads = (2 * reach + 1) * _SYMBOLS
 
-def _parameters(model: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in model.parameters())
+    def count(hidden: int) -> int:
+        return directions * 4 * hidden * (_SYMBOLS + hidden + 2) + (directions * hidden + 1) * heads
+
+    return Reader(reading, max(size for size in range(1, parameters) if count(size) <= parameters), reach)
 
 
 def symbols_at(symbols: Tensor, reach: int) -> Tensor:
@@ -87,7 +87,7 @@ def run(seed: int, quick: bool, tell: Callable[[str], None]) -> Outcome:
             tell(f"bidirectional: seed {number}, {reading}: {steps} steps")
             with seeded(number):
                 model = reader_of_size(reading, parameters)
-            sizes[reading] = (model.recurrent.hidden_size, _parameters(model))
+            sizes[reading] = (model.recurrent.hidden_size, sum(part.numel() for part in model.parameters()))
             _train(model, steps, number)
             found[reading].append(accuracies(model, number))
     return _outcome(found, sizes)
@@ -203,6 +203,6 @@ def _figure(spreads: Mapping[str, Sequence[Spread]], reach: int) -> Figure:
     return Figure(
         "by-offset",
         drawing,
-        "How often each net names the symbol that is so many steps before (left of 0) or after (right) the step that it "
-        "is at. The dotted line is guessing. Bands: from the least to the largest of the seeds.",
+        "How often each net names the symbol that is so many steps before (left of 0) or after (right of it) the step "
+        "that it is at. The dotted line is guessing. Bands: from the least to the largest of the seeds.",
     )
