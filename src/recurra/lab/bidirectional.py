@@ -171,9 +171,9 @@ def _explanation(sizes: Mapping[str, tuple[int, int]]) -> list[str]:
     listed = ", ".join(f"{reading} {hidden} ({count:,})" for reading, (hidden, count) in sizes.items())
     return [
         f"The sequences are {_STEPS} symbols long, each symbol one of {_SYMBOLS} by chance, so that none says anything "
-        "of another. At each step t the net is asked for the symbols at t - 8 to t + 8, each by a softmax of its own "
-        "over the state. Symbols by chance make the question one of what the state can know at all: in real text the "
-        "next word can be guessed from those before, and a forward net would do better than chance.",
+        f"of another. At each step t the net is asked for the symbols at t - {_REACH} to t + {_REACH}, each by a "
+        "softmax of its own over the state. Symbols by chance make the question one of what the state can know at all: "
+        "in real text the next word can be guessed from those before, and a forward net would do better than chance.",
         "The state of a forward net is h_t = f(x_t, h_(t-1)), a function of x_1 to x_t. It can tell the past as far as "
         "it remembers, and of x_(t+1) it knows nothing: in expectation it is right one time in four, however it is "
         "trained. A backward net is its mirror, h_t = f(x_t, h_(t+1)). A bidirectional net has both side by side, "

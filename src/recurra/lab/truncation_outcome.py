@@ -175,13 +175,14 @@ def _explanation(plan: Plan) -> list[str]:
         "no gradient says that this symbol was worth keeping. Where k < n, n - k of n questions do: with k near n few, "
         "and learning is slow.",
         "The estimate is biased, and not by chance: however long one trains, what lies beyond the piece has no say "
-        "(Tallec, Ollivier 2017, who make the estimate unbiased by pieces of random length). What the state still holds "
-        "of earlier symbols, it holds by luck, as the recurrence does before any training, and what the output layer "
-        "finds there it can use.",
+        "(Tallec, Ollivier 2017, who draw the lengths of the pieces and weight the gradients so that the mean is "
+        "right). What the state still holds of earlier symbols it holds by luck, as the recurrence does before any "
+        "training, and what the output layer finds there it can use.",
         "But what is learnt within a piece may hold beyond it. With mixed lags, the short ones teach the net to put a "
-        "marked symbol into a cell and to leave it there until it is asked for, and a cell that is left alone for 7 "
-        "steps is left alone for 24. For that the state has to go on from piece to piece in training and after it. So "
-        "carry the state, detach it, and make the pieces longer than the shortest lags from which the rule can be seen.",
+        "marked symbol into a cell and to leave it there until it is asked for, and a cell that is left alone for a "
+        "few steps can be left alone for many. For that the state has to go on from piece to piece, in training and "
+        "after it. So carry the state, detach it, and make the pieces longer than the lags that matter, or at least "
+        "than the shortest from which the rule can be seen.",
     ]
 
 
@@ -210,8 +211,8 @@ def _lines(
         "by-lag",
         drawing,
         "Each line is a truncation length. Above, each point is a net of its own: right as long as the lag is shorter "
-        "than the piece, at chance (dotted) from there on. Below, each line is one net: what it has learnt from the lags "
-        "within its pieces it can also do beyond them, or not at all. Means of the seeds.",
+        "than the piece, at chance (dotted) from there on, if truncation is what decides. Below, each line is one net, "
+        "asked at all lags. Means of the seeds.",
     )
 
 
