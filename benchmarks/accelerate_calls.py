@@ -18,7 +18,7 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
 import recurra
-from recurra.bench.timing import interleaved, machine_line
+from recurra.timing import interleaved, machine_line
 from recurra.kernels import use_kernel
 from recurra.tables import markdown_table
 

@@ -21,7 +21,7 @@ from timing import medians, report
 from torch import Tensor
 
 import recurra
-from recurra.bench.timing import interleaved, machine_line
+from recurra.timing import interleaved, machine_line
 from recurra.swap import Report
 from recurra.tables import markdown_table
 

@@ -309,7 +309,7 @@ class Forecast(Task):
 
     def own_examples(self, most: int) -> ForecastExamples:
         """The validation part of the run's series."""
-        series = self._load(self.config.data.data)
+        series = self.load(self.config.data.data)
         return ForecastExamples(
             series, [(each.train, each.valid) for each in divide(series, self.config.data, self.horizon)]
         )
