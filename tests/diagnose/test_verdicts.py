@@ -180,6 +180,8 @@ def test_how_far_back_it_looks(judged: Judged) -> None:
     order = one(judged(layer(), context=replace(GOOD, needed=1)), "context")
     assert order.sentence.startswith("It looks at no step but the present one")
     assert "--cell feedforward" in order.command
+    longest = Diagnosis(Path("m"), "classify", "tokens", "a.csv", [40], [layer()], replace(GOOD, needed=20), [], [])
+    assert "It really looks back 20 tokens" in one(judge(longest, of_task("classify")), "context").sentence
     for needed, far in ((20, 16), (None, 20)):
         further = one(judged(layer(), context=replace(GOOD, needed=needed)), "context")
         assert further.sentence.startswith(f"It looks back further than {far} tokens: the loss still falls there")
