@@ -57,7 +57,7 @@ def lyapunov_exponents(growths: Sequence[Growth]) -> Tensor:
         growths: of a direction of a layer, one for each batch, of :func:`measure_growth`.
 
     Returns:
-        Means over sequences and steps; none, [0], where no sequence has two steps.
+        Means over sequences and steps; none, [0], where no sequence has three steps.
     """
     counted = [growth for growth in growths if growth.steps]
     if not counted:
@@ -71,8 +71,8 @@ def measure_growth(trace: Trace, count: int = 4, seed: int = 0) -> Growth:
     Behind each step it is made orthonormal again by a QR decomposition (Benettin, Galgani, Giorgilli, Strelcyn,
     Meccanica 15, 1980; for recurrent networks: Engelken, Wolf, Abbott, Physical Review Research 5, 2023). It goes back
     through time, as gradients do: a product of matrices and its transpose have the same singular values. The last ten
-    steps of a sequence, or the last quarter of a shorter one, only let the basis settle. A factor below 1e-7 counts as
-    that: no exponent is below -16.1.
+    steps of a sequence, or the last quarter of a shorter one, at least one, only let the basis settle. A factor below
+    1e-7 counts as that: no exponent is below -16.1.
 
     Args:
         trace: of a direction of a layer, recorded in :func:`recurra.kernels.trace.traced` with gradients on.
@@ -87,7 +87,7 @@ def measure_growth(trace: Trace, count: int = 4, seed: int = 0) -> Growth:
     chance = torch.Generator().manual_seed(seed)
     first = torch.linalg.qr(torch.randn(sum(sizes), count, generator=chance, dtype=torch.float64)).Q
     basis = first.repeat(batch, 1, 1)
-    settling = (trace.layout.sorted_lengths()[:batch] // 4).clamp(max=_SETTLING)
+    settling = (trace.layout.sorted_lengths()[:batch] // 4).clamp(1, _SETTLING)
     logs, passed = torch.zeros(count, dtype=torch.float64), torch.zeros(batch, dtype=torch.int64)
     for later, earlier in pairwise(times):
         running = min(len(trace.steps[later].after[0]), len(trace.steps[earlier].after[0]))

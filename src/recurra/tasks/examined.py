@@ -21,6 +21,7 @@ __all__ = ["Examined", "OtherEnd", "RecurrentCall", "as_told", "drawn_groups"]
 
 _Data = TypeVar("_Data", bound=DataConfig)
 _AT_ONCE = 32  # examples of a batch
+_POSITIONS = 2**13  # of a batch of several examples, padding included: what is kept of each step takes memory
 
 
 class RecurrentCall(NamedTuple):
@@ -154,5 +155,5 @@ def drawn_groups(lengths: NDArray[np.int64], most: int) -> list[NDArray[np.int64
     """
     chance = np.random.default_rng(0)
     drawn = chance.permutation(len(lengths))[:most]
-    groups = [drawn[chosen] for chosen in length_sorted(lengths[drawn], _AT_ONCE) if len(chosen)]
+    groups = [drawn[chosen] for chosen in length_sorted(lengths[drawn], _AT_ONCE, _POSITIONS) if len(chosen)]
     return [groups[number] for number in chance.permutation(len(groups))]
