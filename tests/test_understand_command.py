@@ -64,11 +64,20 @@ def test_diagnose_prints_and_writes(tiny_model: Path, reviews_csv: Path, tmp_pat
     found = only_numbers((out / "diagnosis.json").read_text(encoding="utf-8"))
     assert found["task"] == "classify"
     assert len(found["lengths"]) == 60
-    again = cli("diagnose", tiny_model, reviews_csv, "--out", out, "--json")  # over what it has made
-    assert only_numbers(again.stdout.splitlines()[0]) == found
-    assert [path.name for path in out.parent.iterdir()] == ["report"]
     if os.name == "posix":
         assert out.stat().st_mode & 0o777 == 0o777 & ~_umask()
+
+
+def test_an_older_report_is_replaced_whole(bag_model: Path, tmp_path: Path, cli: Cli) -> None:
+    out = tmp_path / "report"
+    out.mkdir()
+    (out / "report.html").write_text('<meta name="generator" content="recurra diagnose">')
+    (out / "diagnosis.json").write_text("{}")
+    (out / "gradient.svg").write_text('<svg role="img"><title>old</title></svg>')
+    printed = cli("diagnose", bag_model, "--out", out, "--json").stdout
+    assert only_numbers(printed) == only_numbers((out / "diagnosis.json").read_text(encoding="utf-8"))
+    assert not (out / "gradient.svg").exists()
+    assert list(tmp_path.iterdir()) == [out]
 
 
 def _umask() -> int:
@@ -156,7 +165,7 @@ def test_ctrl_c_leaves_nothing(
     def stop(*arguments: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("recurra.pages.folder.on_white", stop)
+    monkeypatch.setattr("recurra.pages.folder.write_text", stop)
     given = [] if command == "diagnose" else [TEXT]
     result = cli(command, tiny_model, *given, "--out", tmp_path / "out")
     assert result.exit_code == 130

@@ -111,6 +111,7 @@ def test_an_lstm_whose_forget_gate_is_held_open(make_csv: Write) -> None:
 def test_a_context_is_shortened_where_it_would_take_too_long(make_csv: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     model = make(make_csv("reviews.csv", ROWS), cell="rnn")
     with monkeypatch.context() as patch:
+        patch.setattr(context, "_OF_ONE", 1.0)
         patch.setattr(context, "_PRODUCTS", 1.0)
         found = diagnose(model)
     assert found.context is not None

@@ -173,10 +173,15 @@ def test_clipping(judged: Judged) -> None:
 def test_how_far_back_it_looks(judged: Judged) -> None:
     assert "It really looks back 8 tokens" in one(judged(layer()), "context").sentence
     near = one(judged(layer(), context=replace(GOOD, needed=4)), "context")
-    assert (near.level, one(judged(layer()), "context").level) == ("note", "good")  # below a quarter of the 20 and above
+    assert (near.level, one(judged(layer()), "context").level) == (
+        "note",
+        "good",
+    )  # a quarter of 20
     order = one(judged(layer(), context=replace(GOOD, needed=1)), "context")
     assert order.sentence.startswith("It looks at no step but the present one")
     assert "--cell feedforward" in order.command
+    longest = Diagnosis(Path("m"), "classify", "tokens", "a.csv", [40], [layer()], replace(GOOD, needed=20), [], [])
+    assert "It really looks back 20 tokens" in one(judge(longest, of_task("classify")), "context").sentence
     for needed, far in ((20, 16), (None, 20)):
         further = one(judged(layer(), context=replace(GOOD, needed=needed)), "context")
         assert further.sentence.startswith(f"It looks back further than {far} tokens: the loss still falls there")

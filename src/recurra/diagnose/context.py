@@ -16,7 +16,8 @@ from recurra.tasks.base import Task
 __all__ = ["Size", "looking_layers", "loss_by_context"]
 
 _NEEDED = 0.01  # of the whole loss
-_PRODUCTS = 6e10  # that all contexts together may take, some seconds
+_PRODUCTS = 6e10  # that all contexts of several batches may take, some seconds
+_OF_ONE = 2.5e11  # that those of a single batch may take: of a large network, some ten seconds
 _OF_A_GATE = 200  # products that take as long as one number of a gate, which goes through a sigmoid
 _ASIDE = ("decoder", "characters")  # a decoder has the source before it at each step; words are not spelt over tokens
 
@@ -48,7 +49,7 @@ def loss_by_context(task: Task, layers: Sequence[NamedLayer], batches: Sequence[
     """
     among = [layer.weight_hh for layer in layers]
     products = sum(weight.numel() + _OF_A_GATE * len(weight) for weight in among)  # of a step
-    taken, contexts = _affordable(sizes, _PRODUCTS / products)
+    taken, contexts = _affordable(sizes, _PRODUCTS / products, _OF_ONE / products)
     losses = [_mean_loss(task, batches[:taken], among, steps) for steps in contexts]
     whole = _mean_loss(task, batches[:taken], [], 1)
     near = _NEEDED * max(abs(whole), losses[0] - whole)
@@ -57,19 +58,20 @@ def loss_by_context(task: Task, layers: Sequence[NamedLayer], batches: Sequence[
     return Context(contexts, losses, whole, needed)
 
 
-def _affordable(sizes: Sequence[Size], budget: float) -> tuple[int, list[int]]:
+def _affordable(sizes: Sequence[Size], budget: float, of_one: float) -> tuple[int, list[int]]:
     """How many batches to read, at least one, and the contexts to read them with, at least one step.
 
     Args:
         sizes: of the batches.
-        budget: most steps of windows in all.
+        budget: most steps of windows in all, where there are several batches.
+        of_one: where there is one.
     """
     taken, longest = 1, sizes[0].longest
     for number in range(2, len(sizes) + 1):
         if _cost(sizes[:number], _contexts(max(size.longest for size in sizes[:number]))) <= budget:
             taken, longest = number, max(size.longest for size in sizes[:number])
     contexts = _contexts(longest)
-    while len(contexts) > 1 and _cost(sizes[:taken], contexts) > budget:
+    while len(contexts) > 1 and _cost(sizes[:taken], contexts) > max(budget, of_one):
         contexts.pop()
     return taken, contexts
 

@@ -24,12 +24,15 @@ __all__ = ["diagnose_model"]
 
 _BATCHES = 8
 _STEPS = 1024  # of all batches that are measured; the plain loop, and a gradient from 16 of the steps, take seconds
+_PRODUCTS = 6e10  # likewise, of a large network
+_PASSES = 16  # through the recurrent weights, for each step: forward, back from half of 16 steps, and of a basis
 
 
 def diagnose_model(model: SavedModel, batches: Sequence[Any], data: str) -> Diagnosis:
     """Measure how a model remembers, and judge what was found.
 
-    The first batches are measured, up to 8 that have up to 1,024 steps together, but at least one, whole.
+    The first batches are measured, up to 8 that have up to 1,024 steps together, of a large network fewer, but at least
+    one, and that whole: the numbers are exact, and of those sequences.
 
     Args:
         model: as it was read.
@@ -40,11 +43,12 @@ def diagnose_model(model: SavedModel, batches: Sequence[Any], data: str) -> Diag
         DataError: no sequence has a step, or a state or a gradient is no number.
     """
     task = model.task
-    chosen = _few(batches)
+    layers = named_layers(task.network)
+    chosen = _few(batches, sum(layer.weight_hh.numel() for layer in layers))
     clipped = [float(record["clipped_share"]) for record in read_history(model.path) if "clipped_share" in record]
     lengths = [length for batch in chosen for length in batch.lengths.tolist()]
     found = Diagnosis(model.path, task.name, _unit(task), data, lengths, [], None, clipped, [])
-    if named_layers(task.network):
+    if layers:
         training = task.network.training
         task.network.eval()
         try:
@@ -120,17 +124,18 @@ def _lengths(traces: Sequence[Trace]) -> list[int]:
     return [length for trace in traces for length in trace.layout.sorted_lengths().tolist()]
 
 
-def _few(batches: Sequence[Any]) -> list[Any]:
+def _few(batches: Sequence[Any], weights: int) -> list[Any]:
     """Those that are measured: no empty ones, and no more than can be in seconds."""
     chosen: list[Any] = []
-    steps = 0
+    steps = products = 0
     for batch in batches:
         longest = int(batch.lengths.max()) if len(batch.lengths) else 0
-        if longest and (not chosen or (len(chosen) < _BATCHES and steps + longest <= _STEPS)):
-            chosen.append(batch)
-            steps += longest
-        elif longest:
-            break  # what a language model carries on belongs to the next batch
+        if not longest:
+            continue
+        steps, products = steps + longest, products + longest * len(batch.lengths) * weights * _PASSES
+        if chosen and (len(chosen) == _BATCHES or steps > _STEPS or products > _PRODUCTS):
+            break  # and none of the later ones: what a language model carries on belongs to the next batch
+        chosen.append(batch)
     if not chosen:
         raise DataError("diagnose: no sequence has a step; give longer ones")
     return chosen

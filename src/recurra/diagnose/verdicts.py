@@ -48,7 +48,7 @@ def _untrained(case: Case) -> Iterator[Verdict]:
             "problem",
             f"The model is no better than its baseline '{worse.baseline}': {worse.score} {worse.own:.4g} against "
             f"{worse.theirs:.4g}. What is measured here is of a network that has learnt little.",
-            "That baseline answers without any memory; who does not beat it has not learnt to use one.",
+            "Who does not beat so simple an answer has not learnt to use a memory, or there is nothing to remember.",
             "Train longer, or with another --learning-rate.",
             command,
         )
@@ -108,11 +108,12 @@ def _context(case: Case) -> Iterator[Verdict]:
         return
     longest, typical = context.steps[-1], median(case.found.lengths)
     reason = "1 % of the loss, or of all that context gains if that is more: what changes it less changes few answers."
-    if context.needed is None or (context.needed == longest and len(context.steps) > 2):
+    to_the_end = context.needed == longest and longest >= max(case.found.lengths) and len(context.steps) > 2
+    if context.needed is None or to_the_end:
         yield Verdict(
             "context",
             "note",
-            f"It looks back further than {context.steps[-2] if context.needed else longest:,} {unit}: the loss still "
+            f"It looks back further than {context.steps[-2] if to_the_end else longest:,} {unit}: the loss still "
             f"falls there, to {context.whole:.4f}.",
             reason,
             *_further(case, longest),
