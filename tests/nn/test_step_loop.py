@@ -8,6 +8,7 @@ from torch import Tensor
 
 from recurra.batch import PairBatch, make_pair_batch
 from recurra.config import TranslateModelConfig
+from recurra.kernels.trace import traced
 from recurra.nn import decoder, step_loop, translation
 from recurra.nn.translation import TranslationNetwork
 from recurra.vocabulary import END
@@ -62,6 +63,31 @@ def test_is_one_call_of_the_recurrence(options, dropout, monkeypatch):
         found.append((loss, *torch.autograd.grad(loss, list(network.parameters()))))
     for one, other in zip(*found, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_its_steps_are_noted_as_those_of_one_call(cell, monkeypatch):
+    network, notes = make(cell=cell, num_layers=2).eval(), []
+    batch = make_batch(network)
+    for by_steps in (False, True):
+        if by_steps:
+            monkeypatch.setattr(
+                type(network.decoder),
+                "forward",
+                lambda self, ids, layout, encoding: step_loop.decode_by_steps(self, ids, layout, encoding, 0.0),
+            )
+        with traced() as traces:
+            loss = network(batch).loss
+        decoded = traces[-2:]
+        steps = [trace.steps[t] for trace in decoded for t in range(len(trace.steps))]
+        parts = [part for step in steps for part in (*step.said, *step.after)]
+        reached = torch.autograd.grad(loss, parts, materialize_grads=True)
+        gates = [gate for step in steps for _, gate in sorted(step.gates.items())]
+        notes.append([*gates, *(part for step in steps for part in (*step.before, *step.after)), *reached])
+        assert [trace.cell for trace in decoded] == [cell] * 2
+        assert [len(step.after[0]) for step in steps] == [4, 4, 3, 2, 2] * 2
+    for one, other in zip(*notes, strict=True):
+        torch.testing.assert_close(one, other)
 
 
 @pytest.mark.parametrize("dropped", ["symbol", "fed"])

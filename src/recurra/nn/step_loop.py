@@ -10,6 +10,7 @@ from torch.nn.functional import linear
 
 from recurra.kernels.cells import CELLS, State
 from recurra.kernels.layout import Layout
+from recurra.kernels.trace import begin_trace
 from recurra.nn.attention import Memory
 from recurra.nn.decoder import Decoded, Decoder, Encoding
 from recurra.nn.regularisation import draw_mask
@@ -107,6 +108,7 @@ class _Loop:
         self.cell = CELLS[recurrent.cell].step
         self.weights = [recurrent._weights(f"l{layer}") for layer in range(recurrent.num_layers)]
         self.of_vectors, self.of_fed = self.weights[0].weight_ih.split([size, recurrent.input_size - size], 1)
+        self.traces = [begin_trace(recurrent.cell, weights, layout, backwards=False) for weights in self.weights]
         self.masks: list[Tensor] = []
         if decoder.training and decoder.dropout:
             like, below = encoding.state[0], [weights.weight_ih.shape[1] for weights in self.weights]
@@ -134,8 +136,8 @@ class _Loop:
         if at.fed is not None:
             fed = at.fed * self.masks[0][: len(at.fed), vectors.shape[1] :] if self.masks else at.fed
             inputs = torch.addmm(inputs, fed, self.of_fed.t())
-        hidden = self._layers(inputs, at.hidden)
-        output, context, weights, covered = hidden[-1][0], None, None, at.covered
+        hidden, output = self._layers(inputs, at.hidden)
+        context, weights, covered = None, None, at.covered
         if self.decoder.attention is not None:
             context, weights = self.decoder.attention(output.unsqueeze(1), at.memory, covered)
             context = context.squeeze(1)
@@ -144,13 +146,17 @@ class _Loop:
         after = _At(hidden, None if at.fed is None else attentional, covered, at.memory)
         return Decoded(vectors, output, context, attentional, weights), after
 
-    def _layers(self, inputs: Tensor, before: list[State]) -> list[State]:
+    def _layers(self, inputs: Tensor, before: list[State]) -> tuple[list[State], Tensor]:
+        """The states after a step, and the output of the last layer."""
         after: list[State] = []
+        output = inputs
         for layer, (weights, state) in enumerate(zip(self.weights, before)):
             if layer:
-                below = after[-1][0]
-                if self.masks:
-                    below = below * self.masks[layer][: len(below)]
+                below = output * self.masks[layer][: len(output)] if self.masks else output
                 inputs = linear(below, weights.weight_ih, weights.bias_ih)
-            after.append(self.cell(inputs, linear(state[0], weights.weight_hh, weights.bias_hh), state))
-        return after
+            from_state = linear(state[0], weights.weight_hh, weights.bias_hh)
+            after.append(self.cell(inputs, from_state, state))
+            trace = self.traces[layer]
+            said = after[-1] if trace is None else trace.note(len(trace.steps), inputs, from_state, state, after[-1])
+            output = said[0]
+        return after, output

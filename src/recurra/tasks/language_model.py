@@ -26,7 +26,7 @@ from recurra.nn.language_model import LanguageModelNetwork
 from recurra.perplexity import perplexity
 from recurra.tables import ScoreTable
 from recurra.tasks.base import Loss, Start, Task, Validation, as_perplexity
-from recurra.tasks.examined import OtherEnd, RecurrentCall
+from recurra.tasks.examined import OtherEnd, RecurrentCall, as_told
 from recurra.tasks.headline import Headline
 from recurra.tasks.running_text import score_and_learn, score_lines, score_text, side_by_side, stream_batches
 from recurra.tasks.tried import another_end, sequences_of_texts
@@ -237,7 +237,7 @@ class ModelLanguage(Task):
 
     def own_examples(self, most: int) -> Encoded:
         """The validation text of the run."""
-        return self.encode(load_corpus(self.config.data).valid)
+        return self.encode(load_corpus(as_told(self.config.data)).valid)
 
     def grouped(self, examples: Encoded, most: int) -> list[Batch]:
         """The beginning of the text in pieces side by side, 128 steps at a time."""

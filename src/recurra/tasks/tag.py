@@ -25,7 +25,7 @@ from recurra.tagging_baselines import TaggingBaselines
 from recurra.tagging_scores import tagging_gain, tagging_score, tagging_scores
 from recurra.tagging_tables import tagging_remarks, tagging_tables
 from recurra.tasks.base import Loss, Start, Task, Validation, started_config
-from recurra.tasks.examined import OtherEnd, RecurrentCall, drawn_groups
+from recurra.tasks.examined import OtherEnd, RecurrentCall, as_told, drawn_groups
 from recurra.tasks.headline import Headline
 from recurra.tasks.tag_answers import answers
 from recurra.tasks.tag_facts import TagData, TagFacts, learn_tags, require_words
@@ -246,7 +246,7 @@ class Tag(Task):
 
     def own_examples(self, most: int) -> EncodedSentences:
         """The validation sentences of the run."""
-        return self.encode(self.in_known_tags(load_tag_splits(self.config.data, self.config.train.seed).valid))
+        return self.encode(self.in_known_tags(load_tag_splits(as_told(self.config.data), self.config.train.seed).valid))
 
     def grouped(self, examples: EncodedSentences, most: int) -> list[TokenBatch]:
         """Some of the sentences in batches."""

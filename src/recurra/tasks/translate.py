@@ -30,7 +30,7 @@ from recurra.nn.translation import TranslationNetwork
 from recurra.search import Search
 from recurra.tables import ScoreTable
 from recurra.tasks.base import Loss, Start, Task, Validation, as_perplexity
-from recurra.tasks.examined import OtherEnd, RecurrentCall, drawn_groups
+from recurra.tasks.examined import OtherEnd, RecurrentCall, as_told, drawn_groups
 from recurra.tasks.headline import Headline
 from recurra.tasks.translate_examples import (
     BothVocabularies,
@@ -280,7 +280,9 @@ class Translate(Task):
 
     def own_examples(self, most: int) -> PairExamples:
         """The validation pairs of the run."""
-        return encode_examples(self.config, load_pair_splits(self.config.data, self.config.train.seed).valid, self.both)
+        return encode_examples(
+            self.config, load_pair_splits(as_told(self.config.data), self.config.train.seed).valid, self.both
+        )
 
     def grouped(self, examples: PairExamples, most: int) -> list[PairBatch]:
         """Some of the pairs in batches."""
