@@ -125,7 +125,8 @@ def test_the_last_layer_is_followed_back(tiny_model: Path, reviews_csv: Path) ->
                 parameter[8:16] = -50.0
     lag = gradient_lag(task, batches, sequences)
     assert lag is not None
-    assert (lag.steps, lag.measured) == (1, max(int(batch.lengths.max()) for batch in batches) - 1)
+    assert lag.steps == 1
+    assert 5 < lag.measured < max(int(batch.lengths.max()) for batch in batches)
     assert str(lag) == "1"
 
 
@@ -261,7 +262,7 @@ def test_the_command_prints_tables_or_numbers(
     ("arguments", "code", "message"),
     [
         ("clasify a.csv", 2, "No such command 'clasify'"),
-        ("classify a.csv --seeds 0", 2, "input should be greater than or equal to 1"),
+        ("classify a.csv --seeds 0", 2, "Input should be greater than or equal to 1"),
         ("classify a.csv --cells lstm,gruu", 2, "did you mean 'gru'?"),
         ("forecast a.csv --cells gru,feedforward", 2, "what the task forecast knows, found 'feedforward'"),
         ("classify a.csv --cell gru", 2, "No such option"),
