@@ -7,14 +7,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-import torch
-
 from recurra.checkpoint import read_model
 from recurra.compare.findings import Cost, Lag
 from recurra.compare.memory import training_memory
 from recurra.compare.plan import Plan
 from recurra.compare.training import Trained, quiet
-from recurra.diagnose.flow import Flow, gradient_by_lag
+from recurra.diagnose.flow import gradient_by_lag, joined_flows
 from recurra.kernels.trace import traced
 from recurra.tasks import Task
 from recurra.timing import interleaved
@@ -37,10 +35,10 @@ class Measured(NamedTuple):
 
 def measure(plan: Plan, trained: Trained) -> Measured:
     """Measure the kept models; those of all cells answer in turns, so that the machine's pace meets all alike."""
+    _log.info("\nhow fast the models answer, and how far their gradients reach")
     with quiet():
         saved = {cell: read_model(plan.out / cell) for cell in plan.cells}
         sequences = {cell: model.task.sequences(None)[:_ANSWERED] for cell, model in saved.items()}
-        _log.info("how fast the models answer")
         times = interleaved(
             {cell: _answering(saved[cell].task, sequences[cell]) for cell in plan.cells}, _ROUNDS, _SECONDS
         )
@@ -93,15 +91,5 @@ def gradient_lag(task: Task, batches: Sequence[Any], sequences: Sequence[Any]) -
         with traced() as traces:
             loss = task.loss(task.network, batch, None).value
         flows += [gradient_by_lag(loss, trace) for trace in traces if trace.weights.weight_hh is weights]
-    whole = _together(flows)
+    whole = joined_flows(flows)
     return Lag(whole.reach(), len(whole.norms) - 1)
-
-
-def _together(flows: Sequence[Flow]) -> Flow:
-    """The mean of all, weighted by how many sequences and steps each is the mean of."""
-    most = max(len(flow.norms) for flow in flows)
-    sums, counts = torch.zeros(2, most, dtype=torch.float64)
-    for flow in flows:
-        sums[: len(flow.norms)] += flow.norms * flow.counts
-        counts[: len(flow.counts)] += flow.counts
-    return Flow(sums / counts.clamp(min=1), counts)
