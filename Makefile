@@ -1,5 +1,6 @@
 # make demo   train on the bundled reviews, write a report      make test   the tests
 # make check  lint, format and types                            make bench  the benchmarks
+# make docs   the documentation site, into site/                make figures  the figures of its pages, anew
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,13 +8,14 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 # compiled by the install
 NATIVE := setup.py $(wildcard src/recurra/kernels/native/*.cpp src/recurra/kernels/native/*.h)
 
-.PHONY: demo test test-slow check bench clean
+.PHONY: demo test test-slow check docs bench clean
 
 demo: $(VENV)/runtime
 	$(BIN)/recurra demo
 
+# a file at a time on each core; the tests themselves use one thread each
 test: $(VENV)/dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 test-slow: $(VENV)/dev
 	$(BIN)/python -m pytest -m slow
@@ -22,6 +24,10 @@ check: $(VENV)/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# strict: a link that leads nowhere is an error, and so is anything that a page would fetch from elsewhere
+docs: $(VENV)/docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 bench: $(VENV)/dev
 	$(BIN)/recurra bench
@@ -41,5 +47,9 @@ $(VENV)/dev: $(VENV)/torch pyproject.toml $(NATIVE)
 	$(PIP) -e '.[dev]'
 	touch $@ $(VENV)/runtime
 
+$(VENV)/docs: $(VENV)/torch pyproject.toml $(NATIVE)
+	$(PIP) -e '.[docs]'
+	touch $@ $(VENV)/runtime
+
 clean:
-	rm -rf $(VENV) src/recurra/kernels/native/*.so build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) src/recurra/kernels/native/*.so build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis

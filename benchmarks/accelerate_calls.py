@@ -18,9 +18,10 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
 import recurra
-from recurra.bench.timing import interleaved, machine_line
+from recurra.bench.timing import machine_line
 from recurra.kernels import use_kernel
 from recurra.tables import markdown_table
+from recurra.timing import interleaved
 
 KINDS: dict[str, Callable[[int, int], nn.RNNBase]] = {"LSTM": nn.LSTM, "GRU": nn.GRU, "RNN": nn.RNN}
 STEPS = (1, 4, 16, 64)

@@ -21,9 +21,10 @@ from timing import medians, report
 from torch import Tensor
 
 import recurra
-from recurra.bench.timing import interleaved, machine_line
+from recurra.bench.timing import machine_line
 from recurra.swap import Report
 from recurra.tables import markdown_table
+from recurra.timing import interleaved
 
 __all__ = ["Difference", "compare", "pair"]
 

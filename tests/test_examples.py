@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
+
+from recurra.demo.keypad import RATE, dial
 
 FOLDER = Path(__file__).parent.parent / "examples"
 SENTENCE = "Everything is quick except the search, which is slow."
@@ -16,6 +23,11 @@ SENTENCE = "Everything is quick except the search, which is slow."
 def run(name: str, folder: Path, environment: dict[str, str], *arguments: str) -> str:
     command = [sys.executable, "-W", "error", str(FOLDER / name), *arguments]
     return subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True, text=True).stdout
+
+
+def load(name: str) -> dict[str, Any]:
+    """What an example defines."""
+    return runpy.run_path(str(FOLDER / name))
 
 
 def test_each_example_is_listed():
@@ -109,6 +121,60 @@ def test_forecast_names_a_region_that_is_none(tmp_path, environment):
     with pytest.raises(subprocess.CalledProcessError) as failed:
         run("04_forecast.py", tmp_path, environment, "Nino 5")
     assert "'Nino 5' is no region; there are: Nino 1+2, Nino 3, Nino 3.4, Nino 4" in failed.value.stderr
+
+
+def test_character_language_model(tmp_path, environment):
+    printed = run("05_character_language_model.py", tmp_path, environment, "Return the ", "\u4e2d")
+    losses = [float(loss) for loss in re.findall(r"^epoch \d/5  training loss ([\d.]+) bits", printed, re.MULTILINE)]
+    assert len(losses) == 5
+    assert losses == sorted(losses, reverse=True)
+    by_order = re.findall(r"^test, counts after (\d) characters: ([\d.]+) bits a character$", printed, re.MULTILINE)
+    assert [order for order, _ in by_order] == ["0", "2", "4"]
+    anew, carried, whole = map(float, re.findall(r"^test, LSTM that [\w ]+: ([\d.]+)", printed, re.MULTILINE))
+    assert carried == whole < anew - 0.2
+    assert carried < min(float(bits) for _, bits in by_order)
+    (said,) = re.findall(r"^--- (.*)$", printed, re.MULTILINE)  # nothing goes on from what was never met
+    assert said == "'Return the ' goes on"
+    assert len(printed[printed.index("Return the ", printed.index(said) + len(said)) :]) == 11 + 200 + 1
+    assert not any(tmp_path.iterdir())
+
+
+def test_counts_of_characters_are_probabilities():
+    bits_of_counts = load("05_character_language_model.py")["bits_of_counts"]
+    # "ab" over and over: after "a" always "b". Witten-Bell by hand: a came 8 times of 16 (2 kinds, each 1/2 to begin
+    # with), b came 8 times behind 8 a's (1 kind).
+    of_b = (8 + 1 * (8 + 2 * 0.5) / 18) / (8 + 1)
+    assert bits_of_counts("ab" * 8, "ab", 1) == pytest.approx(-math.log2(of_b))
+
+
+def test_transcribe_ctc(tmp_path, environment):
+    recording = tmp_path / "call.wav"
+    soundfile.write(recording, dial("A2#", 10, np.random.default_rng(1)).samples, RATE)
+    printed = run("06_transcribe_ctc.py", tmp_path, environment, "0123*#", "call.wav")
+    rates = re.findall(r"^tones at +(-?\d+) dB: .* tones +([\d.]+) %, LSTM +([\d.]+) %; alone, (\d+) of", printed, re.M)
+    assert [noise for noise, *_ in rates] == ["20", "0", "-5", "-10"]
+    usual, found = ([float(row[place]) for row in rates] for place in (1, 2))
+    assert max(found[:2]) < 3
+    assert found[2] < usual[2] - 10
+    assert [row[3] for row in rates] == ["0"] * 4  # padding does not matter
+    assert printed.splitlines()[-2:] == ["0123*#: heard 0123*#", "call.wav: heard A2#"]
+
+
+@pytest.mark.parametrize(
+    ("wish", "complaint"),
+    [("12E", "'12E' is neither a file nor a number; the keys are 123A456B789C*0#D"), ("", "'' is neither a file nor")],
+)
+def test_transcribe_ctc_names_what_is_no_number(wish, complaint, tmp_path, environment):
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        run("06_transcribe_ctc.py", tmp_path, environment, wish)
+    assert complaint in failed.value.stderr
+
+
+def test_transcribe_ctc_names_a_recording_at_another_rate(tmp_path, environment):
+    soundfile.write(tmp_path / "call.wav", np.zeros(100, np.float32), 16_000)
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        run("06_transcribe_ctc.py", tmp_path, environment, "call.wav")
+    assert "call.wav: expected one channel at 8000 Hz, found 1 at 16000 Hz" in failed.value.stderr
 
 
 @pytest.mark.slow

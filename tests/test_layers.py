@@ -16,7 +16,8 @@ ROOT = Path(recurra.__file__).parent
 # package is one name: what its files import from one another is its own affair.
 LEVELS = [
     "errors",
-    "config  files  kernels  baselines  character_profile  ngram  perplexity  rouge  spans  string_tensors  tables",
+    "config  files  kernels  baselines  character_profile  ngram  perplexity  rouge  spans  string_tensors  tables  "
+    "timing",
     "metrics  forecast_sums  language_scores  tagging_baselines  vocabulary",
     "arpa  batch  ctc_paths  forecast_baselines  forecast_scores  tagging_scores  transcription_scores  "
     "translation_baselines  translation_scores  writing",

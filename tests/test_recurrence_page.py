@@ -1,11 +1,9 @@
-"""docs/recurrence.md: the cells it shows are those that run, its code runs, and its formulas are right."""
+"""docs/recurrence.md: the cells it shows are those that run, and its formulas are right."""
 
 from __future__ import annotations
 
 import ast
-import contextlib
 import inspect
-import io
 import re
 from pathlib import Path
 
@@ -31,23 +29,6 @@ def test_each_cell_is_shown_once_as_it_is():
     shown = [code for language, code in BLOCKS if language == "python" and code.startswith("def ")]
     assert shown == [without_docstring(function) for function in SHOWN]
     assert {cell.step for cell in cells.CELLS.values()} <= set(SHOWN)
-
-
-def test_the_code_prints_what_the_page_says(monkeypatch):
-    monkeypatch.delenv("RECURRA_KERNEL", raising=False)
-    snippets = [
-        (code, BLOCKS[index + 1])
-        for index, (language, code) in enumerate(BLOCKS)
-        if language == "python" and not code.startswith("def ")
-    ]
-    assert len(snippets) == 5
-    names: dict[str, object] = {}
-    for code, (language, expected) in snippets:
-        printed = io.StringIO()
-        with contextlib.redirect_stdout(printed):
-            exec(compile(code, "docs/recurrence.md", "exec"), names)
-        assert language == "text"
-        assert printed.getvalue() == expected
 
 
 def sigmoid(v):

@@ -13,7 +13,7 @@ from typing import IO
 
 from recurra.errors import OutputError
 
-__all__ = ["atomic_writer", "failures_named", "recover_folder", "replace_folder", "write_text"]
+__all__ = ["atomic_folder", "atomic_writer", "failures_named", "recover_folder", "replace_folder", "write_text"]
 
 
 @contextlib.contextmanager
@@ -41,6 +41,26 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file whole or not at all."""
     with atomic_writer(path) as file:
         file.write(text.encode())
+
+
+@contextlib.contextmanager
+def atomic_folder(place: Path) -> Iterator[Path]:
+    """Give a new folder to write into, and put it in its place, instead of what was there, when the block ends well.
+
+    Raises:
+        OutputError: the place cannot be written.
+    """
+    place = place.resolve()
+    with failures_named(place):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        new = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}."))
+    try:
+        with failures_named(place):
+            os.chmod(new, 0o777 & ~_umask())
+        yield new
+        replace_folder(new, place)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
 
 
 def replace_folder(new: Path, place: Path) -> None:

@@ -1,8 +1,8 @@
-"""Scores on a terminal, each beside its baselines."""
+"""Scores on a terminal, each beside its baselines; and sentences and tables of any kind."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich import box
@@ -13,7 +13,7 @@ from rich.table import Table
 from recurra.tables import ScoreTable
 from recurra.tasks.base import Task
 
-__all__ = ["print_scores", "print_table"]
+__all__ = ["print_scores", "print_table", "print_titled", "say"]
 
 
 def print_scores(console: Console, task: Task, scores: Mapping[str, Any], title: str, full: bool = True) -> None:
@@ -39,3 +39,14 @@ def print_table(console: Console, table: ScoreTable) -> None:
     for row in table.rows:
         drawn.add_row(*map(escape, row))
     console.print(drawn)
+
+
+def print_titled(console: Console, title: str, columns: Sequence[str], rows: list[tuple[str, ...]]) -> None:
+    """Print a table below a title that may be wider than it."""
+    say(console, title, "bold")
+    print_table(console, ScoreTable("", tuple(columns), rows))
+
+
+def say(console: Console, text: str, style: str | None = None) -> None:
+    """Print a sentence as it is; the terminal wraps it."""
+    console.print(escape(text), soft_wrap=True, style=style, highlight=False)

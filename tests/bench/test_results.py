@@ -109,15 +109,6 @@ def test_a_part_beside_the_roofline() -> None:
     assert Part("unknown", 2.0).share(1.0, 1.0) is None
 
 
-def test_turns_are_taken() -> None:
-    order: list[str] = []
-    runs = {name: lambda name=name: order.append(name) for name in "abc"}
-    taken = timing.interleaved(runs, rounds=3, repeats=2)
-    assert "".join(order) == "aabbccccbbaaaabbcc"
-    assert {name: len(times) for name, times in taken.items()} == {"a": 3, "b": 3, "c": 3}
-    assert len(timing.interleaved(runs, rounds=9, seconds=0.0)["a"]) == 2
-
-
 def test_threads_are_put_back() -> None:
     before = torch.get_num_threads()
     with contextlib.suppress(ZeroDivisionError), timing.threads_set(2):

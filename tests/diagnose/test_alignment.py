@@ -59,7 +59,7 @@ def test_a_cell_for_each_weight_that_can_be_seen_the_larger_the_darker():
 def test_symbols_are_shown_as_they_are(source, target):
     svg = alignment_figure(source, target, np.full((len(target), len(source)), 0.5), "t")
     found = texts_of(svg)
-    signs = str.maketrans("\n \x00\x1b\x07\uffff", "⏎·␀␛␇\ufffd")
+    signs = str.maketrans("\n \x00\x1b\x07\uffff", "↵·␀␛␇\ufffd")
     assert {symbol.translate(signs) for symbol in (*source, *target)} <= set(found)
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import recurra
-from recurra.diagnose.flow import gradient_by_lag
+from recurra.diagnose.flow import gradient_by_lag, joined_flows
 from recurra.diagnose.gates import unit_habits
 from recurra.errors import DataError
 from recurra.kernels.trace import traced
@@ -115,3 +115,35 @@ def test_nothing_to_look_at_and_what_is_no_number() -> None:
         output, _ = linear(0.5)(torch.ones(3, 1, 2))
     with pytest.raises(DataError, match="a gradient is no number"):
         gradient_by_lag(output.sum() * math.nan, traces[0])
+
+
+def test_long_lags_are_beside_lag_0_of_the_sequences_that_have_them() -> None:
+    """The loss hears the long sequence a thousand times as loud, which is no growth through time."""
+    with traced() as traces:
+        _, h_n = linear(0.5)(torch.ones(6, 2, 2), lengths=[6, 2])
+    flow = gradient_by_lag((h_n[0] * torch.tensor([[1000.0], [1.0]])).sum(), traces[0])
+    torch.testing.assert_close(flow.relative, (0.5 ** torch.arange(6)).double())
+    assert flow.norms[0] == pytest.approx(math.sqrt(2) * 1001 / 2)
+
+
+def test_a_cell_that_is_held_open_hands_its_gradient_on() -> None:
+    """With the forget gate at 1 and W_hh = 0 what the loss tells c is the same at all steps before."""
+    with traced() as traces:
+        _, (h_n, _) = open_lstm(50.0)(torch.ones(9, 1, 1))
+    flow = gradient_by_lag(h_n[0, 0, 1], traces[0])  # of the unit that nothing is written to: h = tanh(0) / 2
+    torch.testing.assert_close(flow.relative, torch.tensor([1.0] + [0.5] * 8, dtype=torch.float64))
+    assert flow.reach() is None
+
+
+def test_flows_of_batches_are_joined_by_their_relative_norms() -> None:
+    flows = []
+    for steps, scale in ((9, 1.0), (4, 100.0)):
+        with traced() as traces:
+            _, h_n = linear(0.5)(torch.ones(steps, 2, 2))
+        flows.append(gradient_by_lag(scale * h_n.sum(), traces[0]))
+    flow = joined_flows(flows)
+    torch.testing.assert_close(flow.relative, (0.5 ** torch.arange(9)).double())
+    assert flow.norms[0] == pytest.approx(math.sqrt(2) * 101 / 2)
+    assert flow.counts.tolist() == [4] * 4 + [2] * 5
+    silent = joined_flows([gradient_by_lag(0 * h_n.sum(), traces[0])])
+    assert (silent.norms.tolist(), silent.relative.tolist()) == ([0], [0])

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import torch
 
 from recurra.bench.plan import Size
-from recurra.bench.timing import interleaved
 from recurra.kernels.cells import CELLS
+from recurra.timing import interleaved
 
 __all__ = ["Shape", "bandwidths", "layer_shapes", "product_rates"]
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from recurra.bench.plan import Plan, Size
 from recurra.bench.problem import Problem
 from recurra.bench.results import PACKED, PADDED, RECURRA, RECURRA_BF16, Row
-from recurra.bench.timing import interleaved
+from recurra.timing import interleaved
 
 __all__ = ["layer_rows", "series_rows"]
 

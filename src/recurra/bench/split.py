@@ -19,10 +19,10 @@ import torch
 
 from recurra.bench.problem import Problem
 from recurra.bench.results import RECURRA, Part
-from recurra.bench.timing import interleaved
 from recurra.kernels import Layout
 from recurra.kernels.cells import CELLS
 from recurra.kernels.native import loader
+from recurra.timing import interleaved
 
 __all__ = ["own_products", "split_step", "system_share"]
 

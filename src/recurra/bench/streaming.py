@@ -14,8 +14,8 @@ import recurra.nn
 from recurra.bench import onnx_layer
 from recurra.bench.plan import CELLS, Plan, Size
 from recurra.bench.results import RECURRA, Row
-from recurra.bench.timing import interleaved
 from recurra.errors import CheckFailed, SettingsError
+from recurra.timing import interleaved
 
 __all__ = ["LAYER", "ONNX", "ONNX_INT8", "PRECISIONS", "READ", "STEPPED", "stream_rows", "way_of"]
 

@@ -1,4 +1,4 @@
-"""Interleaved timing, and a description of the machine and of what else it did meanwhile."""
+"""A description of the machine and of what else it did meanwhile, and how many threads it uses."""
 
 from __future__ import annotations
 
@@ -6,44 +6,17 @@ import contextlib
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
 
-__all__ = ["Load", "interleaved", "machine", "machine_line", "threads_set"]
+__all__ = ["Load", "machine", "machine_line", "threads_set"]
 
 # what changes how fast recurra or torch is
 _SWITCHES = ("RECURRA_KERNEL", "RECURRA_NATIVE", "THP_MEM_ALLOC_ENABLE")
-
-
-def interleaved(
-    runs: Mapping[str, Callable[[], object]], rounds: int, seconds: float = float("inf"), repeats: int = 1
-) -> dict[str, list[float]]:
-    """Time several functions in turns, so that a change of the machine's pace meets all of them.
-
-    Args:
-        runs: what to time; the order is turned round at every round.
-        rounds: times that each is run, at the most.
-        seconds: begin no further round after so long, but always do two.
-        repeats: runs without a pause that make one timing, for what is too short to be timed alone.
-
-    Returns:
-        The seconds of one run, one number a round.
-    """
-    taken: dict[str, list[float]] = {name: [] for name in runs}
-    started = time.perf_counter()
-    for number in range(rounds):
-        if number >= 2 and time.perf_counter() - started > seconds:
-            break
-        for name in list(runs)[:: -1 if number % 2 else 1]:
-            begun = time.perf_counter()
-            for _ in range(repeats):
-                runs[name]()
-            taken[name].append((time.perf_counter() - begun) / repeats)
-    return taken
 
 
 @contextlib.contextmanager

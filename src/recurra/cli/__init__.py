@@ -1,6 +1,7 @@
 """The command line: arguments -> one call each. Heavy imports stay inside the commands, so that help is quick."""
 
-from recurra.cli import language, models, tours, train  # noqa: F401  each adds its commands to the application
+# each of these adds its commands to the application
+from recurra.cli import compare, lab, language, models, tours, train, understand  # noqa: F401
 from recurra.cli.app import app
 
 __all__ = ["app", "main"]

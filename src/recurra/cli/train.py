@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +15,7 @@ from pydantic.fields import FieldInfo
 from recurra.cli.app import app, console, reported
 from recurra.config import CONFIGS, RunConfig, make_run_config, section_model
 
-__all__ = ["train_app"]
+__all__ = ["settings_command", "train_app"]
 
 train_app = typer.Typer(help="Train a model on a file, folder or hub data set.", no_args_is_help=True)
 app.add_typer(train_app, name="train")
@@ -24,32 +25,40 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a model th
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")]
 
 
-def _train_command(task: str, config: type[RunConfig]) -> Callable[..., None]:
-    """Make the command of a task: its own few parameters, and one option for each setting."""
+def settings_command(
+    config: type[RunConfig],
+    own: Sequence[inspect.Parameter],
+    run: Callable[..., None],
+    summary: str,
+    left_out: Sequence[str] = (),
+) -> Callable[..., None]:
+    """Make a command for a task: the data, parameters of its own, and one option for each setting.
 
-    def command(
-        data: str, out: Path | None = None, overwrite: bool = False, resume: bool = False, **settings: Any
-    ) -> None:
-        given = {name: value for name, value in settings.items() if value is not None}
-        _train(task, data, out, overwrite, resume, given)
+    Args:
+        config: the task's.
+        own: the command's parameters beside the data.
+        run: called with `data`, the own parameters by name, and `settings`, those settings that were given.
+        summary: what the command says of itself.
+        left_out: settings that are no options of it.
+    """
+    names = {parameter.name for parameter in own}
 
-    kind, keyword = inspect.Parameter, inspect.Parameter.KEYWORD_ONLY
+    def command(data: str, **options: Any) -> None:
+        given = {name: value for name, value in options.items() if name not in names and value is not None}
+        run(data=data, settings=given, **{name: options[name] for name in names})
+
+    kind = inspect.Parameter
     argument = typer.Argument(help=section_model(config, "data").model_fields["data"].description, show_default=False)
-    parameters = [
-        kind("data", kind.POSITIONAL_OR_KEYWORD, annotation=Annotated[str, argument]),
-        kind("out", keyword, default=None, annotation=Out),
-        kind("overwrite", keyword, default=False, annotation=Overwrite),
-        kind("resume", keyword, default=False, annotation=Resume),
-    ]
+    parameters = [kind("data", kind.POSITIONAL_OR_KEYWORD, annotation=Annotated[str, argument]), *own]
     for section in config.sections:
         for name, field in section_model(config, section).model_fields.items():
-            if name != "data":
+            if name not in ("data", *left_out):
                 option = typer.Option(help=_with_default(field), show_default=False, rich_help_panel=section.title())
                 annotation = Annotated[field.annotation | None, option]  # type: ignore[name-defined]
-                parameters.append(kind(name, keyword, default=None, annotation=annotation))
+                parameters.append(kind(name, kind.KEYWORD_ONLY, default=None, annotation=annotation))
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    command.__doc__ = config.summary
+    command.__doc__ = summary
     return command
 
 
@@ -85,5 +94,9 @@ def _train(task: str, data: str, out: Path | None, overwrite: bool, resume: bool
             raise typer.Exit(130)
 
 
+_OWN = [
+    inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+    for name, default, annotation in (("out", None, Out), ("overwrite", False, Overwrite), ("resume", False, Resume))
+]
 for _name, _config in CONFIGS.items():
-    train_app.command(_name)(_train_command(_name, _config))
+    train_app.command(_name)(settings_command(_config, _OWN, partial(_train, _name), _config.summary))

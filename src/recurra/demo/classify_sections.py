@@ -15,6 +15,7 @@ from recurra.demo.classify_findings import MAIN, Example, Report, gain_sentence,
 from recurra.diagnose.saliency import Explanation
 from recurra.metrics import classification_scores
 from recurra.pages.pieces import Parts, changes_sentence, dot, fact_rows, settings_rows, tiles
+from recurra.pages.tokens import TOKEN_LEGEND, influence_tokens, signed
 
 __all__ = ["SECTIONS"]
 
@@ -178,6 +179,7 @@ def examples(report: Report) -> Parts:
     if report.wrong:
         wrong_note = f"Of its {wrong:,} wrong answers, the {len(report.wrong)} of which it is surest."
     return {
+        "legend": TOKEN_LEGEND,
         "right_note": right_note,
         "right": "".join(f'<div class="pair">{_example(one)}{_example(two)}</div>' for one, two in report.right),
         "wrong_note": wrong_note,
@@ -199,21 +201,8 @@ def _example(example: Example) -> str:
 
 def _tokens(found: Explanation) -> str:
     """The tokens of a text, each with its influence beneath it, and what stands between them."""
-    largest = max(map(abs, found.influences), default=0.0) or 1.0
-    pieces, position = [], 0
-    for token, influence in zip(found.tokens, found.influences):
-        start = found.text.index(token.text, position)
-        pieces.append(escape(found.text[position:start]))
-        position = start + len(token.text)
-        side = ("for" if influence > 0 else "against") if token.known else "unknown"
-        says = {"for": "speaks for the answer", "against": "speaks against it", "unknown": "unknown to the model"}[side]
-        number = f"{influence:+.2f}".replace("-", "&minus;") if token.known else "?"
-        pieces.append(
-            f'<span class="token {side}" style="--a:{abs(influence) / largest:.2f}" '
-            f'title="{escape(token.text)}: {number}, {says}"><span>{escape(token.text)}</span>'
-            f"<small>{number}</small></span>"
-        )
-    return "".join([*pieces, escape(found.text[position:])])
+    pieces, known = [token.text for token in found.tokens], [token.known for token in found.tokens]
+    return influence_tokens(found.text, pieces, found.influences, known)
 
 
 def made(report: Report) -> Parts:
@@ -249,7 +238,7 @@ def _range(found: Mapping[str, float]) -> str:
 
 
 def _points(share: float) -> str:
-    return f"{100 * share:+.1f}".replace("-", "&minus;")
+    return signed(100 * share, "+.1f")
 
 
 def _points_range(found: Mapping[str, float]) -> str:

@@ -13,6 +13,7 @@ from matplotlib.patches import Rectangle
 
 from recurra.diagnose.states import Activity
 from recurra.pages.drawing import INK, LEGEND, SETTINGS, STYLES, draw_losses, new_axes, to_svg
+from recurra.pages.tokens import seen
 
 __all__ = ["activity_figure", "learning_figure"]
 
@@ -71,14 +72,9 @@ def activity_figure(activity: Activity, title: str) -> str:
         axes.set_xlim(-0.5, tokens - 0.5)
         axes.set_ylim(units - 0.5, -0.5)
         axes.set_yticks(range(units), [str(unit) for unit in activity.units], fontsize=9)
-        axes.set_xticks(range(tokens), map(_visible, activity.tokens), rotation=90, fontsize=10, parse_math=False)
+        axes.set_xticks(range(tokens), map(seen, activity.tokens), rotation=90, fontsize=10, parse_math=False)
         axes.set_ylabel("unit", color=INK)
         axes.tick_params(length=0)
         for spine in axes.spines.values():
             spine.set_visible(False)
         return to_svg(figure, title)
-
-
-def _visible(token: str) -> str:
-    """A token as it can be seen: spaces at its ends, and a line's end, have signs."""
-    return token.replace("\n", "↵").replace(" ", "·")

@@ -13,6 +13,7 @@ from recurra.demo.language_findings import LanguageReport, comparison_sentence, 
 from recurra.diagnose.states import MOVED, Activity
 from recurra.language_scores import KNESER_NEY
 from recurra.pages.pieces import Parts, changes_sentence, dot, fact_rows, settings_rows, tiles
+from recurra.pages.tokens import seen, shaded_token, signed
 
 __all__ = ["LANGUAGE_SECTIONS"]
 
@@ -96,7 +97,9 @@ def surprise(report: LanguageReport) -> Parts:
     passage = report.passage
     bits = np.array([each.bits for each in passage])
     shown = "".join(
-        _shaded(each.token, each.bits / _DARKEST, "tok", f"{each.bits:.1f} bits; to the 5-grams {each.of_counts:.1f}")
+        shaded_token(
+            each.token, each.bits / _DARKEST, "tok", f"{each.bits:.1f} bits; to the 5-grams {each.of_counts:.1f}"
+        )
         for each in passage
     )
     rows = []
@@ -104,14 +107,14 @@ def surprise(report: LanguageReport) -> Parts:
         before, after = (
             _joined(passage[part]) for part in (slice(max(0, index - 7), index), slice(index + 1, index + 4))
         )
-        place = f"{escape(before)}<mark>{escape(_visible(passage[index].token))}</mark>{escape(after)}"
+        place = f"{escape(before)}<mark>{escape(seen(passage[index].token))}</mark>{escape(after)}"
         rows.append(
-            f"<tr><td><code>{escape(_visible(passage[index].token))}</code></td>"
+            f"<tr><td><code>{escape(seen(passage[index].token))}</code></td>"
             f'<td class="place"><code>{place}</code></td>'
             f"<td>{bits[index]:.1f}</td><td>{passage[index].of_counts:.1f}</td></tr>"
         )
     mean = np.mean([each.of_counts for each in passage])
-    legend = "".join(_shaded(f" {value} ", value / _DARKEST, "tok", f"{value} bits") for value in (0, 2, 4, 8, 14))
+    legend = "".join(shaded_token(f" {value} ", value / _DARKEST, "tok", f"{value} bits") for value in (0, 2, 4, 8, 14))
     return {
         "passage_note": f"The first whole paragraphs of the test text, read by themselves: {len(passage)} symbols, on "
         f"average {bits.mean():.2f} bits each (to the 5-grams {mean:.2f}).",
@@ -126,7 +129,7 @@ def following(report: LanguageReport) -> Parts:
     tables = []
     for prompt, likely in report.prompted:
         rows = "".join(
-            f"<tr><td><code>{escape(_visible(each.text))}</code></td>"
+            f"<tr><td><code>{escape(seen(each.text))}</code></td>"
             f'<td class="bar" style="--a:{each.probability:.3f}">{100 * each.probability:.1f} %</td></tr>'
             for each in likely
         )
@@ -142,8 +145,8 @@ def state(report: LanguageReport) -> Parts:
         f"{_joined_tokens(activity.tokens)}"
     )
     rows = "".join(
-        f"<tr><td>{escape(each.feature)}</td><td>{each.unit}</td><td>{_signed(each.chosen)}</td>"
-        f"<td><b>{_signed(each.found)}</b></td><td>{_signed(each.chance)}</td></tr>"
+        f"<tr><td>{escape(each.feature)}</td><td>{each.unit}</td><td>{signed(each.chosen)}</td>"
+        f"<td><b>{signed(each.found)}</b></td><td>{signed(each.chance)}</td></tr>"
         for each in report.followers
     )
     followed = [each for each in report.followers if abs(each.found) > max(0.3, 3 * abs(each.chance))]
@@ -157,7 +160,7 @@ def state(report: LanguageReport) -> Parts:
         "follower_rows": rows,
         "follower_note": _follower_note(len(followed)),
         "followed": "".join(
-            f"<h3>Unit {each.unit}: {escape(each.feature)} ({_signed(each.found)})</h3>{_followed(each.activity)}"
+            f"<h3>Unit {each.unit}: {escape(each.feature)} ({signed(each.found)})</h3>{_followed(each.activity)}"
             for each in followed
         ),
     }
@@ -180,7 +183,7 @@ def _followed(activity: Activity) -> str:
     centred = values - values.mean()
     shares = centred / (np.abs(centred).max() or 1.0)
     pieces = [
-        _shaded(token, abs(float(share)), "tok high" if share > 0 else "tok low", f"{value:+.2f}")
+        shaded_token(token, abs(float(share)), "tok high" if share > 0 else "tok low", f"{value:+.2f}")
         for token, share, value in zip(activity.tokens, shares, values)
     ]
     return f'<p class="passage">{"".join(pieces)}</p>'
@@ -209,18 +212,6 @@ LANGUAGE_SECTIONS: list[Callable[[LanguageReport], Parts]] = [
 ]
 
 
-def _shaded(token: str, share: float, style: str, says: str) -> str:
-    """A symbol in a passage, shaded by a share of the strongest colour; a line's end is shown and ends the line."""
-    seen = '<span class="end">&crarr;</span>' if token == "\n" else escape(token)
-    title = f"{escape(_visible(token))}: {escape(says)}"
-    after = "\n" if token == "\n" else ""
-    return f'<span class="{style}" style="--a:{min(1.0, max(0.0, share)):.2f}" title="{title}">{seen}</span>{after}'
-
-
-def _visible(token: str) -> str:
-    return "↵" if token == "\n" else token.replace(" ", "·")
-
-
 def _joined(passage: Sequence[Any]) -> str:
     return _joined_tokens([each.token for each in passage])
 
@@ -231,7 +222,3 @@ def _joined_tokens(tokens: Sequence[str]) -> str:
 
 def _range(found: Mapping[str, Any]) -> str:
     return f"{found['perplexity']['low']:.1f} to {found['perplexity']['high']:.1f}"
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.2f}".replace("-", "&minus;")

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 
 from recurra.files import failures_named, write_text
 from recurra.pages.drawing import SETTINGS, STYLES, any_script, new_axes, on_white, to_svg
+from recurra.pages.tokens import seen
 
 __all__ = ["alignment_figure", "with_pictures"]
 
@@ -25,8 +26,6 @@ _WIDEST = 40.0  # inches
 _LETTER, _LEAST_ROOM = 0.11, 1.5  # inches
 _LABELLED = 140  # symbols of a side that can still be read beside each other
 _SEEN = 0.004  # of a weight that can be told from none
-_SIGNS = {code: chr(0x2400 + code) for code in range(32)}
-_SIGNS |= {10: "⏎", 32: "·", 127: "␡", 0xFFFE: "\ufffd", 0xFFFF: "\ufffd"}
 _TITLE = "From which symbols of the source each symbol of the translation was written"
 
 
@@ -83,7 +82,7 @@ def _drawn(source: Sequence[str], target: Sequence[str], weights: ArrayLike) -> 
     axes.set_ylim(max(1, len(target)) - 0.5, -0.5)
     axes.xaxis.tick_top()
     for axis, side, rotation in ((axes.xaxis, source, 90), (axes.yaxis, target, 0)):
-        shown = [_visible(symbol) for symbol in side] if len(side) <= _LABELLED else []
+        shown = [seen(symbol) for symbol in side] if len(side) <= _LABELLED else []
         axis.set_ticks(range(len(shown)), shown, rotation=rotation, fontsize=10, parse_math=False)
     axes.tick_params(length=0)
     for spine in axes.spines.values():
@@ -94,8 +93,3 @@ def _drawn(source: Sequence[str], target: Sequence[str], weights: ArrayLike) -> 
 def _room(side: Sequence[str]) -> float:
     """Inches beside the cells for the symbols of a side."""
     return max(_LEAST_ROOM, 0.4 + _LETTER * max(map(len, side), default=0))
-
-
-def _visible(symbol: str) -> str:
-    """A symbol as it can be seen: spaces, line ends and control characters, which no XML holds, have signs."""
-    return symbol.translate(_SIGNS)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from torch import Tensor
 
 from recurra.diagnose.flow import Flow
 from recurra.diagnose.gates import Units
 
-__all__ = ["Context", "Diagnosis", "LayerDiagnosis", "Verdict"]
+__all__ = ["Context", "Diagnosis", "LayerDiagnosis", "Verdict", "as_json"]
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class LayerDiagnosis:
         moduli: moduli of its eigenvalues likewise; None where W_hh is not square (a projection).
         exponents: the largest Lyapunov exponents along real trajectories, nats a step, [K].
         units: the habits of its units.
+        lengths: how many steps each sequence had that it read.
     """
 
     name: str
@@ -36,17 +38,23 @@ class LayerDiagnosis:
     moduli: Tensor | None
     exponents: Tensor
     units: Units
+    lengths: Sequence[int] = ()
 
 
 @dataclass(frozen=True)
 class Context:
     """The loss of a network whose recurrent layers begin anew so many steps before each step.
 
+    The loss is that of training without dropout: in nats, but for a forecaster, whose own it is. A decoder that writes
+    texts, and a net that spells words, look back as they do: it is the encoder, or the layers over words, that may not.
+
     Attributes:
-        steps: how many steps a layer may look back, increasing.
-        losses: mean loss, nats, of each.
+        steps: how many steps a layer may know, the present one included, increasing; the last is the longest sequence,
+            where that was affordable.
+        losses: mean loss of each.
         whole: mean loss where it may look back to the beginning.
-        needed: the fewest of `steps` whose loss is within 1 % of `whole`; None where none is.
+        needed: the fewest of `steps` from which on the loss is within 1 % of `whole`, or of all that context gains, if
+            that is more; None where it never is.
     """
 
     steps: Sequence[int]
@@ -83,7 +91,7 @@ class Diagnosis:
     Attributes:
         model: the model directory.
         task: its task's name.
-        unit: of what a sequence is made, such as "tokens".
+        unit: what a recurrent layer reads at a step, such as "tokens".
         data: what was read.
         lengths: steps of each sequence that was measured.
         layers: in the order in which the network runs them; none where it has no recurrent layer.
@@ -101,3 +109,38 @@ class Diagnosis:
     context: Context | None
     clipped: Sequence[float]
     verdicts: Sequence[Verdict]
+
+
+def as_json(diagnosis: Diagnosis) -> dict[str, Any]:
+    """All numbers of a diagnosis as something that JSON can hold; a number that is infinite, a half-life, is null.
+
+    The flow of each layer also tells the norms beside that at lag 0, and its reach.
+    """
+    return {
+        "model": str(diagnosis.model),
+        "task": diagnosis.task,
+        "unit": diagnosis.unit,
+        "data": diagnosis.data,
+        "lengths": list(diagnosis.lengths),
+        "layers": [_layer_as_json(layer) for layer in diagnosis.layers],
+        "context": None if diagnosis.context is None else asdict(diagnosis.context),
+        "clipped": list(diagnosis.clipped),
+        "verdicts": [asdict(verdict) for verdict in diagnosis.verdicts],
+    }
+
+
+def _layer_as_json(layer: LayerDiagnosis) -> dict[str, Any]:
+    flow = {**layer.flow._asdict(), "relative": layer.flow.relative, "reach": layer.flow.reach()}
+    found: dict[str, Any] = _plain({**vars(layer), "flow": flow, "units": layer.units._asdict()})
+    return found
+
+
+def _plain(value: Any) -> Any:
+    """Tensors as lists, and what is infinite as None."""
+    if isinstance(value, Tensor):
+        return _plain(value.tolist())
+    if isinstance(value, dict):
+        return {name: _plain(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

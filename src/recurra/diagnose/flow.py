@@ -11,7 +11,7 @@ from torch import Tensor
 from recurra.errors import DataError
 from recurra.kernels.trace import Trace
 
-__all__ = ["Flow", "gradient_by_lag"]
+__all__ = ["Flow", "gradient_by_lag", "joined_flows"]
 
 _ANCHORS = 16  # steps at which a loss is followed back; each takes a backward pass
 
@@ -20,7 +20,10 @@ class Flow(NamedTuple):
     """The gradient of a loss with respect to the state so many steps before.
 
     Attributes:
-        norms: by the lag, [K]: the Euclidean norm of the gradient of h, mean over sequences and steps.
+        norms: by the lag, [K]: the Euclidean norm of the gradient with respect to the state, h and an LSTM's c, mean
+            over sequences and steps. At lag 0 that is h alone, by which a layer is heard. Long lags have fewer
+            sequences and steps than short ones: each is taken beside lag 0 of the same ones, and told on the scale of
+            the mean at lag 0 of all.
         counts: how many sequences and steps each is the mean of, [K].
     """
 
@@ -58,18 +61,39 @@ def gradient_by_lag(loss: Tensor, trace: Trace) -> Flow:
     said = [trace.steps[t].said[0] for t in times]
     told = torch.autograd.grad(loss, said, retain_graph=True, allow_unused=True)
     speaking = [place for place, gradient in enumerate(told) if gradient is not None and bool(gradient.any())]
-    norms, counts = torch.zeros(2, len(times), dtype=torch.float64)
+    norms, firsts, counts = torch.zeros(3, len(times), dtype=torch.float64)
     for place in _spread(speaking):
         signal = told[place]
         assert signal is not None
-        _add(norms, counts, trace, times[: place + 1], signal)
+        _add(norms, firsts, counts, trace, times[: place + 1], signal)
     if not bool(norms.isfinite().all()):
         raise DataError(
             "diagnose: a gradient is no number (NaN or infinite); train again with a smaller --learning-rate"
         )
     known = counts.nonzero().flatten()
     last = int(known[-1]) + 1 if len(known) else 1
-    return Flow(norms[:last] / counts[:last].clamp(min=1), counts[:last])
+    scale = firsts[0] / counts[0].clamp(min=1)
+    relative = torch.where(firsts > 0, norms / firsts, torch.zeros_like(norms))
+    return Flow(scale * relative[:last], counts[:last])
+
+
+def joined_flows(flows: Sequence[Flow]) -> Flow:
+    """Put the flows of one layer in several batches together.
+
+    Losses are means over batches of different size, so that each batch's norms are taken beside its own at lag 0: what
+    is joined are the relative ones, weighted by their counts, on the scale of the mean norm at lag 0. A batch in which
+    no gradient arrives counts as zeros.
+    """
+    norms, counts = torch.zeros(2, max(len(flow.counts) for flow in flows), dtype=torch.float64)
+    first = torch.stack([flow.norms[0] * flow.counts[0] for flow in flows]).sum()
+    for flow in flows:
+        norms[: len(flow.norms)] += flow.relative * flow.counts
+        counts[: len(flow.counts)] += flow.counts
+    return Flow(norms / counts.clamp(min=1) * _scale(first, norms[0]), counts)
+
+
+def _scale(wanted: Tensor, found: Tensor) -> Tensor:
+    return wanted / found if found else torch.zeros_like(found)
 
 
 def _spread(places: Sequence[int]) -> list[int]:
@@ -79,15 +103,17 @@ def _spread(places: Sequence[int]) -> list[int]:
     return [places[round(number * (len(places) - 1) / (_ANCHORS - 1))] for number in range(_ANCHORS)]
 
 
-def _add(norms: Tensor, counts: Tensor, trace: Trace, times: Sequence[int], signal: Tensor) -> None:
-    """Add, in place, what a signal at the last of some times sends back to the states at each of them."""
+def _add(norms: Tensor, firsts: Tensor, counts: Tensor, trace: Trace, times: Sequence[int], signal: Tensor) -> None:
+    """Add, in place and by lag, what a signal at the last of some times sends back, and what it is there itself."""
     last = trace.steps[times[-1]]
-    before = [trace.steps[t].after[0] for t in times[:-1]]
-    sent = torch.autograd.grad(last.after[0], before, signal, retain_graph=True, allow_unused=True) if before else ()
+    before = [trace.steps[t].after for t in times[:-1]]
+    parts = [part for state in before for part in state]
+    sent = torch.autograd.grad(last.after[0], parts, signal, retain_graph=True, materialize_grads=True) if parts else ()
+    size = len(last.after)
+    states = [torch.cat(sent[at : at + size], dim=1) for at in range(0, len(sent), size)]
     speaks = signal.norm(dim=1) != 0  # a norm that is no number is seen too
-    for lag, gradient in enumerate([signal, *reversed(sent)]):
-        if gradient is None:
-            continue
+    for lag, gradient in enumerate([signal, *reversed(states)]):
         running = speaks[: len(gradient)]
+        firsts[lag] += signal[: len(running)][running].norm(dim=1).double().sum()
         norms[lag] += gradient[: len(running)][running].norm(dim=1).double().sum()
         counts[lag] += running.sum()

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from recurra.errors import SettingsError, nearest
-from recurra.kernels import library, native, operator, packed, reference
+from recurra.kernels import library, lookback, native, operator, packed, reference
 from recurra.kernels.cells import State
 from recurra.kernels.choice import FORCED, NOTED, Choice, forced, note
 from recurra.kernels.layout import Layout
@@ -174,6 +174,9 @@ def run_layer(
     """
     if isinstance(layout, Padded):
         return operator.layer(cell, data, layout, weights, states, noises)
+    steps = lookback.steps_back(weights)
+    if steps is not None:
+        return lookback.layer(cell, data, layout, weights, states, noises, steps)
     choice = choose(cell, data, layout, weights, noises)
     note(choice)
     return KERNELS[choice.kernel].layer(cell, data, layout, weights, states, noises)

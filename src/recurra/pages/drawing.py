@@ -45,6 +45,7 @@ STYLES = {
     "lstm": Style("#0072b2", "#56b4e9", "o"),
     "gru": Style("#d55e00", "#ff9a52", "s"),
     "rnn": Style("#00805d", "#35cfa3", "^"),
+    "rnn_relu": Style("#7a6a00", "#d8c64a", "P"),
     "feedforward": Style("#a8407f", "#e6a0cc", "D"),
     "baseline": Style("#666b73", "#a6adb8", "v"),
 }
@@ -86,11 +87,11 @@ def new_axes(width: float, height: float) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def new_panels(width: float, height: float, rows: int) -> tuple[Figure, list[Axes]]:
-    """A figure with axes one above the other over the same x; sizes in inches."""
+def new_panels(width: float, height: float, rows: int, columns: int = 1) -> tuple[Figure, list[Axes]]:
+    """A figure with axes one above the other over the same x, or row by row over the same x and y; sizes in inches."""
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasSVG(figure)
-    return figure, [*figure.subplots(rows, sharex=True, squeeze=False)[:, 0]]
+    return figure, [*figure.subplots(rows, columns, sharex=True, sharey=columns > 1, squeeze=False).flat]
 
 
 @contextlib.contextmanager

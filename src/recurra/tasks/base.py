@@ -17,6 +17,7 @@ from recurra.errors import SettingsError
 from recurra.perplexity import perplexity
 from recurra.tables import ScoreTable
 from recurra.tasks.examined import Examined
+from recurra.tasks.headline import Headline
 from recurra.vocabulary import Vocabulary
 
 __all__ = [
@@ -225,6 +226,10 @@ class Task(Examined):
 
         A task whose `evaluating` names options takes them by keyword.
         """
+
+    @abstractmethod
+    def headline(self) -> Headline:
+        """The score of :meth:`evaluate` that models are compared by; a baseline of the same name has it too."""
 
     @abstractmethod
     def tables(self, scores: Mapping[str, Any], title: str, full: bool) -> list[ScoreTable]:

@@ -20,6 +20,7 @@ from recurra.metrics import classification_scores, classification_tables, gain_l
 from recurra.tables import ScoreTable
 from recurra.tasks.base import Loss, Task, Validation
 from recurra.tasks.examined import drawn_groups
+from recurra.tasks.headline import Headline
 
 __all__ = ["Classification", "ClassifyData", "Evaluation"]
 
@@ -153,6 +154,10 @@ class Classification(Task):
             **self.described(examples),
         }
         return Evaluation(probabilities, scores)
+
+    def headline(self) -> Headline:
+        """The accuracy."""
+        return Headline("accuracy", ("accuracy",))
 
     def tables(self, scores: Mapping[str, Any], title: str, full: bool) -> list[ScoreTable]:
         """The model beside its baselines and, with `full`, the classes and the confusion matrix."""

@@ -28,7 +28,7 @@ from recurra.nn.encoder import start_from
 from recurra.tasks.base import Start, started_config
 from recurra.tasks.classification import Classification, ClassifyData, Evaluation
 from recurra.tasks.classify_series import ClassifySeries
-from recurra.tasks.examined import RecurrentCall
+from recurra.tasks.examined import RecurrentCall, as_told
 from recurra.tasks.tried import sequences_of_texts
 from recurra.vocabulary import Vectors, Vocabulary
 
@@ -187,7 +187,7 @@ class Classify(Classification):
 
     def own_examples(self, most: int) -> Encoded:
         """The validation texts of the run."""
-        texts = load_splits(self.config.data, self.config.train.seed).valid
+        texts = load_splits(as_told(self.config.data), self.config.train.seed).valid
         self.refuse_unseen(texts.name, texts.label_counts())
         return self.encode(texts)
 

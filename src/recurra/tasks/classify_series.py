@@ -30,7 +30,7 @@ from recurra.inputs import series_of_inputs
 from recurra.nn.classifier import SeriesClassifier
 from recurra.tasks.base import Start
 from recurra.tasks.classification import Classification, ClassifyData
-from recurra.tasks.examined import RecurrentCall
+from recurra.tasks.examined import RecurrentCall, as_told
 from recurra.tasks.tried import own_data
 from recurra.vocabulary import Vocabulary
 
@@ -186,7 +186,7 @@ class ClassifySeries(Classification):
 
     def own_examples(self, most: int) -> EncodedSeries:
         """The validation series of the run."""
-        series = load_series_splits(self.config.data, self.config.train.seed).valid
+        series = load_series_splits(as_told(self.config.data), self.config.train.seed).valid
         require_channels(series, self.trained)
         return self.encode(series)
 

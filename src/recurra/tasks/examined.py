@@ -5,20 +5,23 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
 from recurra.batch import length_sorted
+from recurra.config import DataConfig
 from recurra.data.hub import is_hub
 from recurra.errors import DataError, SettingsError
 from recurra.nn.stack import Recurrent
 
-__all__ = ["Examined", "OtherEnd", "RecurrentCall", "drawn_groups"]
+__all__ = ["Examined", "OtherEnd", "RecurrentCall", "as_told", "drawn_groups"]
 
+_Data = TypeVar("_Data", bound=DataConfig)
 _AT_ONCE = 32  # examples of a batch
+_POSITIONS = 2**13  # of a batch of several examples, padding included: what is kept of each step takes memory
 
 
 class RecurrentCall(NamedTuple):
@@ -135,6 +138,11 @@ class Examined(ABC):
             )
 
 
+def as_told(data: _Data) -> _Data:
+    """A section of a model's settings as the run was told it: one that was read from a file seems to be told all."""
+    return type(data)(**data.model_dump(exclude_defaults=True))
+
+
 def drawn_groups(lengths: NDArray[np.int64], most: int) -> list[NDArray[np.int64]]:
     """Draw some of the examples, alike each time, and group those of like length; the groups are in no order.
 
@@ -147,5 +155,5 @@ def drawn_groups(lengths: NDArray[np.int64], most: int) -> list[NDArray[np.int64
     """
     chance = np.random.default_rng(0)
     drawn = chance.permutation(len(lengths))[:most]
-    groups = [drawn[chosen] for chosen in length_sorted(lengths[drawn], _AT_ONCE) if len(chosen)]
+    groups = [drawn[chosen] for chosen in length_sorted(lengths[drawn], _AT_ONCE, _POSITIONS) if len(chosen)]
     return [groups[number] for number in chance.permutation(len(groups))]

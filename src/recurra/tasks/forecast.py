@@ -33,6 +33,7 @@ from recurra.tasks.forecast_facts import ForecastFacts, learn_facts, resolved_co
 from recurra.tasks.forecast_lines import Forecasts, SeriesForecast, forecast_lines, series_forecasts
 from recurra.tasks.forecast_outcomes import linear_pairs, outcomes
 from recurra.tasks.forecast_tried import TRIED, as_batch, padded_windows, random_windows
+from recurra.tasks.headline import ANY, Headline
 from recurra.tasks.tried import own_data
 from recurra.vocabulary import Vocabulary
 
@@ -277,6 +278,10 @@ class Forecast(Task):
         scores = full_scores(parts, LEVELS, windows.series_index, windows.origins)
         return {**scores, "left_out": windows.left_out}
 
+    def headline(self) -> Headline:
+        """The mean absolute error in deviations of each series' training part."""
+        return Headline("scaled MAE", ("mae_scaled",), higher=False, unit="", digits=4, limits=ANY)
+
     def tables(self, scores: Mapping[str, Any], title: str, full: bool) -> list[ScoreTable]:
         """The model beside its baselines and, with `full`, the scores by step of the horizon."""
         return forecast_tables(scores, title, full)
@@ -304,7 +309,7 @@ class Forecast(Task):
 
     def own_examples(self, most: int) -> ForecastExamples:
         """The validation part of the run's series."""
-        series = self._load(self.config.data.data)
+        series = self.load(self.config.data.data)
         return ForecastExamples(
             series, [(each.train, each.valid) for each in divide(series, self.config.data, self.horizon)]
         )

@@ -26,7 +26,8 @@ from recurra.nn.language_model import LanguageModelNetwork
 from recurra.perplexity import perplexity
 from recurra.tables import ScoreTable
 from recurra.tasks.base import Loss, Start, Task, Validation, as_perplexity
-from recurra.tasks.examined import OtherEnd, RecurrentCall
+from recurra.tasks.examined import OtherEnd, RecurrentCall, as_told
+from recurra.tasks.headline import Headline
 from recurra.tasks.running_text import score_and_learn, score_lines, score_text, side_by_side, stream_batches
 from recurra.tasks.tried import another_end, sequences_of_texts
 from recurra.vocabulary import END, Token, Vocabulary
@@ -203,6 +204,10 @@ class ModelLanguage(Task):
         learning = None if dynamic is None else self.log_probabilities(examples.ids, dynamic)
         return language_scores(self.log_probabilities(examples.ids), examples, baseline, learning)
 
+    def headline(self) -> Headline:
+        """The perplexity."""
+        return Headline("perplexity", ("perplexity",), higher=False, unit="", digits=2, limits=(1.0, math.inf))
+
     def tables(self, scores: Mapping[str, Any], title: str, full: bool) -> list[ScoreTable]:
         """The model beside its baselines."""
         return language_tables(scores, title)
@@ -232,7 +237,7 @@ class ModelLanguage(Task):
 
     def own_examples(self, most: int) -> Encoded:
         """The validation text of the run."""
-        return self.encode(load_corpus(self.config.data).valid)
+        return self.encode(load_corpus(as_told(self.config.data)).valid)
 
     def grouped(self, examples: Encoded, most: int) -> list[Batch]:
         """The beginning of the text in pieces side by side, 128 steps at a time."""

@@ -21,7 +21,8 @@ __all__ = ["score_and_learn", "score_lines", "score_text", "side_by_side", "stre
 _STREAM = 10_000  # symbols that one of several pieces scored side by side has at least
 _MOST_STREAMS = 16
 _CHUNK = 256  # steps that are scored at a time
-_STEPS = 128  # of a batch that is looked into, as far back as is seen there
+_PIECES = 8  # side by side in a batch that is looked into
+_STEPS = 128  # of such a batch: as far back as is seen
 _AT_ONCE = 65_536  # symbols of the texts that are scored side by side; a longer text is read alone
 
 
@@ -107,13 +108,13 @@ def side_by_side(lengths: Sequence[int]) -> Iterator[list[int]]:
 
 
 def stream_batches(ids: NDArray[np.int32], most: int) -> list[Batch]:
-    """Divide the beginning of a text into up to 16 pieces side by side, and these into batches that follow one another.
+    """Divide the beginning of a text into up to 8 pieces side by side, and these into batches that follow one another.
 
     Args:
         ids: [n], the text; its first symbol follows the end of a line.
         most: sequences in all, a piece of a batch counting as one; they have up to 128 symbols.
     """
-    rows = int(np.clip(len(ids) // _STEPS, 1, min(_MOST_STREAMS, most)))
+    rows = int(np.clip(len(ids) // _STEPS, 1, min(_PIECES, most)))
     steps = min(len(ids) // rows, most // rows * _STEPS)
     parts = zip(*(part.split(_STEPS, 1) for part in _streams(ids[: rows * steps], rows)))
     return [Batch(values, torch.full((rows,), values.shape[1]), targets) for values, targets in parts if steps]

@@ -25,7 +25,8 @@ from recurra.tagging_baselines import TaggingBaselines
 from recurra.tagging_scores import tagging_gain, tagging_score, tagging_scores
 from recurra.tagging_tables import tagging_remarks, tagging_tables
 from recurra.tasks.base import Loss, Start, Task, Validation, started_config
-from recurra.tasks.examined import OtherEnd, RecurrentCall, drawn_groups
+from recurra.tasks.examined import OtherEnd, RecurrentCall, as_told, drawn_groups
+from recurra.tasks.headline import Headline
 from recurra.tasks.tag_answers import answers
 from recurra.tasks.tag_facts import TagData, TagFacts, learn_tags, require_words
 from recurra.tasks.tried import own_data
@@ -210,6 +211,12 @@ class Tag(Task):
             "gain": {name: tagging_gain(truth, ours, tags, spans) for name, tags in theirs.items()},
         }
 
+    def headline(self) -> Headline:
+        """Span F1 where the tags mark spans, else the accuracy."""
+        return (
+            Headline("accuracy", ("accuracy",)) if self.known.scheme is None else Headline("span F1", ("spans", "f1"))
+        )
+
     def tables(self, scores: Mapping[str, Any], title: str, full: bool) -> list[ScoreTable]:
         """The model beside its baselines and, with `full`, the types of spans, the tags and the errors."""
         return tagging_tables(scores, title, full)
@@ -239,7 +246,7 @@ class Tag(Task):
 
     def own_examples(self, most: int) -> EncodedSentences:
         """The validation sentences of the run."""
-        return self.encode(self.in_known_tags(load_tag_splits(self.config.data, self.config.train.seed).valid))
+        return self.encode(self.in_known_tags(load_tag_splits(as_told(self.config.data), self.config.train.seed).valid))
 
     def grouped(self, examples: EncodedSentences, most: int) -> list[TokenBatch]:
         """Some of the sentences in batches."""

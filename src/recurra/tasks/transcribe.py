@@ -25,7 +25,8 @@ from recurra.metrics import share_and_error
 from recurra.nn.transcription import TranscriptionNetwork
 from recurra.tables import ScoreTable
 from recurra.tasks.base import Loss, Start, Task, Validation
-from recurra.tasks.examined import OtherEnd, RecurrentCall, drawn_groups
+from recurra.tasks.examined import OtherEnd, RecurrentCall, as_told, drawn_groups
+from recurra.tasks.headline import ANY, Headline
 from recurra.tasks.transcribe_facts import TranscribeFacts
 from recurra.tasks.transcribed import answers
 from recurra.tasks.transcripts import Decoding, make_decoding
@@ -250,6 +251,10 @@ class Transcribe(Task):
             sum(examples.unknown.values()) / max(1, sum(map(len, examples.ids))),
         )
 
+    def headline(self) -> Headline:
+        """The character error rate."""
+        return Headline("character error rate", ("character_error",), higher=False, limits=ANY)
+
     def tables(self, scores: Mapping[str, Any], title: str, full: bool) -> list[ScoreTable]:
         """The model beside its baseline and, with `full`, its errors."""
         return transcription_tables(scores, title, full)
@@ -281,7 +286,7 @@ class Transcribe(Task):
 
     def own_examples(self, most: int) -> EncodedRecordings:
         """The first validation recordings of the run."""
-        valid = load_recording_splits(self.config.data, self.config.train.seed).valid
+        valid = load_recording_splits(as_told(self.config.data), self.config.train.seed).valid
         return self.hear(valid.part(np.arange(len(valid)) < most, valid.name))
 
     def grouped(self, examples: EncodedRecordings, most: int) -> list[TranscriptBatch]:

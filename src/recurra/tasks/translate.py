@@ -30,7 +30,8 @@ from recurra.nn.translation import TranslationNetwork
 from recurra.search import Search
 from recurra.tables import ScoreTable
 from recurra.tasks.base import Loss, Start, Task, Validation, as_perplexity
-from recurra.tasks.examined import OtherEnd, RecurrentCall, drawn_groups
+from recurra.tasks.examined import OtherEnd, RecurrentCall, as_told, drawn_groups
+from recurra.tasks.headline import Headline
 from recurra.tasks.translate_examples import (
     BothVocabularies,
     PairExamples,
@@ -238,6 +239,10 @@ class Translate(Task):
             encoded.unknown_share,
         )
 
+    def headline(self) -> Headline:
+        """chrF, of 100: baselines have no perplexity."""
+        return Headline("chrF", ("chrf",), unit="", limits=(0.0, 100.0))
+
     def tables(self, scores: Mapping[str, Any], title: str, full: bool) -> list[ScoreTable]:
         """The model beside its baselines and, with `full`, more scores and those by length."""
         return translation_tables(scores, title, full)
@@ -275,7 +280,9 @@ class Translate(Task):
 
     def own_examples(self, most: int) -> PairExamples:
         """The validation pairs of the run."""
-        return encode_examples(self.config, load_pair_splits(self.config.data, self.config.train.seed).valid, self.both)
+        return encode_examples(
+            self.config, load_pair_splits(as_told(self.config.data), self.config.train.seed).valid, self.both
+        )
 
     def grouped(self, examples: PairExamples, most: int) -> list[PairBatch]:
         """Some of the pairs in batches."""

@@ -1,0 +1,164 @@
+"""What to choose, and why: sentences that follow from the measurements by the rules below, and from nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from recurra.compare.findings import Comparison
+from recurra.compare.statistics import Mean
+
+__all__ = ["RULES", "Choice", "advice", "choose"]
+
+_AS_FAST = 1.1  # speeds that differ by less than a tenth are told as alike
+_FASTEST = "it answers fastest"
+_SHORTEST = "it answers as fast as any of them, within a tenth, and its training is the shortest"
+_BEST = "none of them answers or learns more than a tenth faster, and its mean is the best of those as fast"
+_FEEDFORWARD = "feedforward"
+
+RULES = (
+    "The cell with the best mean score over the seeds leads. Another is told apart from it where the 95 % interval of "
+    "the mean difference, seed by seed (Student's t), leaves out zero. Each interval stands by itself: of many pairs, "
+    "one in twenty is told apart by chance.",
+    "Of the leader and those that cannot be told apart from it the one is advised that answers fastest. Where others "
+    "are within a tenth of that, the one among these whose training takes the fewest seconds; where others are within "
+    "a tenth of that too, the one among these with the best mean score.",
+    "The same kind of interval says whether the advised cell is better than the best baseline.",
+)
+
+
+class Choice(NamedTuple):
+    """What the rules give.
+
+    Attributes:
+        leader: the cell of the best mean score.
+        gains: of the leader over each other cell, above zero where the leader is better.
+        alike: the cells that cannot be told apart from the leader, itself the first.
+        advised: one of these.
+        why: what decided among these, as a part of a sentence.
+        baseline: the best one.
+        over_baseline: the gain of the advised cell over it.
+    """
+
+    leader: str
+    gains: dict[str, Mean]
+    alike: Sequence[str]
+    advised: str
+    why: str
+    baseline: str
+    over_baseline: Mean
+
+
+def choose(found: Comparison) -> Choice:
+    """Follow the rules."""
+    better = 1 if found.scored.headline.higher else -1
+    leader = max(found.plan.cells, key=lambda cell: better * found.score(cell).value)
+    others = [cell for cell in found.plan.cells if cell != leader]
+    gains = {cell: found.gain(found.values(leader), found.values(cell)) for cell in others}
+    alike = [leader, *(cell for cell in others if gains[cell].sign <= 0)]
+    fastest = max(found.answer_speed(cell) for cell in alike)
+    quick = [cell for cell in alike if _AS_FAST * found.answer_speed(cell) >= fastest]
+    shortest = min(found.training_seconds(cell) for cell in quick)
+    cheap = [cell for cell in quick if found.training_seconds(cell) <= _AS_FAST * shortest]
+    advised = max(cheap, key=lambda cell: better * found.score(cell).value)
+    baseline = max(found.baselines, key=lambda name: better * found.baselines[name].value)
+    over = found.gain(found.values(advised), found.baseline_values(baseline))
+    why = _FASTEST if len(quick) == 1 else _SHORTEST if len(cheap) == 1 else _BEST
+    return Choice(leader, gains, alike, advised, why, baseline, over)
+
+
+def advice(found: Comparison) -> list[str]:
+    """Say what to choose and why, a sentence or two each."""
+    chosen = choose(found)
+    return [
+        *_leading(found, chosen),
+        *_costs(found, chosen),
+        _beside_baseline(found, chosen),
+        *_order(chosen),
+        *_lags(found),
+    ]
+
+
+def _leading(found: Comparison, chosen: Choice) -> list[str]:
+    headline, seeds = found.scored.headline, len(found.plan.seeds)
+    best = f"{chosen.leader} has the best mean {headline.name}, {headline.shown(found.score(chosen.leader).value)}"
+    if seeds == 1:
+        return [
+            f"{best}, but with one seed there is no interval: whether another seed would turn this round cannot be "
+            "said. --seeds 3 gives one."
+        ]
+    told = [cell for cell in chosen.gains if cell not in chosen.alike]
+    lines = [f"{best} over {seeds} seeds."]
+    if told:
+        apart = "; ".join(f"{cell} {_by(found, chosen.gains[cell], signed=False)}" for cell in told)
+        lines.append(f"It is better than {apart}.")
+    if len(chosen.alike) > 1:
+        alike = "; ".join(f"{cell} ({_gain(found, chosen.gains[cell])})" for cell in chosen.alike[1:])
+        lines.append(
+            f"It cannot be told apart from {alike}: the interval of the difference holds zero. More seeds narrow it."
+        )
+    return lines
+
+
+def _by(found: Comparison, gain: Mean, signed: bool = True) -> str:
+    """A gain with its interval, as a part of a sentence."""
+    headline = found.scored.headline
+    points = " points" if headline.unit else ""
+    value = f"by {headline.number(gain.value, signed)}{points}"
+    return value if gain.spread is None else f"{value} (95 % interval {_interval(found, gain, signed)})"
+
+
+def _gain(found: Comparison, gain: Mean) -> str:
+    """A gain with its interval, in brackets."""
+    return f"{found.scored.headline.number(gain.value, signed=True)}, 95 % interval {_interval(found, gain, True)}"
+
+
+def _interval(found: Comparison, gain: Mean, signed: bool) -> str:
+    return " to ".join(found.scored.headline.number(bound, signed) for bound in gain.spread or ())
+
+
+def _costs(found: Comparison, chosen: Choice) -> list[str]:
+    advised = chosen.advised
+    speed = f"{found.answer_speed(advised):,.0f} sequences/s, {found.training_seconds(advised):,.1f} s of training"
+    if len(chosen.alike) == 1:
+        return [f"Choose {advised} ({speed})."]
+    beside = "; ".join(
+        f"{cell} {found.answer_speed(cell):,.0f} and {found.training_seconds(cell):,.1f}"
+        for cell in chosen.alike
+        if cell != advised
+    )
+    return [f"Of those that cannot be told apart, choose {advised}: {chosen.why}; {speed} ({beside})."]
+
+
+def _beside_baseline(found: Comparison, chosen: Choice) -> str:
+    gain, name = chosen.over_baseline, chosen.baseline
+    if gain.spread is None:
+        return f"{chosen.advised} differs from the best baseline, the {name}, {_by(found, gain)}; above zero is better."
+    if gain.sign > 0:
+        return f"{chosen.advised} is better than the {name}, the best baseline, {_by(found, gain, signed=False)}."
+    if gain.sign < 0:
+        return (
+            f"{chosen.advised} is worse than the {name}, a baseline: {_gain(found, gain)}. Use that, or train longer."
+        )
+    return (
+        f"{chosen.advised} cannot be told apart from the {name}, the best baseline: {_gain(found, gain)}. So far there "
+        "is no reason for a network."
+    )
+
+
+def _order(chosen: Choice) -> list[str]:
+    """What a feedforward network among the best says, where anything was learnt."""
+    if _FEEDFORWARD not in chosen.alike or chosen.over_baseline.sign <= 0:
+        return []
+    return ["feedforward, which does not read in order, is among the best: on these data order gains nothing sure."]
+
+
+def _lags(found: Comparison) -> list[str]:
+    lags = {cell: cost.lag for cell, cost in found.costs.items() if cost.lag is not None}
+    if not lags:
+        return []
+    shown = ", ".join(
+        f"{cell} after {lag.steps:,}" if lag.steps is not None else f"{cell} not within the {lag.measured:,} measured"
+        for cell, lag in lags.items()
+    )
+    return [f"Steps back until the gradient of the loss is below a hundredth: {shown}."]

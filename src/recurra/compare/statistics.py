@@ -1,0 +1,63 @@
+"""What a few runs tell of many: a mean over seeds, or over differences seed by seed, with its interval."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import stdtrit
+
+__all__ = ["Mean", "paired_mean", "seeds_mean"]
+
+
+class Mean(NamedTuple):
+    """A mean, and between what it lies at 95 % by Student's t; low and high are None where there is one value alone."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def spread(self) -> tuple[float, float] | None:
+        """Low and high, where there is an interval."""
+        return None if self.low is None or self.high is None else (self.low, self.high)
+
+    def within(self, least: float, most: float) -> Mean:
+        """The same where the interval ends at the limits between which the true value must lie."""
+        if self.low is None or self.high is None:
+            return self
+        return Mean(self.value, max(least, self.low), min(most, self.high))
+
+    @property
+    def sign(self) -> int:
+        """1 or -1 where the whole interval lies above or below zero; 0 where it holds zero, or there is none."""
+        spread = self.spread
+        if spread is None or spread[0] <= 0 <= spread[1]:
+            return 0
+        return 1 if spread[0] > 0 else -1
+
+
+def seeds_mean(values: Sequence[float]) -> Mean:
+    """The mean of a value a seed.
+
+    The seeds are taken as drawn at random, the values as about normal: mean +- t s / sqrt(n), where t is the 97.5 %
+    quantile of Student's distribution with n - 1 degrees of freedom (Student, "The probable error of a mean",
+    Biometrika 1908).
+
+    >>> seeds_mean([1.0, 2.0, 3.0]).low
+    -0.484...
+    >>> seeds_mean([1.0])
+    Mean(value=1.0, low=None, high=None)
+    """
+    mean = float(np.mean(values))
+    if len(values) < 2:
+        return Mean(mean)
+    half = float(stdtrit(len(values) - 1, 0.975)) * float(np.std(values, ddof=1)) / math.sqrt(len(values))
+    return Mean(mean, mean - half, mean + half)
+
+
+def paired_mean(ours: Sequence[float], theirs: Sequence[float]) -> Mean:
+    """How much larger our values are than theirs with the same seeds, as :func:`seeds_mean` of the differences."""
+    return seeds_mean([one - other for one, other in zip(ours, theirs, strict=True)])

@@ -1,0 +1,116 @@
+"""The page of an experiment, made only of what its run has found, and the page that leads to all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from typing import NamedTuple
+
+from recurra.lab.experiment import Experiment, Figure, Outcome
+from recurra.pages.frame import make_page
+from recurra.pages.pieces import fact_rows, section, tiles
+
+__all__ = ["Finished", "render", "render_index"]
+
+_QUICK = "This was a quick run, to see that the experiment works: its numbers are those of too little training."
+
+
+class Finished(NamedTuple):
+    """An experiment that was run.
+
+    Attributes:
+        experiment: which.
+        outcome: what it has shown.
+        seed: of everything random.
+        quick: whether it did the least.
+        seconds: that it took.
+        machine: where, by :func:`recurra.pages.surroundings.machine`.
+        out: the folder of its files.
+    """
+
+    experiment: Experiment
+    outcome: Outcome
+    seed: int
+    quick: bool
+    seconds: float
+    machine: dict[str, str]
+    out: Path
+
+    @property
+    def command(self) -> str:
+        """What was typed to have it run."""
+        options = f"{self.experiment.generator} --seed {self.seed}"
+        return f"{options} --quick" if self.quick else options
+
+
+def render(made: Finished) -> str:
+    """Make the page of an experiment."""
+    found = made.outcome
+    lead = f"{escape(found.lead)} <b>{_QUICK}</b>" if made.quick else escape(found.lead)
+    sections = [
+        section("question", "The question", f"<p>{escape(made.experiment.question)}</p>{_figures(found.figures)}"),
+        section("numbers", "The numbers", _table(found.headings, found.rows)),
+        section("why", "Why it is so", "".join(f"<p>{escape(text)}</p>" for text in found.explanation)),
+    ]
+    facts = {"seed": str(made.seed), "took": f"{made.seconds:.1f} seconds", **made.machine}
+    parts = {
+        "lead": lead,
+        "tiles": tiles([(escape(number), escape(what)) for number, what in found.tiles]),
+        "made_note": "All numbers are of one run of one command; the same seed gives the same numbers on the same "
+        f"machine: <code>{escape(made.command)}</code>",
+        "settings_rows": "",
+        "run_rows": fact_rows(facts),
+        "commands": _next_commands(made),
+    }
+    return make_page(made.experiment.generator, escape(made.experiment.heading), parts, "".join(sections))
+
+
+def render_index(pages: Sequence[Experiment], finished: Sequence[Finished]) -> str:
+    """Make the page that leads to those of some experiments; what those that just ended have found is told."""
+    leads = {made.experiment.name: made.outcome.lead for made in finished}
+    cards = [
+        section(
+            each.name,
+            f'<a href="{each.name}.html">{escape(each.heading)}</a>',
+            f'<p class="soft">{escape(each.question)}</p><p>{escape(leads.get(each.name, ""))}</p>',
+        )
+        for each in pages
+    ]
+    took = sum(made.seconds for made in finished)
+    facts = {"seed": str(finished[0].seed), "took": f"{took:.0f} seconds", **finished[0].machine} if finished else {}
+    parts = {
+        "lead": "What recurrent networks can remember and learn, each question answered by a run on this machine.",
+        "tiles": tiles([(f"{len(pages)}", "experiments"), (f"{took:.0f} s", "for those that were run last")]),
+        "made_note": "Each page is of one command, which can be run again by itself.",
+        "settings_rows": "",
+        "run_rows": fact_rows(facts),
+        "commands": "\n".join(each.generator for each in pages),
+    }
+    return make_page("recurra lab", "The classic experiments", parts, "".join(cards))
+
+
+def _figures(figures: Sequence[Figure]) -> str:
+    return "".join(
+        f'<figure class="large">{figure.drawing}<figcaption>{escape(figure.caption)}</figcaption></figure>'
+        for figure in figures
+    )
+
+
+def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    head = "".join(f"<th>{escape(heading)}</th>" for heading in headings)
+    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def _next_commands(made: Finished) -> str:
+    """The same with another seed, and the experiments that follow it."""
+    from recurra.lab import EXPERIMENTS
+
+    names = list(EXPERIMENTS)
+    place = names.index(made.experiment.name) if made.experiment.name in names else -1
+    others = [*names[place + 1 :], *names[: max(place, 0)]][:3]
+    again = f"{made.experiment.generator} --seed {made.seed + 1}"
+    lines = [(again, "whether it was chance"), *((EXPERIMENTS[n].generator, EXPERIMENTS[n].question) for n in others)]
+    width = max(len(command) for command, _ in lines)
+    return "\n".join(escape(f"{command.ljust(width)}   # {what}") for command, what in lines)
