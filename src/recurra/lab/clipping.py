@@ -20,7 +20,7 @@ from recurra.pages.drawing import INK, LEGEND, SETTINGS, STYLES, new_panels, to_
 __all__ = ["run", "show"]
 
 _FULL = Plan((0.03, 0.1, 0.3, 1.0, 3.0), 4, 600)
-_QUICK = Plan((0.3, 1.0), 2, 40)
+_QUICK = Plan((0.3, 1.0), 2, 25)
 _WAYS = {None: "baseline", CLIP: "lstm"}  # and how each is drawn
 _DRAWN = ("tanh", 1.0)  # the cell and learning rate whose training is drawn step by step
 

@@ -66,26 +66,30 @@ def render(made: Finished) -> str:
     return make_page(made.experiment.generator, escape(made.experiment.heading), parts, "".join(sections))
 
 
-def render_index(pages: Sequence[Experiment], finished: Sequence[Finished]) -> str:
-    """Make the page that leads to those of some experiments; what those that just ended have found is told."""
-    leads = {made.experiment.name: made.outcome.lead for made in finished}
+def render_index(answered: Sequence[tuple[Experiment, str]], finished: Sequence[Finished]) -> str:
+    """Make the page that leads to those of some experiments, and says what each has found.
+
+    Args:
+        answered: experiments whose pages stand beside it, each with its lead.
+        finished: those of the run that has just ended, one at least.
+    """
     cards = [
         section(
             each.name,
             f'<a href="{each.name}.html">{escape(each.heading)}</a>',
-            f'<p class="soft">{escape(each.question)}</p><p>{escape(leads.get(each.name, ""))}</p>',
+            f'<p class="soft">{escape(each.question)}</p><p>{escape(lead)}</p>',
         )
-        for each in pages
+        for each, lead in answered
     ]
     took = sum(made.seconds for made in finished)
-    facts = {"seed": str(finished[0].seed), "took": f"{took:.0f} seconds", **finished[0].machine} if finished else {}
+    names = ", ".join(made.experiment.name for made in finished)
     parts = {
-        "lead": "What recurrent networks can remember and learn, each question answered by a run on this machine.",
-        "tiles": tiles([(f"{len(pages)}", "experiments"), (f"{took:.0f} s", "for those that were run last")]),
-        "made_note": "Each page is of one command, which can be run again by itself.",
+        "lead": "What recurrent networks can remember and learn: each question is answered by a run of one command.",
+        "tiles": "",
+        "made_note": f"The last run was of {escape(names)}; each page tells how it was made itself.",
         "settings_rows": "",
-        "run_rows": fact_rows(facts),
-        "commands": "\n".join(each.generator for each in pages),
+        "run_rows": fact_rows({"seed": str(finished[0].seed), "took": f"{took:.1f} seconds", **finished[0].machine}),
+        "commands": "\n".join(["recurra lab all", *(each.generator for each, _ in answered)]),
     }
     return make_page("recurra lab", "The classic experiments", parts, "".join(cards))
 
