@@ -167,7 +167,7 @@ def _style(size: float) -> str:
 
 def _by_lag(flows: dict[tuple[float, float], list[float]]) -> Figure:
     with matplotlib.rc_context(SETTINGS):
-        figure, panels = new_panels(7.4, 7.0, 2)
+        figure, panels = new_panels(5.6, 6.4, 2)
         for axes, drive, name in zip(
             panels, _DRIVES, ("linear (no input)", f"tanh, inputs of deviation {_DRIVES[1]:g}")
         ):
@@ -196,7 +196,7 @@ def _by_lag(flows: dict[tuple[float, float], list[float]]) -> Figure:
 def _by_size(flows: dict[tuple[float, float], list[float]], sizes: Sequence[float]) -> Figure:
     styles = dict(zip(_DRIVES, ("baseline", "lstm", "gru")))
     with matplotlib.rc_context(SETTINGS):
-        figure, axes = new_axes(7.4, 3.8)
+        figure, axes = new_axes(5.6, 4.0)
         for drive in _DRIVES:
             label = f"tanh, input {drive:g}" if drive else "linear (no input)"
             style = STYLES[styles[drive]]
@@ -206,7 +206,7 @@ def _by_size(flows: dict[tuple[float, float], list[float]], sizes: Sequence[floa
         axes.set_yscale("log")
         axes.set_xlabel("modulus of the eigenvalues of W_hh")
         axes.set_ylabel(f"gradient at lag {_LAGS}")
-        axes.legend(ncols=3, loc="lower left", bbox_to_anchor=(-0.06, 1.0), **LEGEND)
+        axes.legend(ncols=2, loc="lower left", bbox_to_anchor=(-0.06, 1.0), **LEGEND)
         drawing = to_svg(figure, f"The gradient {_LAGS} steps back, by eigenvalue and input")
     return Figure(
         "by-eigenvalue",

@@ -95,16 +95,23 @@ def render_index(answered: Sequence[tuple[Experiment, str]], finished: Sequence[
 
 
 def _figures(figures: Sequence[Figure]) -> str:
-    return "".join(
-        f'<figure class="large">{figure.drawing}<figcaption>{escape(figure.caption)}</figcaption></figure>'
-        for figure in figures
+    """Two side by side where there is room; one by itself is larger."""
+    drawn = "".join(
+        f"<figure>{figure.drawing}<figcaption>{escape(figure.caption)}</figcaption></figure>" for figure in figures
     )
+    return f'<div class="{"two" if len(figures) > 1 else "large"}">{drawn}</div>'
 
 
 def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     head = "".join(f"<th>{escape(heading)}</th>" for heading in headings)
-    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    body = "".join(f"<tr>{_cells(row)}</tr>" for row in rows)
     return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def _cells(row: Sequence[str]) -> str:
+    """Of a row; a number such as 1e-16 is not divided at its sign."""
+    first, *others = map(escape, row)
+    return f"<td>{first}</td>" + "".join(f'<td style="white-space:nowrap">{cell}</td>' for cell in others)
 
 
 def _next_commands(made: Finished) -> str:
@@ -115,6 +122,6 @@ def _next_commands(made: Finished) -> str:
     place = names.index(made.experiment.name) if made.experiment.name in names else -1
     others = [*names[place + 1 :], *names[: max(place, 0)]][:3]
     again = f"{made.experiment.generator} --seed {made.seed + 1}"
-    lines = [(again, "whether it was chance"), *((EXPERIMENTS[n].generator, EXPERIMENTS[n].question) for n in others)]
+    lines = [(again, "whether it was chance"), *((EXPERIMENTS[n].generator, EXPERIMENTS[n].heading) for n in others)]
     width = max(len(command) for command, _ in lines)
     return "\n".join(escape(f"{command.ljust(width)}   # {what}") for command, what in lines)
