@@ -214,7 +214,7 @@ def _explanation(plan: _Plan, parameters: Mapping[str, int]) -> list[str]:
         f"An encoder LSTM reads a sequence of up to {plan.longest} symbols, each one of {_SYMBOLS} by chance; a "
         "decoder LSTM is to write the same, or the same from the end, and then to stop. Symbols by chance cannot be "
         f"guessed: each holds log2 10 = 3.3 bits, and {plan.longest} of them {plan.longest * 3.32:.0f}. Each length is "
-        f"tested on {plan.tested} new sequences, and one mistake makes a sequence wrong. Nets and parameters: {listed}.",
+        f"tested on {plan.tested} new sequences, and one mistake makes a sequence wrong. Parameters of {listed}.",
         "Without attention the decoder begins with s_0 = tanh(W h_S + b), of the encoder's last state h_S, and has "
         "nothing else (Sutskever, Vinyals, Le 2014). All of the source has to go through a vector whose size does not "
         "grow with it. Cho and others (2014) found that translations get worse with length, and took this for the "
