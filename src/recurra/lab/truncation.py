@@ -91,7 +91,7 @@ def run(seed: int, quick: bool, tell: Callable[[str], None]) -> Outcome:
             tell(
                 f"truncation: seed {number}, pieces of {piece}: lags {', '.join(map(str, plan.lags))}, and all together"
             )
-            alone = {}
+            alone: dict[int, float] = {}
             for lag in plan.lags:
                 alone |= accuracies(_trained(piece, [lag], plan, number), _unseen([lag], number))
             lags = range(1, plan.longest + 1)
