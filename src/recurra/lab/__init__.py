@@ -31,6 +31,24 @@ EXPERIMENTS = {
             0.2,
         ),
         _experiment(
+            "clipping",
+            "What clipping saves",
+            "What happens to a training whose gradients explode, and what does clipping them save or cost?",
+            3,
+        ),
+        _experiment(
+            "memory",
+            "Adding two numbers from long ago",
+            "Over how many steps does each kind of network learn to keep a number?",
+            4,
+        ),
+        _experiment(
+            "copy",
+            "Saying again what was said long ago",
+            "Over how many steps does each kind of network learn to keep a row of symbols?",
+            4,
+        ),
+        _experiment(
             "padding",
             "What padding does to an answer",
             "Does a classifier's answer depend on the batch that a text is in, and how is it made not to?",

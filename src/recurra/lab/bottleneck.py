@@ -18,7 +18,7 @@ from recurra.batch import PairBatch
 from recurra.config import TranslateModelConfig
 from recurra.lab.experiment import Figure, Outcome
 from recurra.lab.spread import Spread, draw_spread
-from recurra.lab.training import fit_small, seeded
+from recurra.lab.training import fit_small, seeded, unseen
 from recurra.nn.translation import TranslationNetwork
 from recurra.pages.drawing import INK, LEGEND, SETTINGS, new_panels, to_svg
 from recurra.vocabulary import END
@@ -130,7 +130,7 @@ def _trained(net: _Net, task: str, plan: _Plan, seed: int) -> TranslationNetwork
 
 
 def _by_length(network: TranslationNetwork, task: str, plan: _Plan, seed: int) -> list[float]:
-    generator = torch.Generator().manual_seed(seed + 2**32)  # no seed of a training
+    generator = unseen(seed)
     pairs = [draw_pairs(plan.tested, length, length, task, generator) for length in plan.lengths]
     return [exact_share(write_again(network, some), some) for some in pairs]
 

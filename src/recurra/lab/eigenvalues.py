@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import matplotlib
@@ -20,11 +21,11 @@ from recurra.lab.experiment import Figure, Outcome
 from recurra.nn import RNN
 from recurra.pages.drawing import INK, LEGEND, SETTINGS, STYLES, new_axes, new_panels, to_svg
 
-__all__ = ["measure", "run"]
+__all__ = ["held_at", "measure", "run"]
 
 _SIZES = (0.5, 0.7, 0.9, 1.0, 1.1, 1.3, 1.5)
 _FINE = tuple(round(0.5 + 0.05 * place, 2) for place in range(21))
-_DRIVES = (0.0, 0.1, 1.0)  # the deviation of W_ih x; without input the slope of tanh is exactly 1: a linear layer
+_DRIVES = (0.0, 0.1, 0.3)  # the deviation of W_ih x; without input the slope of tanh is exactly 1: a linear layer
 _HIDDEN, _BATCH, _LAGS = 64, 32, 50
 
 
@@ -75,15 +76,17 @@ def _outcome(flows: dict[tuple[float, float], list[float]], sizes: Sequence[floa
     last = len(next(iter(flows.values()))) - 1
     error = max(abs(found / size**lag - 1) for size in sizes for lag, found in enumerate(flows[0.0, size]))
     half, hold, more = (flows[0.0, size][last] for size in (0.5, 1.0, 1.5))
-    worked = flows[1.0, 1.5][last]
+    holding = {drive: held_at(sizes, [flows[drive, size][last] for size in sizes]) for drive in _DRIVES}
     lead = (
         f"{last} steps back, the gradient of a linear layer is {_power(half)} times what it was where the eigenvalues "
         f"of W_hh are 0.5, {hold:.3g} times at 1 and {_power(more)} times at 1.5: the eigenvalue to the power of the "
-        f"lag. With inputs of deviation 1, tanh saturates and the gradient at 1.5 is {_power(worked)} times."
+        f"lag. With inputs of deviation {_DRIVES[1]:g}, tanh bends, and the gradient holds at {_shown(holding[_DRIVES[1]])}; "
+        f"with {_DRIVES[2]:g}, at {_shown(holding[_DRIVES[2]])}."
     )
     numbers: dict[str, Any] = {
         "lags": list(range(last + 1)),
         "largest_relative_error_of_theory": error,
+        "eigenvalue_that_holds": {f"input_deviation_{drive:g}": found for drive, found in holding.items()},
         "gradients": [
             {
                 "eigenvalue": size,
@@ -98,12 +101,12 @@ def _outcome(flows: dict[tuple[float, float], list[float]], sizes: Sequence[floa
         lead,
         [
             (_power(half), f"of the gradient is left after {last} steps at eigenvalue 0.5"),
-            (f"{hold:.3f}", f"after {last} steps at eigenvalue 1"),
             (_power(more), f"times as large after {last} steps at eigenvalue 1.5"),
+            (_shown(holding[_DRIVES[1]]), f"the eigenvalue that holds it with inputs of deviation {_DRIVES[1]:g}"),
             (f"{error:.0e}", "largest relative difference of measurement and formula, linear"),
         ],
         [_by_lag(flows), _by_size(flows, sizes)],
-        ["eigenvalue", "steps to 1/100", f"linear, lag {last}", f"formula, lag {last}"]
+        ["eigenvalue", "steps to 1/100, linear", f"linear, lag {last}", f"formula, lag {last}"]
         + [f"tanh, input {drive:g}" for drive in _DRIVES[1:]],
         [_row(flows, size, last) for size in _SIZES],
         _EXPLANATION,
@@ -111,8 +114,25 @@ def _outcome(flows: dict[tuple[float, float], list[float]], sizes: Sequence[floa
     )
 
 
+def held_at(sizes: Sequence[float], left: Sequence[float]) -> float | None:
+    """The eigenvalue at which what is left of the gradient is 1, between those measured by its logarithm; or None.
+
+    >>> held_at([0.5, 1.5], [1e-3, 1e3])
+    1.0
+    """
+    for (low, below), (high, above) in pairwise(zip(sizes, left)):
+        if below <= 1 <= above:
+            share = math.log(below) / (math.log(below) - math.log(above)) if above > below else 0.0
+            return low + share * (high - low)
+    return None
+
+
+def _shown(size: float | None) -> str:
+    return "none up to 1.5" if size is None else f"{size:.2f}"
+
+
 def _row(flows: dict[tuple[float, float], list[float]], size: float, last: int) -> list[str]:
-    reach = str(math.floor(math.log(100) / -math.log(size)) + 1) if size < 1 else "never"
+    reach = next((str(lag) for lag, left in enumerate(flows[0.0, size]) if left < 0.01), "never")
     shown = [_power(flows[0.0, size][last]), _power(size**last), *(_power(flows[d, size][last]) for d in _DRIVES[1:])]
     return [f"{size:g}", reach, *shown]
 
@@ -148,7 +168,9 @@ def _style(size: float) -> str:
 def _by_lag(flows: dict[tuple[float, float], list[float]]) -> Figure:
     with matplotlib.rc_context(SETTINGS):
         figure, panels = new_panels(7.4, 7.0, 2)
-        for axes, drive, name in zip(panels, (0.0, 1.0), ("linear (no input)", "tanh, inputs of deviation 1")):
+        for axes, drive, name in zip(
+            panels, _DRIVES, ("linear (no input)", f"tanh, inputs of deviation {_DRIVES[1]:g}")
+        ):
             for size in _SIZES:
                 norms = flows[drive, size]
                 axes.plot(norms, color=STYLES[_style(size)].light, linewidth=2)
@@ -171,7 +193,7 @@ def _by_lag(flows: dict[tuple[float, float], list[float]]) -> Figure:
 
 
 def _by_size(flows: dict[tuple[float, float], list[float]], sizes: Sequence[float]) -> Figure:
-    styles = {0.0: "baseline", 0.1: "lstm", 1.0: "gru"}
+    styles = dict(zip(_DRIVES, ("baseline", "lstm", "gru")))
     with matplotlib.rc_context(SETTINGS):
         figure, axes = new_axes(7.4, 3.8)
         for drive in _DRIVES:

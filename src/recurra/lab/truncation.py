@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recurra.lab.experiment import Outcome
-from recurra.lab.training import fit_small, seeded
+from recurra.lab.training import fit_small, seeded, unseen
 from recurra.lab.truncation_outcome import SYMBOLS, Course, Plan, outcome
 from recurra.nn import LSTM
 
@@ -93,9 +93,9 @@ def run(seed: int, quick: bool, tell: Callable[[str], None]) -> Outcome:
             )
             alone: dict[int, float] = {}
             for lag in plan.lags:
-                alone |= accuracies(_trained(piece, [lag], plan, number), _unseen([lag], number))
+                alone |= accuracies(_trained(piece, [lag], plan, number), _asked([lag], number))
             lags = range(1, plan.longest + 1)
-            model, stream = _trained(piece, lags, plan, number), _unseen(lags, number)
+            model, stream = _trained(piece, lags, plan, number), _asked(lags, number)
             courses.append(Course(number, piece, alone, accuracies(model, stream), accuracies(model, stream, piece)))
     return outcome(plan, courses)
 
@@ -107,9 +107,8 @@ def _trained(piece: int, lags: Sequence[int], plan: Plan, seed: int) -> Recaller
     return model
 
 
-def _unseen(lags: Sequence[int], seed: int) -> Stream:
-    """Streams to ask, drawn by a seed of no training."""
-    return draw_stream(600, 64, lags, torch.Generator().manual_seed(seed + 2**32))
+def _asked(lags: Sequence[int], seed: int) -> Stream:
+    return draw_stream(600, 64, lags, unseen(seed))
 
 
 def train(model: Recaller, piece: int, lags: Sequence[int], updates: int, streams: int, seed: int) -> None:
