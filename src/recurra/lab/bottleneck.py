@@ -142,7 +142,7 @@ def _outcome(
     small, large, attention = (net.name for net in plan.nets)
     at = plan.lengths.index(plan.longest)
     return Outcome(
-        _lead(spreads, plan, parameters),
+        _lead(spreads, plan),
         [
             (_reach_text(spreads["copy", small], plan), f"symbols: the longest that half are copied of, {small}"),
             (_reach_text(spreads["copy", large], plan), f"likewise, {large}"),
@@ -183,7 +183,7 @@ def _reach_text(spreads: Sequence[Spread], plan: _Plan) -> str:
     return str(reach) if reach else f"below {plan.lengths[0]}"
 
 
-def _lead(spreads: Mapping[tuple[str, str], Sequence[Spread]], plan: _Plan, parameters: Mapping[str, int]) -> str:
+def _lead(spreads: Mapping[tuple[str, str], Sequence[Spread]], plan: _Plan) -> str:
     """What was found, in words that follow the numbers."""
     small, large, attention = (net.name for net in plan.nets)
     at = plan.lengths.index(plan.longest)

@@ -125,18 +125,15 @@ def _outcome(right: Mapping[str, Sequence[Tensor]], test: Reviews, parameters: M
             (f"{100 * plain['bag'].mean:.1f} %", f"of {int(is_plain.sum())} plain reviews right by the bag"),
         ],
         [_overview(twins, plain), _kinds(by_kind, kinds)],
-        ["net", "twins, %", "plain, %", *(f"{kind}, %" for kind in kinds[:-1]), "parameters"],
+        ["reviews", "number", *(f"{name}, %" for name in NETS)],
         [
-            [
-                name,
-                twins[name].percent(),
-                plain[name].percent(),
-                *(f"{100 * spread.mean:.0f}" for spread in by_kind[name][:-1]),
-                f"{parameters[name]:,}",
-            ]
-            for name in NETS
+            ["all twins", str(int((~is_plain).sum())), *(twins[name].percent() for name in NETS)],
+            *(
+                [kind, str(int((test.kinds == kind).sum())), *(by_kind[name][place].percent() for name in NETS)]
+                for place, kind in enumerate(kinds)
+            ),
         ],
-        _EXPLANATION,
+        _explanation(parameters),
         {
             "kinds": {kind: int((test.kinds == kind).sum()) for kind in kinds},
             "parameters_without_embeddings": dict(parameters),
@@ -176,22 +173,25 @@ def _lead(twins: Mapping[str, Spread], plain: Mapping[str, Spread]) -> str:
     )
 
 
-_EXPLANATION = (
-    "Three quarters of the bundled reviews are twins: two reviews of the same words in another order, one positive and "
-    'one negative. "I expected a boring series and got a thrilling one" has the same bag of words as its opposite. '
-    "In the plain reviews the words themselves decide.",
-    "A bag of embeddings computes f((x_1 + ... + x_T) / T), and a sum does not know the order of its terms. So it "
-    "gives both twins the same answer and is right on exactly one of the two: 50 %, whatever it has learnt. A "
-    "recurrent net computes h_t = f(x_t, h_(t-1)), in which the order of the words is the order of the functions.",
-    "It is not that a feed-forward net cannot see order. One that reads W_1 x_1 + ... + W_T x_T, with weights of its "
-    "own for each position, can; but what it learns of a word at position 3 says nothing of the same word at position "
-    "5, so that each thing has to be learnt as often as there are positions, from as many examples. The recurrent net "
-    "has one set of weights for all positions (Elman 1990). That the net by position has few hidden units keeps its "
-    "parameters near those of the LSTM.",
-    "Where counting suffices, a bag is hard to beat: it has less to learn and trains faster (Iyyer and others 2015). "
-    "So look first at what a bag scores; only what is above it is won by reading in order. The range of each score is "
-    "that of the seeds, which differ in the first weights, the dropout and the batches; the test reviews are the same.",
-)
+def _explanation(parameters: Mapping[str, int]) -> list[str]:
+    listed = ", ".join(f"{name} {count:,}" for name, count in parameters.items())
+    return [
+        "Three quarters of the bundled reviews are twins: two reviews of the same words in another order, one positive "
+        "and one negative. The words of 'I expected a boring series and got a thrilling one' are also those of its "
+        "opposite. In the plain reviews the words themselves decide.",
+        "A bag of embeddings computes f((x_1 + ... + x_T) / T), and a sum does not know the order of its terms. So it "
+        "gives both twins the same answer and is right on exactly one of the two: 50 %, whatever it has learnt. A "
+        "recurrent net computes h_t = f(x_t, h_(t-1)), in which the order of the words is the order of the functions.",
+        "It is not that a feed-forward net cannot see order. One that reads W_1 x_1 + ... + W_T x_T, with weights of "
+        "its own for each position, can; but what it learns of a word at position 3 says nothing of the same word at "
+        "position 5, so that each thing has to be learnt as often as there are positions, from as many examples. The "
+        "recurrent net has one set of weights for all positions (Elman 1990). Parameters beside the embeddings, which "
+        f"all nets have alike: {listed}; the net by position has few hidden units, to have no more than the LSTM.",
+        "Where counting suffices, a bag is hard to beat: it has less to learn and trains faster (Iyyer and others "
+        "2015). So look first at what a bag scores; only what is above it is won by reading in order. The range of "
+        "each score is that of the seeds, which differ in the first weights, the dropout and the batches; the test "
+        "reviews are the same.",
+    ]
 
 
 def _overview(twins: Mapping[str, Spread], plain: Mapping[str, Spread]) -> Figure:
