@@ -230,13 +230,14 @@ def _overview(twins: Mapping[str, Spread], plain: Mapping[str, Spread]) -> Figur
 
 def _kinds(by_kind: Mapping[str, Sequence[Spread]], kinds: Sequence[str]) -> Figure:
     with matplotlib.rc_context(SETTINGS):
-        figure, axes = new_axes(7.4, 5.4)
-        for name in NETS:
+        figure, axes = new_axes(7.4, 6.6)
+        for number, name in enumerate(NETS):
             style = STYLES[_STYLES[name]]
             means = [100 * spread.mean for spread in by_kind[name]]
-            axes.plot(
-                means, range(len(kinds)), color=style.light, marker=style.marker, markersize=7, linestyle="", label=name
-            )
+            rows = [
+                row + 0.14 * (number - 2) for row in range(len(kinds))
+            ]  # one above the other, lest one hide another
+            axes.plot(means, rows, color=style.light, marker=style.marker, markersize=6, linestyle="", label=name)
         axes.set_yticks(range(len(kinds)), list(kinds))
         axes.invert_yaxis()
         axes.axvline(50, color=INK, linewidth=1, linestyle=(0, (1, 3)))
