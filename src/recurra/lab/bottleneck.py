@@ -18,7 +18,7 @@ from recurra.batch import PairBatch
 from recurra.config import TranslateModelConfig
 from recurra.lab.experiment import Figure, Outcome
 from recurra.lab.spread import Spread, draw_spread
-from recurra.lab.training import fit_small, seeded
+from recurra.lab.training import fit_small, seeded, unseen
 from recurra.nn.translation import TranslationNetwork
 from recurra.pages.drawing import INK, LEGEND, SETTINGS, new_panels, to_svg
 from recurra.vocabulary import END
@@ -130,7 +130,7 @@ def _trained(net: _Net, task: str, plan: _Plan, seed: int) -> TranslationNetwork
 
 
 def _by_length(network: TranslationNetwork, task: str, plan: _Plan, seed: int) -> list[float]:
-    generator = torch.Generator().manual_seed(seed + 2**32)  # no seed of a training
+    generator = unseen(seed)
     pairs = [draw_pairs(plan.tested, length, length, task, generator) for length in plan.lengths]
     return [exact_share(write_again(network, some), some) for some in pairs]
 
@@ -142,7 +142,7 @@ def _outcome(
     small, large, attention = (net.name for net in plan.nets)
     at = plan.lengths.index(plan.longest)
     return Outcome(
-        _lead(spreads, plan, parameters),
+        _lead(spreads, plan),
         [
             (_reach_text(spreads["copy", small], plan), f"symbols: the longest that half are copied of, {small}"),
             (_reach_text(spreads["copy", large], plan), f"likewise, {large}"),
@@ -183,7 +183,7 @@ def _reach_text(spreads: Sequence[Spread], plan: _Plan) -> str:
     return str(reach) if reach else f"below {plan.lengths[0]}"
 
 
-def _lead(spreads: Mapping[tuple[str, str], Sequence[Spread]], plan: _Plan, parameters: Mapping[str, int]) -> str:
+def _lead(spreads: Mapping[tuple[str, str], Sequence[Spread]], plan: _Plan) -> str:
     """What was found, in words that follow the numbers."""
     small, large, attention = (net.name for net in plan.nets)
     at = plan.lengths.index(plan.longest)
@@ -214,7 +214,7 @@ def _explanation(plan: _Plan, parameters: Mapping[str, int]) -> list[str]:
         f"An encoder LSTM reads a sequence of up to {plan.longest} symbols, each one of {_SYMBOLS} by chance; a "
         "decoder LSTM is to write the same, or the same from the end, and then to stop. Symbols by chance cannot be "
         f"guessed: each holds log2 10 = 3.3 bits, and {plan.longest} of them {plan.longest * 3.32:.0f}. Each length is "
-        f"tested on {plan.tested} new sequences, and one mistake makes a sequence wrong. Nets and parameters: {listed}.",
+        f"tested on {plan.tested} new sequences, and one mistake makes a sequence wrong. Parameters of {listed}.",
         "Without attention the decoder begins with s_0 = tanh(W h_S + b), of the encoder's last state h_S, and has "
         "nothing else (Sutskever, Vinyals, Le 2014). All of the source has to go through a vector whose size does not "
         "grow with it. Cho and others (2014) found that translations get worse with length, and took this for the "
