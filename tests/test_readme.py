@@ -90,7 +90,7 @@ def test_commands_parse(page):
         shlex.split(code)[1:] for code in re.findall(r"`(recurra [^`|\n]+)`", page.read_text(encoding="utf-8"))
     ]
     for command in commands:
-        if command is None or command[-1] in ("--help", "train"):
+        if command is None or command[-1] in ("--help", "train", "compare"):
             continue
         if command in (
             ["evaluate"],
@@ -230,9 +230,9 @@ def write_numbers(folder: Path) -> None:
 
 
 def run_shell(line: str, cli: Cli) -> None:
-    """Run a `recurra` line in this process; hub data sets, the demo and bench, which take long, are only parsed."""
+    """Run a `recurra` line in this process; hub data sets, and the demo, bench and compare, which take long, are only parsed."""
     before, command = split(line)
-    if command is None or command[0] in ("demo", "bench") or any(part.startswith("hf:") for part in command):
+    if command is None or command[0] in ("demo", "bench", "compare") or any(part.startswith("hf:") for part in command):
         return
     given = subprocess.run(before, shell=True, capture_output=True, check=True).stdout if before else None
     result = cli(*command, input=given)
