@@ -230,7 +230,7 @@ def write_numbers(folder: Path) -> None:
 
 
 def run_shell(line: str, cli: Cli) -> None:
-    """Run a `recurra` line in this process; hub data sets, and the demo, bench and compare, which take long, are only parsed."""
+    """Run a `recurra` line in this process; hub data sets and what takes long, as a demo, are only parsed."""
     before, command = split(line)
     if command is None or command[0] in ("demo", "bench", "compare") or any(part.startswith("hf:") for part in command):
         return
