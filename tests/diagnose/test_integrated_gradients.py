@@ -128,10 +128,14 @@ def test_a_network_is_as_it_was_afterwards() -> None:
     network = nn.Sequential(LSTM(2, 3), nn.Dropout(0.5))
     fixed = next(network.parameters()).requires_grad_(False)
     before = [parameter.requires_grad for parameter in network.parameters()]
-    with pytest.raises(ZeroDivisionError), undisturbed(network):
-        assert not network[1].training
-        assert not any(parameter.requires_grad for parameter in network.parameters())
-        raise ZeroDivisionError
+    def failing() -> None:
+        with undisturbed(network):
+            assert not network[1].training
+            assert not any(parameter.requires_grad for parameter in network.parameters())
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        failing()
     assert network[1].training
     assert [parameter.requires_grad for parameter in network.parameters()] == before
     assert not fixed.requires_grad
