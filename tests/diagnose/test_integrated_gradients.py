@@ -128,6 +128,7 @@ def test_a_network_is_as_it_was_afterwards() -> None:
     network = nn.Sequential(LSTM(2, 3), nn.Dropout(0.5))
     fixed = next(network.parameters()).requires_grad_(False)
     before = [parameter.requires_grad for parameter in network.parameters()]
+
     def failing() -> None:
         with undisturbed(network):
             assert not network[1].training
