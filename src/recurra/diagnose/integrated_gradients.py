@@ -99,7 +99,7 @@ def _work(reading: Reading) -> float:
     """What a point takes: products with the weights of recurrent layers, for each answer and step."""
     layers = {id(layer.module): layer.module for layer in named_layers(reading.network)}
     weights = sum(each.numel() for module in layers.values() for each in module.parameters())
-    return max(1.0, float(weights) * len(reading.answers) * len(reading.vectors))
+    return float(max(1, weights) * max(1, len(reading.answers) * len(reading.vectors)))
 
 
 def _influences(reading: Reading, of_steps: _Numbers, ends: _Numbers, points: int) -> Influences:
