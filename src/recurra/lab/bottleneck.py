@@ -218,9 +218,9 @@ def _explanation(plan: _Plan, parameters: Mapping[str, int]) -> list[str]:
         "Without attention the decoder begins with s_0 = tanh(W h_S + b), of the encoder's last state h_S, and has "
         "nothing else (Sutskever, Vinyals, Le 2014). All of the source has to go through a vector whose size does not "
         "grow with it. Cho and others (2014) found that translations get worse with length, and took this for the "
-        f"cause. That {plan.nets[1].hidden_size} numbers have room for the bits is not enough: how to write them there, "
-        "each symbol with its place, so that the decoder can read them off, has to be learnt. The comparison is at "
-        f"{plan.updates} updates for each net; more may carry a vector further.",
+        f"cause. That {plan.nets[1].hidden_size} numbers have room for the bits is not enough: how to write them "
+        "there, each symbol with its place, so that the decoder can read them off, has to be learnt. The comparison is "
+        f"at {plan.updates} updates for each net; more may carry a vector further.",
         "With attention the decoder has at each step t a context c_t = sum_i a_ti h_i, where the weights a_ti are a "
         "softmax of scores s_t W h_i over the positions i (Bahdanau, Cho, Bengio 2015; this score: Luong, Pham, "
         "Manning 2015). Every state of the encoder stays at hand, the path from a symbol read to the same symbol "
