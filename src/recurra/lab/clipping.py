@@ -20,7 +20,7 @@ from recurra.pages.drawing import INK, LEGEND, SETTINGS, STYLES, new_panels, to_
 __all__ = ["run", "show"]
 
 _FULL = Plan((0.03, 0.1, 0.3, 1.0, 3.0), 4, 600)
-_QUICK = Plan((0.3, 1.0), 2, 40)
+_QUICK = Plan((0.3, 1.0), 2, 25)
 _WAYS = {None: "baseline", CLIP: "lstm"}  # and how each is drawn
 _DRAWN = ("tanh", 1.0)  # the cell and learning rate whose training is drawn step by step
 
@@ -114,7 +114,7 @@ def _by_rate(found: Found) -> Figure:
     """Draw the loss by learning rate: a point each seed, a line through the medians; NaN stands at the top."""
     top = 2 * max([found.blind, *(run.error for run in found.runs if math.isfinite(run.error))])
     with matplotlib.rc_context(SETTINGS):
-        figure, panels = new_panels(7.4, 6.6, 2)
+        figure, panels = new_panels(5.6, 6.4, 2)
         for axes, (cell, (name, size)) in zip(panels, CELLS.items()):
             for shift, (clip, style) in zip((0.96, 1.04), _WAYS.items()):
                 drawn: Mapping[str, Any] = {"color": STYLES[style].light, "marker": STYLES[style].marker}
@@ -152,7 +152,7 @@ def _curves(found: Found) -> Figure:
     """Draw loss and norm over the updates of one training with clipping and without."""
     cell, rate = _DRAWN
     with matplotlib.rc_context(SETTINGS):
-        figure, (upper, lower) = new_panels(7.4, 6.0, 2)
+        figure, (upper, lower) = new_panels(5.6, 6.4, 2)
         for clip, style in _WAYS.items():
             course = found.of(clip, cell, rate)[0].course
             drawn: Mapping[str, Any] = {"color": STYLES[style].light, "linewidth": 1.4}
