@@ -59,3 +59,8 @@ class Experiment:
     question: str
     minutes: float
     run: Callable[[int, bool, Callable[[str], None]], Outcome]
+
+    @property
+    def generator(self) -> str:
+        """The command that runs it."""
+        return f"recurra lab {self.name}"
