@@ -48,6 +48,36 @@ EXPERIMENTS = {
             "Over how many steps does each kind of network learn to keep a row of symbols?",
             4,
         ),
+        _experiment(
+            "padding",
+            "What padding does to an answer",
+            "Does a classifier's answer depend on the batch that a text is in, and how is it made not to?",
+            0.7,
+        ),
+        _experiment(
+            "bidirectional",
+            "What lies ahead",
+            "What does a bidirectional net know at a step that a forward one of the same size cannot?",
+            2,
+        ),
+        _experiment(
+            "bottleneck",
+            "All of a sequence in one vector",
+            "How long a sequence can be written again from the encoder's last state alone, how long with attention?",
+            4,
+        ),
+        _experiment(
+            "truncation",
+            "How far truncated backpropagation learns",
+            "Can a net whose gradient goes back n steps learn what lies more than n steps back, if its state goes on?",
+            3,
+        ),
+        _experiment(
+            "order",
+            "Where order matters",
+            "When does reading in order beat counting, and is it the recurrence that does?",
+            2,
+        ),
     )
 }
 
