@@ -43,6 +43,7 @@ from recurra.tasks.translate import Translate
 Cli = Callable[..., Result]
 
 ROOT = Path(__file__).parent.parent
+LONG = ("demo", "bench", "compare", "lab")  # commands that are only parsed
 DOCS = sorted(ROOT.glob("docs/**/*.md"))
 PAGES = [*(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "examples/README.md")), *DOCS]
 # A block of code, or a row of a table that ends with a command.
@@ -104,7 +105,7 @@ def test_commands_parse(page):
         shlex.split(code)[1:] for code in re.findall(r"`(recurra [^`|\n]+)`", page.read_text(encoding="utf-8"))
     ]
     for command in commands:
-        if command is None or command[-1] in ("--help", "train"):
+        if command is None or command[-1] in ("--help", "train", "compare"):
             continue
         if command in (
             ["evaluate"],
@@ -209,9 +210,9 @@ def shortened(command: list[str]) -> list[str]:
 
 
 def run_shell(line: str, cli: Cli) -> None:
-    """Run a `recurra` line in this process; hub data sets, the demo and bench, which take long, are only parsed."""
+    """Run a `recurra` line in this process; hub data sets, and what takes long, are only parsed."""
     before, command = split(line)
-    if command is None or command[0] in ("demo", "bench") or any(part.startswith("hf:") for part in command):
+    if command is None or command[0] in LONG or any(part.startswith("hf:") for part in command):
         return
     given = subprocess.run(before, shell=True, capture_output=True, check=True).stdout if before else None
     result = cli(*shortened(command), input=given)
