@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 # compiled by the install
 NATIVE := setup.py $(wildcard src/recurra/kernels/native/*.cpp src/recurra/kernels/native/*.h)
 
-.PHONY: demo test test-slow check docs bench clean
+.PHONY: demo test test-slow check docs figures bench clean
 
 demo: $(VENV)/runtime
 	$(BIN)/recurra demo
@@ -28,6 +28,12 @@ check: $(VENV)/dev
 # strict: a link that leads nowhere is an error, and so is anything that a page would fetch from elsewhere
 docs: $(VENV)/docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+# half an hour: every figure of the pages is drawn by an experiment of the lab, from a seed
+figures: $(VENV)/runtime
+	$(BIN)/recurra lab all --out build/lab
+	mkdir -p docs/figures
+	cp build/lab/*.svg docs/figures/
 
 bench: $(VENV)/dev
 	$(BIN)/recurra bench

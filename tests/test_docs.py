@@ -203,13 +203,18 @@ def write_numbers(folder: Path) -> None:
     soundfile.write(folder / "recording.wav", tone, 8000)
 
 
+def shortened(command: list[str]) -> list[str]:
+    """Give training two epochs: what is learnt does not matter here."""
+    return ["2" if before == "--epochs" and int(own) > 2 else own for before, own in zip(["", *command], command)]
+
+
 def run_shell(line: str, cli: Cli) -> None:
     """Run a `recurra` line in this process; hub data sets, the demo and bench, which take long, are only parsed."""
     before, command = split(line)
     if command is None or command[0] in ("demo", "bench") or any(part.startswith("hf:") for part in command):
         return
     given = subprocess.run(before, shell=True, capture_output=True, check=True).stdout if before else None
-    result = cli(*command, input=given)
+    result = cli(*shortened(command), input=given)
     assert result.exit_code == 0, f"{line}\n{result.output}"
     for file in re.findall(r" > (\S+)$", line):
         Path(file).write_text(result.stdout, encoding="utf-8")

@@ -18,7 +18,7 @@ def as_mathml(page: str) -> str:
         kind, opening, formula = match.groups()
         known = html.unescape(formula).replace("{aligned}", "{align*}")  # the same, and the converter knows it
         drawn = convert(known, display="block" if opening == "[" else "inline")
-        if "<mi>&" in drawn or "<mi>\\" in drawn:
+        if "<mi>&</mi>" in drawn or "<mi>\\" in drawn:
             raise ValueError(f"a formula has what the converter does not know: {formula}")
         return f'<{kind} class="formula">{drawn}</{kind}>'
 

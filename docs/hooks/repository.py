@@ -1,4 +1,4 @@
-"""Files outside docs/ that a page links to stand on the site too, so that its links work there as on the git host."""
+"""Files that pages link to and that are no pages of docs/ stand on the site too: links work as on the git host."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def targets(text: str, path: str) -> list[str]:
 
 def place_of(path: str) -> str:
     """Where the site has a file of the repository: what is no page and no picture gets a page that shows it."""
-    if path.startswith("docs/"):
+    if path.startswith("docs/") and not path.endswith(".py"):
         return path.removeprefix("docs/")
     return f"{PLACE}/{path}" if path.endswith((".md", *AS_THEY_ARE)) else f"{PLACE}/{path}.md"
 
@@ -52,13 +52,13 @@ def path_of(place: str) -> str:
 
 
 def linked(pages: list[str]) -> list[str]:
-    """The files outside docs/ that pages link to, and those that these link to, and so on."""
+    """The files that pages link to and that are not in the site by themselves; and those that these link to."""
     seen: set[str] = set()
     todo = list(pages)
     while todo:
         page = todo.pop()
         for path in targets((ROOT / page).read_text(encoding="utf-8"), page):
-            if path not in seen and not path.startswith("docs/"):
+            if path not in seen and place_of(path).startswith(PLACE):
                 seen.add(path)
                 todo += [path] if path.endswith(".md") else []
     return sorted(seen)

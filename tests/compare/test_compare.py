@@ -81,6 +81,12 @@ def test_the_numbers_are_those_of_the_models(made: Comparison, found: dict[str, 
         assert (told["gradient_lag"] is None) == (cell == "feedforward")
     sizes = [found["cells"][cell]["parameters"] for cell in CELLS]
     assert max(sizes) - min(sizes) < 120  # a unit more of a GRU with two directions has about as many
+    assert found["score"] == {
+        "name": "accuracy",
+        "higher_is_better": True,
+        "part": "test",
+        "interval_over_examples": "95 % bootstrap over the examples",
+    }
     assert sorted(found["baselines"]) == ["bag of words", "majority class"]
 
 
@@ -224,7 +230,14 @@ def test_equal_time_gives_each_as_many_epochs_as_fit(
     by_reference = run_compare(plan(epochs=3))
     assert [len(run.history) for run in by_reference.runs] == [3, 1]
     assert by_reference.budget == pytest.approx(by_reference.runs[0].seconds)
-    assert "Equal time" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "Equal time" in page
+    assert re.search(r"rnn 3 epochs in [\d.]+ s, gru 1 epochs in [\d.]+ s", page)
+
+
+def test_a_run_that_is_done_tells_the_pace_better_than_a_trial(by_hand: Any) -> None:
+    trained = training.Trained(None, by_hand({"gru": [0.8, 0.7], "rnn": [0.6, 0.7]}, seconds={"gru": 8.0}).runs)
+    assert (training._pace(trained, "gru", 1.0), training._pace(trained, "lstm", 1.0)) == (4.0, 1.0)
 
 
 def test_no_epoch_begins_that_would_end_past_the_budget() -> None:

@@ -178,10 +178,20 @@ def test_a_model_as_it_was_trained(tiny_model: Path) -> None:
     assert all(verdict.sentence and verdict.reason for verdict in found.verdicts)
 
 
-def test_a_language_model_carries_its_state_on(tiny_language_model: Path) -> None:
-    saved = read_model(tiny_language_model)
+def test_a_language_model_carries_its_state_on(tiny_language_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    saved, handed, given = read_model(tiny_language_model), [], []
+    sound = saved.task.loss
+
+    def noted(network: Any, batch: Any, carried: Any) -> Any:
+        given.append(carried)
+        handed.append(sound(network, batch, carried))
+        return handed[-1]
+
+    monkeypatch.setattr(saved.task, "loss", noted)
     batches = saved.task.labelled_batches(None)
     found = diagnose_model(saved, [*batches, *batches], "own")
+    assert given[0] is None
+    assert given[1] is handed[0].carried
     assert found.layers[0].units.norms.isfinite().all()
     assert (found.unit, [layer.name for layer in found.layers]) == ("tokens", ["layer 1"])
 

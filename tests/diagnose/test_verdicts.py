@@ -267,6 +267,14 @@ def test_a_command_says_what_the_run_was_told(
     assert again == config.model_copy(update={"train": slower})
 
 
+def test_what_was_found_for_a_run_and_has_no_effect_is_not_told() -> None:
+    model = of_task("forecast", decoder="autoregressive")
+    found = model.task.config.model.model_copy(update={"linear": False, "segment": 1, "horizon": 24})
+    model.task.config = model.task.config.model_copy(update={"model": found})
+    wanted = "recurra train forecast a.csv --horizon 24 --decoder autoregressive --cell lstm --out runs/mine-lstm"
+    assert train_command(model, "lstm", cell="lstm") == wanted
+
+
 def test_a_change_that_a_run_refuses_has_no_command() -> None:
     model = of_task("tag")
     assert train_command(model, "x", pooling="max") == ""

@@ -112,6 +112,15 @@ def test_where_the_data_are_gone(name: str, make: Callable[[str], tuple[Any, Pat
         task.labelled_batches(None)
 
 
+def test_data_that_are_divided_already(tmp_path: Path) -> None:
+    """The shares of validation and test, which nobody told, have no effect there and are no fault."""
+    path = tmp_path / "divided.csv"
+    rows = [f"a b {n},{'xy'[n % 2]},{'train' if n < 20 else 'valid'}" for n in range(26)]
+    path.write_text("\n".join(["text,label,split", *rows, "c,x,test", "d,y,test"]), encoding="utf-8")
+    task = TASKS["classify"].from_data(make_run_config("classify", data=str(path), hidden_size=4, device="cpu"))
+    assert sequences(made_again(task).labelled_batches(None)) == 6
+
+
 def test_batches_of_a_text_follow_one_another(make: Callable[[str], tuple[Any, Path]], tmp_path: Path) -> None:
     task, _ = make("language")
     path = tmp_path / "long.txt"

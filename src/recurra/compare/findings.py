@@ -163,6 +163,11 @@ class Comparison:
         """How much better ours are than theirs, seed by seed; above zero is better, whichever way the score counts."""
         return paired_mean(ours, theirs) if self.scored.headline.higher else paired_mean(theirs, ours)
 
+    def epochs(self, cell: str) -> str:
+        """How many epochs the runs of a cell had, from the fewest to the most."""
+        counts = sorted({len(run.history) for run in self.of(cell)})
+        return str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+
     def training_speed(self, cell: str) -> float:
         """Units a second in training: the median over all epochs of all seeds."""
         return float(median(record["tokens_per_second"] for run in self.of(cell) for record in run.history))
@@ -179,13 +184,22 @@ class Comparison:
         """All numbers, for `compare.json`."""
         return {
             **opening(self.plan, self.runs, finished=True),
-            "score": {**self.scored.headline._asdict(), "part": self.scored.part, "examples": self.scored.interval},
+            "score": self._told_score(),
             "budget_seconds": self.budget,
             "cells": {cell: self._cell(cell) for cell in self.plan.cells},
             "baselines": {name: mean._asdict() for name, mean in self.baselines.items()},
             "advice": list(advice),
             "seconds": self.seconds,
             "facts": dict(self.facts),
+        }
+
+    def _told_score(self) -> dict[str, Any]:
+        headline = self.scored.headline
+        return {
+            "name": headline.name,
+            "higher_is_better": headline.higher,
+            "part": self.scored.part,
+            "interval_over_examples": self.scored.interval,
         }
 
     def _cell(self, cell: str) -> dict[str, Any]:

@@ -39,7 +39,9 @@ def render(found: Comparison) -> str:
         "made_note": f"All runs share these settings but the cell and what was made equal. "
         f"{escape(changes_sentence(found.config, _DIFFERENT))} Each learnt on one thread.",
         "settings_rows": settings_rows(found.config, 0, _DIFFERENT),
-        "run_rows": fact_rows(found.facts),
+        "run_rows": fact_rows(
+            {f"epochs of {cell}": found.epochs(cell) for cell in found.plan.cells} | dict(found.facts)
+        ),
         "commands": escape("\n".join(next_commands(found))),
     }
     sections = _choice(found) + _table(found) + _curves(found) + _method(found)
@@ -96,15 +98,15 @@ def _notes(found: Comparison) -> str:
         "rounds; what the network itself gives, without a search for the best translation or transcript.",
         "Training MiB: the most resident memory in the first 20 steps of a fresh process that read the data, Python "
         "and torch included; in brackets what the steps added.",
-        "Gradient lag: after how many steps the gradient of the loss with respect to the state is below a hundredth of "
-        "what it is where the loss speaks; in the last layer that reads the sequences, forwards, of the kept model, on "
-        "validation examples. &gt;: it is not, within so many steps.",
+        "Gradient lag: after how many steps, as the layer reads them, the gradient of the loss with respect to the "
+        "state is below a hundredth of what it is where the loss speaks; in the last layer that reads the sequences, "
+        "forwards, of the kept model, on validation examples. &gt;: it is not, within so many steps.",
     )
     return "".join(f'<p class="note">{note}</p>' for note in notes)
 
 
 def _spread(headline: Headline, mean: Mean) -> str:
-    small = "" if mean.spread is None else f"<small>{' to '.join(map(headline.number, mean.spread))}</small>"
+    small = "" if mean.width is None else f"<small>{' to '.join(map(headline.number, mean.width))}</small>"
     return f"{headline.number(mean.value)}{small}"
 
 

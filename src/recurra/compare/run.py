@@ -16,7 +16,7 @@ from recurra.compare.measure import measure
 from recurra.compare.page import MARK, render
 from recurra.compare.plan import Plan, known_cells
 from recurra.compare.sizes import Size, epoch_seconds, matched_size, parameter_count, with_network
-from recurra.compare.training import NUMBERS, Trained, remove_tried, scored_part, train_all
+from recurra.compare.training import NUMBERS, remove_tried, scored_part, train_all
 from recurra.files import failures_named, write_text
 from recurra.pages.surroundings import REPORT, machine, one_thread, require_ours
 from recurra.tasks import TASKS, Task
@@ -65,7 +65,7 @@ def run_compare(plan: Plan, callbacks: Sequence[Callback] = ()) -> Comparison:
         costs=costs,
         sequences=sequences,
         budget=trained.budget,
-        facts={**_facts(plan, trained), "whole comparison": f"{seconds:,.1f} seconds", **machine()},
+        facts={"seeds": ", ".join(map(str, plan.seeds)), "whole comparison": f"{seconds:,.1f} seconds", **machine()},
         seconds=seconds,
     )
     write_text(plan.out / NUMBERS, json.dumps(numbers(found), indent=2, ensure_ascii=False) + "\n")
@@ -76,15 +76,6 @@ def run_compare(plan: Plan, callbacks: Sequence[Callback] = ()) -> Comparison:
 def numbers(found: Comparison) -> dict[str, Any]:
     """What `compare.json` holds."""
     return found.to_json(advice(found))
-
-
-def _facts(plan: Plan, trained: Trained) -> dict[str, str]:
-    """The seeds, and how many epochs the runs of each cell had."""
-    epochs = {}
-    for cell in plan.cells:
-        counts = sorted({len(run.history) for run in trained.runs if run.cell == cell})
-        epochs[f"epochs of {cell}"] = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-    return {"seeds": ", ".join(map(str, plan.seeds)), **epochs}
 
 
 def _sizes(plan: Plan, reference: Task) -> dict[str, Size]:

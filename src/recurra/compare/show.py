@@ -30,7 +30,7 @@ def print_comparison(found: Comparison, console: Console) -> None:
 def with_spread(headline: Headline, mean: Mean) -> str:
     """A mean over the seeds and its interval, without the unit."""
     value = headline.number(mean.value)
-    return value if mean.spread is None else f"{value} ({' to '.join(map(headline.number, mean.spread))})"
+    return value if mean.width is None else f"{value} ({' to '.join(map(headline.number, mean.width))})"
 
 
 def with_bounds(headline: Headline, score: Mapping[str, float]) -> str:
@@ -47,10 +47,10 @@ def equality_sentence(found: Comparison) -> str:
     if found.plan.equal == "time":
         cut = sum(run.cut for run in found.runs)
         ended = f"; {cut} of {len(found.runs)} runs were stopped before their last, to keep to the time" if cut else ""
-        epochs = ", ".join(f"{cell} {len(found.of(cell)[-1].history)}" for cell in found.plan.cells)
-        return (
-            f"Equal time: {found.budget:,.1f} s of training for each run, in which fit as many epochs: {epochs}{ended}."
+        used = ", ".join(
+            f"{cell} {found.epochs(cell)} epochs in {found.training_seconds(cell):,.1f} s" for cell in found.plan.cells
         )
+        return f"Equal time: {found.budget:,.1f} s of training for each run, as whole epochs go into it: {used}{ended}."
     first = found.plan.cells[0]
     others = ", ".join(
         f"{cell} {size.parameters:,} ({_percent_off(size.parameters, sizes[first].parameters)})"

@@ -24,6 +24,11 @@ class Mean(NamedTuple):
         """Low and high, where there is an interval."""
         return None if self.low is None or self.high is None else (self.low, self.high)
 
+    @property
+    def width(self) -> tuple[float, float] | None:
+        """Low and high, where the values differ: of those that are all alike an interval says nothing."""
+        return None if self.low == self.high else self.spread
+
     def within(self, least: float, most: float) -> Mean:
         """The same where the interval ends at the limits between which the true value must lie."""
         if self.low is None or self.high is None:

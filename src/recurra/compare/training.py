@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from recurra.checkpoint import is_model_directory, read_history
@@ -94,7 +95,8 @@ def train_all(
             _log.info("\n%s, seed %d (run %d of %d)", cell, seed, len(trained.runs) + 1, count)
             is_reference = plan.minutes is None and cell == plan.cells[0]
             budget = None if is_reference else trained.budget
-            _train_one(plan, cell, seed, sizes[cell].hidden_size, budget, pace[cell], trained, callbacks)
+            epochs = None if budget is None else max(1, int(budget / _pace(trained, cell, pace[cell])))
+            _train_one(plan, cell, seed, sizes[cell].hidden_size, epochs, trained, callbacks)
             if plan.equal == "time" and trained.budget is None:
                 trained.budget = trained.runs[0].seconds
     return trained
@@ -105,15 +107,17 @@ def _train_one(
     cell: str,
     seed: int,
     hidden_size: int,
-    budget: float | None,
-    pace: float,
+    epochs: int | None,
     trained: Trained,
     callbacks: Sequence[Callback],
 ) -> None:
-    """Train a cell with a seed, note it, and keep the model if it is the best of its cell."""
-    within: dict[str, Any] = {} if budget is None else {"epochs": max(1, int(budget / pace))}
+    """Train a cell with a seed, note it, and keep the model if it is the best of its cell.
+
+    With a number of epochs the run keeps to the budget; None leaves it as it is told.
+    """
+    within = {} if epochs is None else {"epochs": epochs}
     config = plan.config(cell, seed, hidden_size=hidden_size, **within)
-    guard = [] if budget is None else [_Budget(budget)]
+    guard = [] if epochs is None or trained.budget is None else [_Budget(trained.budget)]
     place = plan.out / f"{cell}.tried"
     try:
         with quiet():
@@ -128,6 +132,12 @@ def _train_one(
         write_text(plan.out / NUMBERS, told + "\n")
     finally:
         remove_tried(place)
+
+
+def _pace(trained: Trained, cell: str, tried: float) -> float:
+    """Seconds that an epoch of a cell takes: of the runs that are done or, where there are none, of the trial."""
+    done = [record["seconds"] for run in trained.runs if run.cell == cell for record in run.history]
+    return float(median(done)) if done else tried
 
 
 def _fit_named(name: str, config: Any, place: Path, callbacks: Sequence[Callback]) -> Fitted:

@@ -206,7 +206,7 @@ def _states(found: Explained, figures: _Figures) -> str:
     )
     read = (
         "The units whose hidden state varies the most. A cell state that keeps its colour over many steps carries "
-        "something along; a forget or update gate that is full there is what keeps it, and where it goes pale the unit "
+        "something along; a forget or update gate that is full there is what keeps it, and where it fades the unit "
         f"forgets. {_CELLS} The strongest colour is 1 for gates, and the largest value for states."
     )
     body = (

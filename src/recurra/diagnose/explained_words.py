@@ -46,7 +46,7 @@ def is_language(found: Explained) -> bool:
 def answer_names(found: Explained) -> list[str]:
     """What each answer is called: a tag stands behind its token."""
     if found.task == "tag":
-        return [f"{piece}: {answer}" for piece, answer in zip(found.pieces, found.answers)]
+        return [f"{piece}:\u00a0{answer}" for piece, answer in zip(found.pieces, found.answers)]
     return list(found.answers)
 
 

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from recurra.lab.experiment import Figure, Outcome
 from recurra.lab.spread import Spread, draw_spread
-from recurra.lab.training import fit_small, seeded
+from recurra.lab.training import fit_small, seeded, unseen
 from recurra.nn import LSTM
 from recurra.pages.drawing import INK, LEGEND, SETTINGS, new_axes, to_svg
 
@@ -104,7 +104,7 @@ def _train(model: Reader, steps: int, seed: int) -> None:
 @torch.no_grad()
 def accuracies(model: Reader, seed: int, sequences: int = 256) -> list[float]:
     """The share of symbols named right at each offset, [2 * R + 1], on new sequences."""
-    generator = torch.Generator().manual_seed(seed + 2**32)  # no seed of a training
+    generator = unseen(seed)
     symbols = torch.randint(_SYMBOLS, (_STEPS, sequences), generator=generator)
     wanted = symbols_at(symbols, model.reach)
     right = (model(symbols).argmax(3) == wanted).sum((0, 1)).double()
@@ -189,7 +189,7 @@ def _explanation(sizes: Mapping[str, tuple[int, int]]) -> list[str]:
 def _figure(spreads: Mapping[str, Sequence[Spread]], reach: int) -> Figure:
     offsets = list(range(-reach, reach + 1))
     with matplotlib.rc_context(SETTINGS):
-        figure, axes = new_axes(7.4, 4.2)
+        figure, axes = new_axes(5.6, 4.2)
         for reading in READINGS:
             of_hundred = [Spread(*(100 * value for value in spread)) for spread in spreads[reading]]
             draw_spread(axes, offsets, of_hundred, _STYLES[reading], reading)

@@ -18,7 +18,7 @@ from recurra.batch import PairBatch
 from recurra.config import TranslateModelConfig
 from recurra.lab.experiment import Figure, Outcome
 from recurra.lab.spread import Spread, draw_spread
-from recurra.lab.training import fit_small, seeded
+from recurra.lab.training import fit_small, seeded, unseen
 from recurra.nn.translation import TranslationNetwork
 from recurra.pages.drawing import INK, LEGEND, SETTINGS, new_panels, to_svg
 from recurra.vocabulary import END
@@ -49,8 +49,8 @@ class _Plan(NamedTuple):
 
 def _nets(small: int, large: int) -> tuple[_Net, ...]:
     return (
-        _Net(f"a vector of {small}", "none", small, "gru"),
-        _Net(f"a vector of {large}", "none", large, "rnn"),
+        _Net(f"vector of {small}", "none", small, "gru"),
+        _Net(f"vector of {large}", "none", large, "rnn"),
         _Net(f"attention, {small}", "general", small, "lstm"),
     )
 
@@ -130,7 +130,7 @@ def _trained(net: _Net, task: str, plan: _Plan, seed: int) -> TranslationNetwork
 
 
 def _by_length(network: TranslationNetwork, task: str, plan: _Plan, seed: int) -> list[float]:
-    generator = torch.Generator().manual_seed(seed + 2**32)  # no seed of a training
+    generator = unseen(seed)
     pairs = [draw_pairs(plan.tested, length, length, task, generator) for length in plan.lengths]
     return [exact_share(write_again(network, some), some) for some in pairs]
 
@@ -142,17 +142,17 @@ def _outcome(
     small, large, attention = (net.name for net in plan.nets)
     at = plan.lengths.index(plan.longest)
     return Outcome(
-        _lead(spreads, plan, parameters),
+        _lead(spreads, plan),
         [
-            (_reach_text(spreads["copy", small], plan), f"symbols: the longest that half are copied of, {small}"),
-            (_reach_text(spreads["copy", large], plan), f"likewise, {large}"),
-            (_reach_text(spreads["copy", attention], plan), f"likewise, {attention}"),
+            (_reach_text(spreads["copy", small], plan), f"symbols: the longest that half are copied of from a {small}"),
+            (_reach_text(spreads["copy", large], plan), f"from a {large}"),
+            (_reach_text(spreads["copy", attention], plan), "with attention"),
             (f"{100 * spreads['copy', attention][at].mean:.0f} %", f"of {plan.longest} symbols copied with attention"),
         ],
         [_figure(spreads, plan)],
         ["length", *(f"{task}, {net.name}, %" for task in TASKS for net in plan.nets)],
         [
-            [str(length), *(spreads[task, net.name][place].percent() for task in TASKS for net in plan.nets)]
+            [str(length), *(spreads[task, net.name][place].whole() for task in TASKS for net in plan.nets)]
             for place, length in enumerate(plan.lengths)
         ],
         _explanation(plan, parameters),
@@ -183,14 +183,14 @@ def _reach_text(spreads: Sequence[Spread], plan: _Plan) -> str:
     return str(reach) if reach else f"below {plan.lengths[0]}"
 
 
-def _lead(spreads: Mapping[tuple[str, str], Sequence[Spread]], plan: _Plan, parameters: Mapping[str, int]) -> str:
+def _lead(spreads: Mapping[tuple[str, str], Sequence[Spread]], plan: _Plan) -> str:
     """What was found, in words that follow the numbers."""
     small, large, attention = (net.name for net in plan.nets)
     at = plan.lengths.index(plan.longest)
     said = " ".join(
         f"Sequences to {task} are written without a mistake half of the time or more up to length "
-        f"{_reach_text(spreads[task, small], plan)} from {small} numbers, "
-        f"{_reach_text(spreads[task, large], plan)} from {large} "
+        f"{_reach_text(spreads[task, small], plan)} from a {small} numbers, "
+        f"{_reach_text(spreads[task, large], plan)} from a {large} "
         f"and {_reach_text(spreads[task, attention], plan)} with attention; at length {plan.longest} it is "
         f"{100 * spreads[task, small][at].mean:.0f}, {100 * spreads[task, large][at].mean:.0f} and "
         f"{100 * spreads[task, attention][at].mean:.0f} %."
@@ -214,13 +214,13 @@ def _explanation(plan: _Plan, parameters: Mapping[str, int]) -> list[str]:
         f"An encoder LSTM reads a sequence of up to {plan.longest} symbols, each one of {_SYMBOLS} by chance; a "
         "decoder LSTM is to write the same, or the same from the end, and then to stop. Symbols by chance cannot be "
         f"guessed: each holds log2 10 = 3.3 bits, and {plan.longest} of them {plan.longest * 3.32:.0f}. Each length is "
-        f"tested on {plan.tested} new sequences, and one mistake makes a sequence wrong. Nets and parameters: {listed}.",
+        f"tested on {plan.tested} new sequences, and one mistake makes a sequence wrong. Parameters of {listed}.",
         "Without attention the decoder begins with s_0 = tanh(W h_S + b), of the encoder's last state h_S, and has "
         "nothing else (Sutskever, Vinyals, Le 2014). All of the source has to go through a vector whose size does not "
         "grow with it. Cho and others (2014) found that translations get worse with length, and took this for the "
-        f"cause. A vector of {plan.nets[1].hidden_size} numbers has room for the bits; that they are written there in "
-        f"a way that the decoder can read off has to be learnt, and {plan.updates} updates are not enough for it. "
-        "Trained longer, these nets get further; the comparison is at equal updates.",
+        f"cause. That {plan.nets[1].hidden_size} numbers have room for the bits is not enough: how to write them "
+        "there, each symbol with its place, so that the decoder can read them off, has to be learnt. The comparison is "
+        f"at {plan.updates} updates for each net; more may carry a vector further.",
         "With attention the decoder has at each step t a context c_t = sum_i a_ti h_i, where the weights a_ti are a "
         "softmax of scores s_t W h_i over the positions i (Bahdanau, Cho, Bengio 2015; this score: Luong, Pham, "
         "Manning 2015). Every state of the encoder stays at hand, the path from a symbol read to the same symbol "
@@ -233,7 +233,7 @@ def _explanation(plan: _Plan, parameters: Mapping[str, int]) -> list[str]:
 
 def _figure(spreads: Mapping[tuple[str, str], Sequence[Spread]], plan: _Plan) -> Figure:
     with matplotlib.rc_context(SETTINGS):
-        figure, panels = new_panels(7.4, 6.8, len(TASKS))
+        figure, panels = new_panels(5.6, 6.8, len(TASKS))
         for axes, task in zip(panels, TASKS):
             for net in plan.nets:
                 of_hundred = [Spread(*(100 * share for share in spread)) for spread in spreads[task, net.name]]
@@ -241,7 +241,7 @@ def _figure(spreads: Mapping[tuple[str, str], Sequence[Spread]], plan: _Plan) ->
             _finish(axes, plan.longest)
             axes.annotate(task, (0.99, 0.9), xycoords="axes fraction", ha="right")
         panels[-1].set_xlabel("length of the sequence")
-        panels[0].legend(ncols=3, loc="lower left", bbox_to_anchor=(-0.06, 1.0), **LEGEND)
+        panels[0].legend(ncols=2, loc="lower left", bbox_to_anchor=(-0.06, 1.0), **LEGEND)
         drawing = to_svg(figure, "recurra lab bottleneck: sequences written again without a mistake, by their length")
     return Figure(
         "by-length",

@@ -21,7 +21,7 @@ __all__ = ["COPYING", "SYMBOLS", "copy_batch", "run"]
 SYMBOLS, _KINDS = 5, 8  # of papers 10 symbols of 8 kinds, and many times the training
 _BLANK, _NOW = _KINDS, _KINDS + 1
 _FULL = Budget(hidden=48, updates=2000, learning_rate=0.01, gaps=(5, 10, 20, 40))
-_QUICK = Budget(hidden=16, updates=60, learning_rate=0.01, gaps=(5, 10))
+_QUICK = Budget(hidden=16, updates=20, learning_rate=0.01, gaps=(5, 10))
 
 
 def copy_batch(gap: int, batch: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -80,8 +80,8 @@ def _outcome(flows: dict[tuple[float, float], list[float]], sizes: Sequence[floa
     lead = (
         f"{last} steps back, the gradient of a linear layer is {_power(half)} times what it was where the eigenvalues "
         f"of W_hh are 0.5, {hold:.3g} times at 1 and {_power(more)} times at 1.5: the eigenvalue to the power of the "
-        f"lag. With inputs of deviation {_DRIVES[1]:g}, tanh bends, and the gradient holds at {_shown(holding[_DRIVES[1]])}; "
-        f"with {_DRIVES[2]:g}, at {_shown(holding[_DRIVES[2]])}."
+        f"lag. With inputs of deviation {_DRIVES[1]:g}, tanh bends, and the eigenvalue that holds the gradient is "
+        f"{_shown(holding[_DRIVES[1]])}; with {_DRIVES[2]:g}, {_shown(holding[_DRIVES[2]])}."
     )
     numbers: dict[str, Any] = {
         "lags": list(range(last + 1)),
@@ -167,7 +167,7 @@ def _style(size: float) -> str:
 
 def _by_lag(flows: dict[tuple[float, float], list[float]]) -> Figure:
     with matplotlib.rc_context(SETTINGS):
-        figure, panels = new_panels(7.4, 7.0, 2)
+        figure, panels = new_panels(5.6, 6.4, 2)
         for axes, drive, name in zip(
             panels, _DRIVES, ("linear (no input)", f"tanh, inputs of deviation {_DRIVES[1]:g}")
         ):
@@ -177,6 +177,7 @@ def _by_lag(flows: dict[tuple[float, float], list[float]]) -> Figure:
                 axes.plot([size**lag for lag in range(len(norms))], color=INK, linewidth=1, linestyle=(0, (1, 3)))
                 axes.annotate(f"{size:g}", (len(norms) - 1, norms[-1]), (5, 0), textcoords="offset points", va="center")
             axes.set_yscale("log")
+            name = f"tanh, inputs of deviation {drive:g}" if drive else "linear (no input)"
             axes.set_title(name, loc="left", fontsize=12)
             axes.set_ylabel("gradient / that at lag 0")
         panels[-1].set_xlabel("lag: steps back in time")
@@ -195,7 +196,7 @@ def _by_lag(flows: dict[tuple[float, float], list[float]]) -> Figure:
 def _by_size(flows: dict[tuple[float, float], list[float]], sizes: Sequence[float]) -> Figure:
     styles = dict(zip(_DRIVES, ("baseline", "lstm", "gru")))
     with matplotlib.rc_context(SETTINGS):
-        figure, axes = new_axes(7.4, 3.8)
+        figure, axes = new_axes(5.6, 4.0)
         for drive in _DRIVES:
             label = f"tanh, input {drive:g}" if drive else "linear (no input)"
             style = STYLES[styles[drive]]
@@ -205,7 +206,7 @@ def _by_size(flows: dict[tuple[float, float], list[float]], sizes: Sequence[floa
         axes.set_yscale("log")
         axes.set_xlabel("modulus of the eigenvalues of W_hh")
         axes.set_ylabel(f"gradient at lag {_LAGS}")
-        axes.legend(ncols=3, loc="lower left", bbox_to_anchor=(-0.06, 1.0), **LEGEND)
+        axes.legend(ncols=2, loc="lower left", bbox_to_anchor=(-0.06, 1.0), **LEGEND)
         drawing = to_svg(figure, f"The gradient {_LAGS} steps back, by eigenvalue and input")
     return Figure(
         "by-eigenvalue",

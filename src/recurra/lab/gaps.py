@@ -174,7 +174,7 @@ class Trials(NamedTuple):
     def by_gap(self, what: str, axis: str, title: str) -> Figure:
         """Draw the loss of each contender against the gap; `what` is measured, and `axis` tells what a gap is."""
         with matplotlib.rc_context(SETTINGS):
-            figure, axes = new_axes(7.4, 4.8)
+            figure, axes = new_axes(5.6, 4.6)
             for contender in CONTENDERS:
                 style = STYLES[contender.style]
                 errors = [trial.error for trial in self.of(contender)]
@@ -196,7 +196,7 @@ class Trials(NamedTuple):
     def curves(self, gap: int, what: str, title: str) -> Figure:
         """Draw the loss of each contender over its training at one gap."""
         with matplotlib.rc_context(SETTINGS):
-            figure, axes = new_axes(7.4, 4.3)
+            figure, axes = new_axes(5.6, 4.6)
             for contender in CONTENDERS:
                 (trial,) = (trial for trial in self.of(contender) if trial.gap == gap)
                 color = STYLES[contender.style].light
@@ -210,7 +210,7 @@ class Trials(NamedTuple):
         axes.axhline(self.problem.blind, color=INK, linewidth=1, linestyle=(0, (1, 3)))
         axes.set_yscale("log")
         axes.set_ylabel(what)
-        axes.legend(ncols=3, loc="lower left", bbox_to_anchor=(-0.08, 1.0), **{**LEGEND, "handlelength": 2.4})
+        axes.legend(ncols=2, loc="lower left", bbox_to_anchor=(-0.06, 1.0), **{**LEGEND, "handlelength": 2.4})
 
 
 def try_all(name: str, problem: Problem, budget: Budget, seed: int, tell: Callable[[str], None]) -> Trials:

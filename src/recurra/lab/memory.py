@@ -17,7 +17,7 @@ from recurra.lab.gaps import Budget, Problem, Trials, longest_sentence, try_all
 __all__ = ["ADDING", "adding_batch", "run"]
 
 _FULL = Budget(hidden=32, updates=1000, learning_rate=0.01, gaps=(10, 25, 50, 100, 200))
-_QUICK = Budget(hidden=16, updates=60, learning_rate=0.01, gaps=(10, 20))
+_QUICK = Budget(hidden=16, updates=20, learning_rate=0.01, gaps=(10, 20))
 
 
 def adding_batch(steps: int, batch: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -66,41 +66,52 @@ def render(made: Finished) -> str:
     return make_page(made.experiment.generator, escape(made.experiment.heading), parts, "".join(sections))
 
 
-def render_index(pages: Sequence[Experiment], finished: Sequence[Finished]) -> str:
-    """Make the page that leads to those of some experiments; what those that just ended have found is told."""
-    leads = {made.experiment.name: made.outcome.lead for made in finished}
+def render_index(answered: Sequence[tuple[Experiment, str]], finished: Sequence[Finished]) -> str:
+    """Make the page that leads to those of some experiments, and says what each has found.
+
+    Args:
+        answered: experiments whose pages stand beside it, each with its lead.
+        finished: those of the run that has just ended, one at least.
+    """
     cards = [
         section(
             each.name,
             f'<a href="{each.name}.html">{escape(each.heading)}</a>',
-            f'<p class="soft">{escape(each.question)}</p><p>{escape(leads.get(each.name, ""))}</p>',
+            f'<p class="soft">{escape(each.question)}</p><p>{escape(lead)}</p>',
         )
-        for each in pages
+        for each, lead in answered
     ]
     took = sum(made.seconds for made in finished)
-    facts = {"seed": str(finished[0].seed), "took": f"{took:.0f} seconds", **finished[0].machine} if finished else {}
+    names = ", ".join(made.experiment.name for made in finished)
     parts = {
-        "lead": "What recurrent networks can remember and learn, each question answered by a run on this machine.",
-        "tiles": tiles([(f"{len(pages)}", "experiments"), (f"{took:.0f} s", "for those that were run last")]),
-        "made_note": "Each page is of one command, which can be run again by itself.",
+        "lead": "What recurrent networks can remember and learn: each question is answered by a run of one command.",
+        "tiles": "",
+        "made_note": f"The last run was of {escape(names)}; each page tells how it was made itself.",
         "settings_rows": "",
-        "run_rows": fact_rows(facts),
-        "commands": "\n".join(each.generator for each in pages),
+        "run_rows": fact_rows({"seed": str(finished[0].seed), "took": f"{took:.1f} seconds", **finished[0].machine}),
+        "commands": "\n".join(["recurra lab all", *(each.generator for each, _ in answered)]),
     }
     return make_page("recurra lab", "The classic experiments", parts, "".join(cards))
 
 
 def _figures(figures: Sequence[Figure]) -> str:
-    return "".join(
-        f'<figure class="large">{figure.drawing}<figcaption>{escape(figure.caption)}</figcaption></figure>'
-        for figure in figures
+    """Two side by side where there is room; one by itself is larger."""
+    drawn = "".join(
+        f"<figure>{figure.drawing}<figcaption>{escape(figure.caption)}</figcaption></figure>" for figure in figures
     )
+    return f'<div class="{"two" if len(figures) > 1 else "large"}">{drawn}</div>'
 
 
 def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     head = "".join(f"<th>{escape(heading)}</th>" for heading in headings)
-    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    body = "".join(f"<tr>{_cells(row)}</tr>" for row in rows)
     return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def _cells(row: Sequence[str]) -> str:
+    """Of a row; a number such as 1e-16 is not divided at its sign."""
+    first, *others = map(escape, row)
+    return f"<td>{first}</td>" + "".join(f'<td style="white-space:nowrap">{cell}</td>' for cell in others)
 
 
 def _next_commands(made: Finished) -> str:
@@ -111,6 +122,6 @@ def _next_commands(made: Finished) -> str:
     place = names.index(made.experiment.name) if made.experiment.name in names else -1
     others = [*names[place + 1 :], *names[: max(place, 0)]][:3]
     again = f"{made.experiment.generator} --seed {made.seed + 1}"
-    lines = [(again, "whether it was chance"), *((EXPERIMENTS[n].generator, EXPERIMENTS[n].question) for n in others)]
+    lines = [(again, "whether it was chance"), *((EXPERIMENTS[n].generator, EXPERIMENTS[n].heading) for n in others)]
     width = max(len(command) for command, _ in lines)
     return "\n".join(escape(f"{command.ljust(width)}   # {what}") for command, what in lines)

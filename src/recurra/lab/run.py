@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import time
@@ -56,10 +57,21 @@ def run_experiments(
     for experiment in chosen:
         tell(f"{experiment.name}: {experiment.question}")
         finished.append(_run(experiment, out, seed, quick, tell))
+        write_text(out / INDEX, render_index(_answered(out), finished))
         done(finished[-1])
-    pages = {name: each for name, each in EXPERIMENTS.items() if (out / f"{name}.html").exists()}
-    write_text(out / INDEX, render_index(list(pages.values()), finished))
     return finished
+
+
+def _answered(out: Path) -> list[tuple[Experiment, str]]:
+    """The experiments whose pages are in the folder, of this run or earlier ones, each with what it has found."""
+    found = []
+    for name, experiment in EXPERIMENTS.items():
+        if (out / f"{name}.html").exists():
+            lead = ""
+            with contextlib.suppress(OSError, ValueError, KeyError):  # numbers that were moved or altered
+                lead = str(json.loads((out / f"{name}.json").read_text(encoding="utf-8"))["lead"])
+            found.append((experiment, lead))
+    return found
 
 
 def _run(experiment: Experiment, out: Path, seed: int, quick: bool, tell: Callable[[str], None]) -> Finished:

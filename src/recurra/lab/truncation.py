@@ -14,14 +14,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recurra.lab.experiment import Outcome
-from recurra.lab.training import fit_small, seeded
+from recurra.lab.training import fit_small, seeded, unseen
 from recurra.lab.truncation_outcome import SYMBOLS, Course, Plan, outcome
 from recurra.nn import LSTM
 
 __all__ = ["Recaller", "Stream", "accuracies", "draw_stream", "run", "train"]
 
 _IGNORED = -100  # where nothing is asked
-_FULL = Plan(pieces=(1, 2, 4, 8, 16, 32), lags=(1, 2, 4, 8, 12, 16), longest=24, updates=400, seeds=3, symbols=1024)
+_FULL = Plan(pieces=(1, 2, 4, 8, 16, 32), lags=(1, 2, 4, 8, 16), longest=24, updates=400, seeds=3, symbols=1024)
 _QUICK = Plan(pieces=(2, 8), lags=(1, 4), longest=8, updates=40, seeds=1, symbols=256)
 _HIDDEN, _RATE = 24, 1e-2
 
@@ -91,21 +91,24 @@ def run(seed: int, quick: bool, tell: Callable[[str], None]) -> Outcome:
             tell(
                 f"truncation: seed {number}, pieces of {piece}: lags {', '.join(map(str, plan.lags))}, and all together"
             )
-            alone = {lag: _trained_and_asked(piece, [lag], plan, number)[0][lag] for lag in plan.lags}
-            together, reset = _trained_and_asked(piece, range(1, plan.longest + 1), plan, number)
-            courses.append(Course(number, piece, alone, together, reset))
+            alone: dict[int, float] = {}
+            for lag in plan.lags:
+                alone |= accuracies(_trained(piece, [lag], plan, number), _asked([lag], number))
+            lags = range(1, plan.longest + 1)
+            model, stream = _trained(piece, lags, plan, number), _asked(lags, number)
+            courses.append(Course(number, piece, alone, accuracies(model, stream), accuracies(model, stream, piece)))
     return outcome(plan, courses)
 
 
-def _trained_and_asked(
-    piece: int, lags: Sequence[int], plan: Plan, seed: int
-) -> tuple[dict[int, float], dict[int, float]]:
+def _trained(piece: int, lags: Sequence[int], plan: Plan, seed: int) -> Recaller:
     with seeded(seed):
         model = Recaller()
     train(model, piece, lags, plan.updates, plan.symbols // piece, seed)
-    generator = torch.Generator().manual_seed(seed + 2**32)  # no seed of a training
-    stream = draw_stream(600, 64, lags, generator)
-    return accuracies(model, stream), accuracies(model, stream, reset_every=piece)
+    return model
+
+
+def _asked(lags: Sequence[int], seed: int) -> Stream:
+    return draw_stream(600, 64, lags, unseen(seed))
 
 
 def train(model: Recaller, piece: int, lags: Sequence[int], updates: int, streams: int, seed: int) -> None:
