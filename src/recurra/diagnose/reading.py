@@ -17,7 +17,7 @@ from recurra.errors import DataError
 
 __all__ = ["Reading", "blocks", "log_odds", "percent", "require_some", "undisturbed"]
 
-MOST_PIECES = 60  # of steps or frames, which have no names: more are not read by anyone
+_MOST_PIECES = 60  # of steps or frames, which have no names: more are not read by anyone
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def log_odds(logits: Tensor, classes: Tensor) -> Tensor:
     return logits.gather(-1, chosen).squeeze(-1) - others.logsumexp(-1)
 
 
-def blocks(steps: int, multiple: int = 1, most: int = MOST_PIECES) -> NDArray[np.int64]:
+def blocks(steps: int, multiple: int = 1, most: int = _MOST_PIECES) -> NDArray[np.int64]:
     """Gather steps into blocks of one size, the last one shorter: the number of the block of each step.
 
     Args:
