@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple, cast
 import matplotlib
 import torch
 from matplotlib.axes import Axes
+from matplotlib.ticker import MultipleLocator
 from torch import Tensor
 
 from recurra.batch import PairBatch
@@ -254,4 +255,5 @@ def _figure(spreads: Mapping[tuple[str, str], Sequence[Spread]], plan: _Plan) ->
 def _finish(axes: Axes, longest: int) -> None:
     axes.axvline(longest, color=INK, linewidth=1, linestyle=(0, (1, 3)))
     axes.set_ylim(-3, 104)
+    axes.xaxis.set_major_locator(MultipleLocator(4))
     axes.set_ylabel("without a mistake, %")
