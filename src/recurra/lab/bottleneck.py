@@ -145,7 +145,10 @@ def _outcome(
     return Outcome(
         _lead(spreads, plan),
         [
-            (_reach_text(spreads["copy", small], plan), f"symbols: the longest that half are copied of from a {small}"),
+            (
+                _reach_text(spreads["copy", small], plan),
+                f"symbols: at most, for half to be copied right from a {small}",
+            ),
             (_reach_text(spreads["copy", large], plan), f"from a {large}"),
             (_reach_text(spreads["copy", attention], plan), "with attention"),
             (f"{100 * spreads['copy', attention][at].mean:.0f} %", f"of {plan.longest} symbols copied with attention"),
