@@ -12,6 +12,8 @@ from typing import Any
 
 import matplotlib
 import numpy as np
+from matplotlib.axis import Axis
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from recurra.lab.clipping_runs import BATCH, CELLS, CLIP, HIDDEN, STEPS, TEST, Found, Plan, read_characters, train
 from recurra.lab.experiment import Figure, Outcome
@@ -55,9 +57,9 @@ def show(found: Found) -> Outcome:
         lead,
         [
             (f"{nan} of {count}", "trainings ended in NaN without clipping"),
-            (f"{clipped_nan} of {count}", "with it"),
+            (f"{clipped_nan} of {count}", "trainings ended in NaN with clipping"),
             (f"{loss:.2f}", f"nats a character at best without, at learning rate {rate:g}"),
-            (f"{clipped_loss:.2f}", f"with it, at learning rate {clipped_rate:g}"),
+            (f"{clipped_loss:.2f}", f"nats a character at best with, at learning rate {clipped_rate:g}"),
         ],
         [_by_rate(found), _curves(found)],
         ["cell, learning rate", "NaN", "NaN, clipped", "loss", "loss, clipped", "updates clipped %"],
@@ -129,7 +131,12 @@ def _by_rate(found: Found) -> Figure:
                         axes.annotate(f"{lost} NaN", (x, top), (6, -4), textcoords="offset points", fontsize=10)
             axes.axhline(found.blind, color=INK, linewidth=1, linestyle=(0, (1, 3)))
             axes.set_xscale("log")
+            axes.set_xlim(found.plan.rates[0] / 1.4, found.plan.rates[-1] * 1.8)  # room for what is said beside a cross
+            axes.set_xticks(found.plan.rates)
+            _plain_log(axes.xaxis)
             axes.set_yscale("log")
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            _plain_log(axes.yaxis)
             axes.set_title(f"{name}, eigenvalues of W_hh {size:g} at the start", loc="right", fontsize=12)
             axes.set_ylabel("nats a character")
         panels[-1].set_xlabel("learning rate")
@@ -142,6 +149,12 @@ def _by_rate(found: Found) -> Figure:
         "at the top tells how many trainings ended in NaN. The dotted line is the loss of one who knows the "
         "frequencies of the characters alone.",
     )
+
+
+def _plain_log(axis: Axis) -> None:
+    """Write the numbers of a logarithmic axis as numbers, not as powers."""
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _or_nan(error: float) -> float:
@@ -162,6 +175,8 @@ def _curves(found: Found) -> Figure:
         lower.axhline(CLIP, color=INK, linewidth=1, linestyle=(0, (1, 3)))
         for axes, what in ((upper, "nats a character"), (lower, "norm of the gradient")):
             axes.set_yscale("log")
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            _plain_log(axes.yaxis)
             axes.set_ylabel(what)
         lower.set_xlabel("updates")
         upper.legend(ncols=2, loc="lower left", bbox_to_anchor=(-0.06, 1.0), **LEGEND)
@@ -182,7 +197,7 @@ _EXPLANATION = (
     "The loss of a recurrent net has cliffs: where an eigenvalue passes 1, the state some tens of steps later, and "
     "with it the gradient, changes by orders of magnitude (Pascanu, Mikolov, Bengio 2013). One step along such a "
     "gradient leads far from all that was learnt. The rectified cell then overflows, and everything is NaN; tanh "
-    "bounds the states, so that the loss stays a number, but the units saturate, where hardly any gradient leads back.",
+    "bounds the states, so that the loss stays a number, but the next steps are as long and lead as far.",
     "Clipping keeps the direction of a step and bounds its length to the learning rate times the threshold. It costs "
     "something where it is not needed, since it makes steps shorter: compare the smallest learning rates. What it "
     "saves are the larger ones, which learn more in the same number of updates.",
