@@ -189,7 +189,7 @@ def _explanation(sizes: Mapping[str, tuple[int, int]]) -> list[str]:
 def _figure(spreads: Mapping[str, Sequence[Spread]], reach: int) -> Figure:
     offsets = list(range(-reach, reach + 1))
     with matplotlib.rc_context(SETTINGS):
-        figure, axes = new_axes(7.4, 4.2)
+        figure, axes = new_axes(5.6, 4.2)
         for reading in READINGS:
             of_hundred = [Spread(*(100 * value for value in spread)) for spread in spreads[reading]]
             draw_spread(axes, offsets, of_hundred, _STYLES[reading], reading)

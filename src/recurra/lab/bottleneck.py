@@ -49,8 +49,8 @@ class _Plan(NamedTuple):
 
 def _nets(small: int, large: int) -> tuple[_Net, ...]:
     return (
-        _Net(f"a vector of {small}", "none", small, "gru"),
-        _Net(f"a vector of {large}", "none", large, "rnn"),
+        _Net(f"vector of {small}", "none", small, "gru"),
+        _Net(f"vector of {large}", "none", large, "rnn"),
         _Net(f"attention, {small}", "general", small, "lstm"),
     )
 
@@ -144,15 +144,15 @@ def _outcome(
     return Outcome(
         _lead(spreads, plan),
         [
-            (_reach_text(spreads["copy", small], plan), f"symbols: the longest that half are copied of, {small}"),
-            (_reach_text(spreads["copy", large], plan), f"likewise, {large}"),
-            (_reach_text(spreads["copy", attention], plan), f"likewise, {attention}"),
+            (_reach_text(spreads["copy", small], plan), f"symbols: the longest that half are copied of from a {small}"),
+            (_reach_text(spreads["copy", large], plan), f"from a {large}"),
+            (_reach_text(spreads["copy", attention], plan), "with attention"),
             (f"{100 * spreads['copy', attention][at].mean:.0f} %", f"of {plan.longest} symbols copied with attention"),
         ],
         [_figure(spreads, plan)],
         ["length", *(f"{task}, {net.name}, %" for task in TASKS for net in plan.nets)],
         [
-            [str(length), *(spreads[task, net.name][place].percent() for task in TASKS for net in plan.nets)]
+            [str(length), *(spreads[task, net.name][place].whole() for task in TASKS for net in plan.nets)]
             for place, length in enumerate(plan.lengths)
         ],
         _explanation(plan, parameters),
@@ -189,8 +189,8 @@ def _lead(spreads: Mapping[tuple[str, str], Sequence[Spread]], plan: _Plan) -> s
     at = plan.lengths.index(plan.longest)
     said = " ".join(
         f"Sequences to {task} are written without a mistake half of the time or more up to length "
-        f"{_reach_text(spreads[task, small], plan)} from {small} numbers, "
-        f"{_reach_text(spreads[task, large], plan)} from {large} "
+        f"{_reach_text(spreads[task, small], plan)} from a {small} numbers, "
+        f"{_reach_text(spreads[task, large], plan)} from a {large} "
         f"and {_reach_text(spreads[task, attention], plan)} with attention; at length {plan.longest} it is "
         f"{100 * spreads[task, small][at].mean:.0f}, {100 * spreads[task, large][at].mean:.0f} and "
         f"{100 * spreads[task, attention][at].mean:.0f} %."
@@ -218,9 +218,9 @@ def _explanation(plan: _Plan, parameters: Mapping[str, int]) -> list[str]:
         "Without attention the decoder begins with s_0 = tanh(W h_S + b), of the encoder's last state h_S, and has "
         "nothing else (Sutskever, Vinyals, Le 2014). All of the source has to go through a vector whose size does not "
         "grow with it. Cho and others (2014) found that translations get worse with length, and took this for the "
-        f"cause. A vector of {plan.nets[1].hidden_size} numbers has room for the bits; that they are written there in "
-        f"a way that the decoder can read off has to be learnt, and {plan.updates} updates are not enough for it. "
-        "Trained longer, these nets get further; the comparison is at equal updates.",
+        f"cause. That {plan.nets[1].hidden_size} numbers have room for the bits is not enough: how to write them "
+        "there, each symbol with its place, so that the decoder can read them off, has to be learnt. The comparison is "
+        f"at {plan.updates} updates for each net; more may carry a vector further.",
         "With attention the decoder has at each step t a context c_t = sum_i a_ti h_i, where the weights a_ti are a "
         "softmax of scores s_t W h_i over the positions i (Bahdanau, Cho, Bengio 2015; this score: Luong, Pham, "
         "Manning 2015). Every state of the encoder stays at hand, the path from a symbol read to the same symbol "
@@ -233,7 +233,7 @@ def _explanation(plan: _Plan, parameters: Mapping[str, int]) -> list[str]:
 
 def _figure(spreads: Mapping[tuple[str, str], Sequence[Spread]], plan: _Plan) -> Figure:
     with matplotlib.rc_context(SETTINGS):
-        figure, panels = new_panels(7.4, 6.8, len(TASKS))
+        figure, panels = new_panels(5.6, 6.8, len(TASKS))
         for axes, task in zip(panels, TASKS):
             for net in plan.nets:
                 of_hundred = [Spread(*(100 * share for share in spread)) for spread in spreads[task, net.name]]
@@ -241,7 +241,7 @@ def _figure(spreads: Mapping[tuple[str, str], Sequence[Spread]], plan: _Plan) ->
             _finish(axes, plan.longest)
             axes.annotate(task, (0.99, 0.9), xycoords="axes fraction", ha="right")
         panels[-1].set_xlabel("length of the sequence")
-        panels[0].legend(ncols=3, loc="lower left", bbox_to_anchor=(-0.06, 1.0), **LEGEND)
+        panels[0].legend(ncols=2, loc="lower left", bbox_to_anchor=(-0.06, 1.0), **LEGEND)
         drawing = to_svg(figure, "recurra lab bottleneck: sequences written again without a mistake, by their length")
     return Figure(
         "by-length",

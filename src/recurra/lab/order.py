@@ -127,9 +127,9 @@ def _outcome(right: Mapping[str, Sequence[Tensor]], test: Reviews, parameters: M
         [_overview(twins, plain), _kinds(by_kind, kinds)],
         ["reviews", "number", *(f"{name}, %" for name in NETS)],
         [
-            ["all twins", str(int((~is_plain).sum())), *(twins[name].percent() for name in NETS)],
+            ["all twins", str(int((~is_plain).sum())), *(twins[name].whole() for name in NETS)],
             *(
-                [kind, str(int((test.kinds == kind).sum())), *(by_kind[name][place].percent() for name in NETS)]
+                [kind, str(int((test.kinds == kind).sum())), *(by_kind[name][place].whole() for name in NETS)]
                 for place, kind in enumerate(kinds)
             ),
         ],
@@ -196,7 +196,7 @@ def _explanation(parameters: Mapping[str, int]) -> list[str]:
 
 def _overview(twins: Mapping[str, Spread], plain: Mapping[str, Spread]) -> Figure:
     with matplotlib.rc_context(SETTINGS):
-        figure, axes = new_axes(7.4, 4.0)
+        figure, axes = new_axes(5.6, 4.4)
         for row, name in enumerate(reversed(NETS)):
             style = STYLES[_STYLES[name]]
             for found, height, filled in ((twins[name], 0.16, True), (plain[name], -0.16, False)):
@@ -216,7 +216,7 @@ def _overview(twins: Mapping[str, Spread], plain: Mapping[str, Spread]) -> Figur
                 )
         axes.axvline(50, color=INK, linewidth=1, linestyle=(0, (1, 3)))
         axes.set_yticks(range(len(NETS)), list(reversed(NETS)))
-        axes.set_xlim(40, 113)
+        axes.set_xlim(40, 119)
         axes.set_xticks(range(40, 101, 10))
         axes.set_xlabel("right answers, %")
         drawing = to_svg(figure, "recurra lab order: accuracy on reviews whose order decides and on plain ones")
@@ -230,7 +230,7 @@ def _overview(twins: Mapping[str, Spread], plain: Mapping[str, Spread]) -> Figur
 
 def _kinds(by_kind: Mapping[str, Sequence[Spread]], kinds: Sequence[str]) -> Figure:
     with matplotlib.rc_context(SETTINGS):
-        figure, axes = new_axes(7.4, 6.6)
+        figure, axes = new_axes(5.6, 6.8)
         for number, name in enumerate(NETS):
             style = STYLES[_STYLES[name]]
             means = [100 * spread.mean for spread in by_kind[name]]
@@ -242,7 +242,7 @@ def _kinds(by_kind: Mapping[str, Sequence[Spread]], kinds: Sequence[str]) -> Fig
         axes.invert_yaxis()
         axes.axvline(50, color=INK, linewidth=1, linestyle=(0, (1, 3)))
         axes.set_xlabel("right answers, %")
-        axes.legend(ncols=5, loc="lower left", bbox_to_anchor=(-0.12, 1.0), **LEGEND)
+        axes.legend(ncols=5, loc="lower left", bbox_to_anchor=(-0.32, 1.0), **LEGEND)
         drawing = to_svg(figure, "Accuracy by what turns the verdict of a review")
     return Figure(
         "kinds",

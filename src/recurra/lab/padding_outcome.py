@@ -149,7 +149,7 @@ _EXPLANATION = (
 
 def _by_padding(leaks: Mapping[str, Sequence[Leak]]) -> Figure:
     with matplotlib.rc_context(SETTINGS):
-        figure, (change, flipped) = new_panels(7.4, 6.4, 2)
+        figure, (change, flipped) = new_panels(5.6, 6.4, 2)
         for way in WAYS:
             of_change = [Spread.of(values) for values in zip(*(leak.mean_change for leak in leaks[way]))]
             of_flips = [Spread.of(100 * v for v in values) for values in zip(*(leak.flipped for leak in leaks[way]))]
@@ -172,7 +172,7 @@ def _by_padding(leaks: Mapping[str, Sequence[Leak]]) -> Figure:
 
 def _accuracies(leaks: Mapping[str, Sequence[Leak]]) -> Figure:
     with matplotlib.rc_context(SETTINGS):
-        figure, (axes,) = new_panels(7.4, 3.6, 1)
+        figure, (axes,) = new_panels(5.6, 4.6, 1)
         for way in WAYS:
             found = [Spread.of(100 * v for v in values) for values in zip(*(leak.accuracy for leak in leaks[way]))]
             draw_spread(axes, _places(), found, _STYLES[way], NAMES[way])

@@ -37,6 +37,14 @@ class Spread(NamedTuple):
         """
         return f"{100 * self.mean:.1f} ({100 * self.low:.1f} to {100 * self.high:.1f})"
 
+    def whole(self) -> str:
+        """The same without decimals, for which a table of many has no room.
+
+        >>> Spread(0.254, 0.24, 0.26).whole()
+        '25 (24 to 26)'
+        """
+        return f"{100 * self.mean:.0f} ({100 * self.low:.0f} to {100 * self.high:.0f})"
+
 
 def draw_spread(axes: Axes, x: Sequence[float], found: Sequence[Spread], style: str, label: str) -> None:
     """Draw the means as a line with markers, and a band from the least to the largest.

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from recurra.lab.experiment import Figure, Outcome
 from recurra.lab.spread import Spread
-from recurra.pages.drawing import INK, SETTINGS, STYLES, new_panels, to_svg
+from recurra.pages.drawing import INK, LEGEND, SETTINGS, STYLES, new_panels, to_svg
 
 __all__ = ["CHANCE", "SYMBOLS", "Course", "Plan", "outcome"]
 
@@ -144,17 +144,8 @@ def _lead(alone: Mapping[int, Mapping[int, Spread]], plan: Plan, mixed: _Beyond 
 
 def _row(piece: int, alone: Mapping[int, Spread], together: Mapping[int, Spread], plan: Plan) -> list[str]:
     beyond = _mean_beyond(together, piece)
-    shown = [_short(alone[lag]) + (" *" if lag < piece else "") for lag in plan.lags]
+    shown = [alone[lag].whole() + (" *" if lag < piece else "") for lag in plan.lags]
     return [str(piece), *shown, "none are" if beyond is None else f"{100 * beyond:.1f}"]
-
-
-def _short(spread: Spread) -> str:
-    """Percent without decimals, which a table of many has no room for.
-
-    >>> _short(Spread(0.254, 0.24, 0.26))
-    '25 (24 to 26)'
-    """
-    return f"{100 * spread.mean:.0f} ({100 * spread.low:.0f} to {100 * spread.high:.0f})"
 
 
 def _percent(shares: Sequence[float]) -> str:
@@ -195,7 +186,7 @@ def _lines(
     alone: Mapping[int, Mapping[int, Spread]], together: Mapping[int, Mapping[int, Spread]], plan: Plan
 ) -> Figure:
     with matplotlib.rc_context(SETTINGS):
-        figure, panels = new_panels(7.4, 7.4, 2)
+        figure, panels = new_panels(5.6, 7.2, 2)
         for axes, found, title in (
             (panels[0], alone, "a net for each lag, on streams of that lag"),
             (panels[1], together, f"a net for all lags, on streams of lags 1 to {plan.longest}"),
@@ -203,7 +194,7 @@ def _lines(
             _draw(axes, found)
             axes.set_title(title, loc="left", fontsize=12)
         panels[0].legend(
-            ncols=6, loc="lower left", bbox_to_anchor=(-0.06, 1.1), title="steps in a piece", alignment="left"
+            ncols=6, loc="lower left", bbox_to_anchor=(-0.06, 1.1), **LEGEND, title="steps in a piece", alignment="left"
         )
         panels[1].set_xlabel("lag: how many steps ago the symbol was")
         drawing = to_svg(figure, "recurra lab truncation: right answers by lag, for each length of truncation")
