@@ -33,7 +33,7 @@ def print_table(console: Console, table: ScoreTable) -> None:
         return
     drawn = Table(title=escape(table.title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
     first, *others = table.columns
-    drawn.add_column(escape(first))
+    drawn.add_column(escape(first), overflow="fold")  # rather in pieces than cut off
     for name in others:
         drawn.add_column(escape(name), justify="right", no_wrap=True)
     for row in table.rows:

@@ -110,8 +110,8 @@ def test_vanishing_where_all_must_be_carried_to_one_step(judged: Judged) -> None
     found = one(judged(layer(relative=REACHES_2), backwards, cell="rnn"), "vanishing")
     assert found.level == "problem"
     assert found.sentence.startswith(
-        "Vanishing: in encoder, layer 1 the gradient falls to a hundredth after 2 steps (so it does, no sooner, in 1 "
-        "other); the sequences have 20 (median)."
+        "Vanishing: in encoder, layer 1 the gradient falls to a hundredth after 2 steps (and no sooner in 1 more "
+        "layer); the sequences have 20 (median)."
     )
     assert one(judged(layer(relative=REACHES_2, heard=5)), "vanishing").level == "note"  # heard at more than one step
     assert of_kind(judged(layer(relative=REACHES_2, lengths=[4] * 4)), "vanishing") is None

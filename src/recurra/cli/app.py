@@ -7,9 +7,10 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from recurra.errors import OutputError, RecurraError
 
@@ -18,7 +19,19 @@ if TYPE_CHECKING:
 
 __all__ = ["app", "console", "reported"]
 
+_ORDER = ("train", "evaluate", "predict", "explain", "diagnose", "check", "compare", "lab", "demo")
+
+
+class _InOrder(TyperGroup):
+    """Lists the commands in the order in which one needs them, those of a single task or of the machine at the end."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The names of all commands."""
+        return [*_ORDER, *(name for name in super().list_commands(ctx) if name not in _ORDER)]
+
+
 app = typer.Typer(
+    cls=_InOrder,
     name="recurra",
     help="Train, understand, check and ship recurrent sequence models on your own data.",
     no_args_is_help=True,

@@ -25,6 +25,7 @@ from recurra.diagnose.explained_words import (
     surprises,
     whole_answer,
 )
+from recurra.diagnose.reading import percent
 from recurra.pages.tokens import gaps, places, seen
 from recurra.show import print_titled, say
 
@@ -109,6 +110,10 @@ def _print_several(found: Explained, console: Console) -> None:
         for piece in strongest(values, _STRONGEST):
             line.append(f" {seen(found.pieces[piece])}", style=_style(values[piece], 1e-300))
             line.append(f" {number(values[piece], decimals)} ", style="not bold")
+        if found.attention is not None:
+            most = int(found.attention[place].argmax())
+            looked = f" looked at {seen(found.pieces[most])} ({percent(float(found.attention[place, most]))})"
+            line.append(looked, style="not bold dim")
         console.print(line, soft_wrap=True)
     if not is_text(found):
         for place in of_interest(found, _DRAWN):

@@ -24,7 +24,7 @@ def vanishing(case: Case) -> Iterator[Verdict]:
     if not short:
         return
     reach, layer = min(short, key=lambda pair: pair[0])
-    others = f" (so it does, no sooner, in {len(short) - 1} other{'s' * (len(short) > 2)})" if len(short) > 1 else ""
+    others = f" (and no sooner in {len(short) - 1} more layer{'s' * (len(short) > 2)})" if len(short) > 1 else ""
     far = "What stands further back is hardly learnt from."
     level: Any = "problem"
     if not _speaks_once(layer):
