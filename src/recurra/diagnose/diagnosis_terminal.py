@@ -22,8 +22,8 @@ _COLOURS = {"problem": "bold red", "note": "bold yellow", "good": "bold green"}
 _COLUMNS = ("", "reach", "Lyap.", "sing.", "½-life", "closed", "open", "dead", "sat.")
 _LEGEND = (
     "reach: steps back after which the gradient is below a hundredth · Lyap.: the largest Lyapunov exponent, nats a "
-    "step; below zero a difference dies out · sing.: the largest singular value of W_hh · ½-life: half-life in steps, by "
-    "the median unit · closed, open: % of gates below 0.1, above 0.9 · dead: % of units that hardly vary · sat.: % of "
+    "step; below zero a difference dies out · sing.: the largest singular value of W_hh · ½-life: half-life in steps, "
+    "by the median unit · closed, open: % of gates below 0.1, above 0.9 · dead: % of units that hardly vary · sat.: % of "
     "steps with |h| above 0.95"
 )
 _BAR = 24  # letters
