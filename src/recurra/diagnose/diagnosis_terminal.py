@@ -23,8 +23,8 @@ _COLUMNS = ("", "reach", "Lyap.", "sing.", "½-life", "closed", "open", "dead", 
 _LEGEND = (
     "reach: steps back after which the gradient is below a hundredth · Lyap.: the largest Lyapunov exponent, nats a "
     "step; below zero a difference dies out · sing.: the largest singular value of W_hh · ½-life: half-life in steps, "
-    "by the median unit · closed, open: % of gates below 0.1, above 0.9 · dead: % of units that hardly vary · sat.: % of "
-    "steps with |h| above 0.95"
+    "by the median unit · closed, open: % of gates below 0.1, above 0.9 · dead: % of units that hardly vary · sat.: % "
+    "of steps with |h| above 0.95"
 )
 _BAR = 24  # letters
 
