@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, ClassVar
@@ -12,26 +11,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from recurra.batch import (
-    PairBatch,
-    length_sorted,
-    make_batch,
-    make_pair_batch,
-    padding_noise,
-    shuffled_batches,
-)
-from recurra.character_profile import Profile, swapped
+from recurra.batch import PairBatch, length_sorted, shuffled_batches
 from recurra.config import TranslateConfig
 from recurra.data import Texts
 from recurra.data.pair_splits import PairSplits, load_pair_splits
-from recurra.data.pairs import load_pairs
 from recurra.errors import SettingsError
 from recurra.nn.translation import TranslationNetwork
 from recurra.search import Search
 from recurra.tables import ScoreTable
-from recurra.tasks.base import Loss, Start, Task, Validation, as_perplexity
-from recurra.tasks.examined import OtherEnd, RecurrentCall, as_told, drawn_groups
+from recurra.tasks.base import Loss, Start, Validation, as_perplexity
 from recurra.tasks.headline import Headline
+from recurra.tasks.translate_examined import ExaminedTranslator
 from recurra.tasks.translate_examples import (
     BothVocabularies,
     PairExamples,
@@ -42,7 +32,6 @@ from recurra.tasks.translate_examples import (
 )
 from recurra.tasks.translate_facts import TranslateFacts, learn_facts
 from recurra.tasks.translations import Translation, Writer, json_line, make_search, source_chunks, translate
-from recurra.tasks.tried import another_end, sequences_of_pairs
 from recurra.translation_baselines import NearestNeighbour, baseline_answers
 from recurra.translation_scores import Likelihood, by_source, full_scores
 from recurra.translation_tables import translation_remarks, translation_tables
@@ -50,17 +39,15 @@ from recurra.vocabulary import Vocabulary
 
 __all__ = ["Translate"]
 
-_log = logging.getLogger("recurra")
 _POSITIONS = 2**16  # symbols of a batch of pairs that is scored, padding included
 _SEARCHING = ("beam", "length_penalty", "coverage_penalty", "max_ratio")
 
 
-class Translate(Task):
+class Translate(ExaminedTranslator):
     """Write a text for a text.
 
     Attributes:
         target_vocabulary: of the target side; the same as `vocabulary` where one serves both.
-        known: what it knows beside.
         data: the examples, when made from data.
     """
 
@@ -74,8 +61,6 @@ class Translate(Task):
     answering: ClassVar[tuple[str, ...]] = (
         *(*_SEARCHING, "n_best", "temperature", "top_k", "top_p", "seed", "attention", "replace_unknown"),
     )
-    config: TranslateConfig
-    network: TranslationNetwork
 
     def __init__(
         self,
@@ -268,26 +253,6 @@ class Translate(Task):
         """Translate a text."""
         return 'model.predict(["a text like those of the training data"])'
 
-    def load_labelled(self, source: str, **reading: Any) -> PairExamples:
-        """Read pairs to be scored; warn where the columns seem to be swapped."""
-        pairs = load_pairs(source, preferred=self.known.columns, **reading)
-        examples = encode_examples(self.config, pairs, self.both)
-        profiles = Profile(**self.known.source_profile), Profile(**self.known.target_profile)
-        warning = swapped(examples.sources(), examples.targets(), *profiles)
-        if warning is not None:
-            _log.warning("%s: %s", pairs.sources.name, warning)
-        return examples
-
-    def own_examples(self, most: int) -> PairExamples:
-        """The validation pairs of the run."""
-        return encode_examples(
-            self.config, load_pair_splits(as_told(self.config.data), self.config.train.seed).valid, self.both
-        )
-
-    def grouped(self, examples: PairExamples, most: int) -> list[PairBatch]:
-        """Some of the pairs in batches."""
-        return [examples.batch(group) for group in drawn_groups(examples.lengths, most)]
-
     def predict(self, inputs: Sequence[str], **options: Any) -> Iterator[str]:
         """Yield a JSON object a line, in the order of the input."""
         told = {name: value for name, value in options.items() if name not in self.reading}
@@ -303,38 +268,6 @@ class Translate(Task):
             found = self.translate(texts, search, (seed or 0) + answered, bool(replace))
             answered += len(texts)
             yield "".join(json_line(text, each, bool(with_alignment)) for text, each in zip(texts, found, strict=True))
-
-    def sequences(self, source: str | None, **reading: Any) -> list[tuple[list[int], list[int]]]:
-        """The ids of pairs: of a source, of the training data's file, or else random ones."""
-        return sequences_of_pairs(self.config, self.both, source, self.known.columns, reading)
-
-    def responses(self, sequences: Sequence[tuple[list[int], list[int]]], padding: int = 0) -> list[Tensor]:
-        """The probability of each symbol of each target, [T]."""
-        sources, targets = ([sequence[side] for sequence in sequences] for side in (0, 1))
-        size = len(self.target_vocabulary)
-        batch = make_pair_batch(sources, targets, sources if self.config.model.copying else None, target_size=size)
-
-        def widened(values: Tensor, size: int) -> Tensor:
-            return torch.cat([values, padding_noise(size, len(sequences), padding)], dim=1)
-
-        batch = batch._replace(
-            sources=widened(batch.sources, len(self.vocabulary)),
-            targets=widened(batch.targets, size),
-            copies=None if batch.copies is None else widened(batch.copies, size),
-        )
-        return [row[: len(target)] for row, target in zip(self.network.score(batch).exp(), targets)]
-
-    def recurrent_call(self, sequences: Sequence[tuple[list[int], list[int]]]) -> RecurrentCall:
-        """The encoder's recurrent layers and the embeddings they read."""
-        batch = make_batch([source for source, _ in sequences])
-        vectors = self.network.embed_sources(batch.values).detach()
-        return RecurrentCall(self.network.encoder.recurrent, vectors, batch.lengths)
-
-    def other_end(self, sequence: tuple[list[int], list[int]]) -> OtherEnd | None:
-        """The same pair, with other symbols in the second half of the target."""
-        source, target = sequence
-        kept = len(target) // 2
-        return OtherEnd((source, another_end(target, kept, len(self.target_vocabulary))), kept) if kept else None
 
     def _shuffled(self, epoch: int) -> list[NDArray[np.int64]]:
         assert self.data is not None
