@@ -11,25 +11,23 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from recurra.batch import TokenBatch, length_sorted, padded_further, random_sequences, shuffled_batches
+from recurra.batch import TokenBatch, length_sorted, shuffled_batches
 from recurra.config import TagConfig
-from recurra.data import Sentence, TaggedSentences, TagsOfSentence, load_tagged
-from recurra.data.encoded_tags import EncodedSentences, Numbered, encoded, number_sentences
+from recurra.data import Sentence, TagsOfSentence
+from recurra.data.encoded_tags import EncodedSentences, number_sentences
 from recurra.data.spelling import character_count, learn_characters
-from recurra.data.tag_splits import TagSplits, in_one_form, load_tag_splits, reading_like, refuse_unseen
-from recurra.kernels.layout import Layout
+from recurra.data.tag_splits import TagSplits, load_tag_splits
 from recurra.nn.encoder import start_from
 from recurra.nn.tagger import TaggerNetwork
 from recurra.tables import ScoreTable
 from recurra.tagging_baselines import TaggingBaselines
 from recurra.tagging_scores import tagging_gain, tagging_score, tagging_scores
 from recurra.tagging_tables import tagging_remarks, tagging_tables
-from recurra.tasks.base import Loss, Start, Task, Validation, started_config
-from recurra.tasks.examined import OtherEnd, RecurrentCall, as_told, drawn_groups
+from recurra.tasks.base import Loss, Start, Validation, started_config
 from recurra.tasks.headline import Headline
 from recurra.tasks.tag_answers import answers
+from recurra.tasks.tag_examined import ExaminedTagger
 from recurra.tasks.tag_facts import TagData, TagFacts, learn_tags, require_words
-from recurra.tasks.tried import own_data
 from recurra.vocabulary import Vectors, Vocabulary
 
 __all__ = ["Tag"]
@@ -45,11 +43,10 @@ class _Answered(NamedTuple):
     loss: float
 
 
-class Tag(Task):
+class Tag(ExaminedTagger):
     """Tag sentences.
 
     Attributes:
-        known: its tags, their scheme, and its characters.
         data: the sentences, when made from data.
     """
 
@@ -58,8 +55,6 @@ class Tag(Task):
     score = "score"  # span F1 where the tags mark spans, else accuracy: which is said when the data are read
     enough_steps = 3000
     reading = ("token_column", "tag_column", "sentence_column", "format")
-    config: TagConfig
-    network: TaggerNetwork
 
     def __init__(
         self,
@@ -176,10 +171,6 @@ class Tag(Task):
         confidences = np.split(found.confidences, numbers.starts[1:-1])
         return [TagsOfSentence(tags, sure.tolist()) for tags, sure in zip(numbers.tagged(found.tags), confidences)]
 
-    def encode(self, sentences: TaggedSentences) -> EncodedSentences:
-        """Encode sentences, with their tags where these are known."""
-        return self._encoded(number_sentences([sentences], self.known.tags if sentences.labelled else None))
-
     def held_out(self) -> dict[str, EncodedSentences]:
         """The validation and, where there are some, the test sentences."""
         assert self.data is not None
@@ -239,79 +230,9 @@ class Tag(Task):
         """Tag a sentence."""
         return 'model.predict([["The", "old", "man", "sails", "."]])'
 
-    def load_labelled(self, source: str, **reading: Any) -> EncodedSentences:
-        """Read tagged sentences; those of the form of the training file by its columns."""
-        told = reading_like(source, self.config.data, self.known.format, reading)
-        return self.encode(self.in_known_tags(load_tagged(source, labels="required", **told)))
-
-    def own_examples(self, most: int) -> EncodedSentences:
-        """The validation sentences of the run."""
-        return self.encode(self.in_known_tags(load_tag_splits(as_told(self.config.data), self.config.train.seed).valid))
-
-    def grouped(self, examples: EncodedSentences, most: int) -> list[TokenBatch]:
-        """Some of the sentences in batches."""
-        return [examples.batch(group) for group in drawn_groups(examples.lengths, most)]
-
-    def in_known_tags(self, sentences: TaggedSentences) -> TaggedSentences:
-        """Return the sentences in the model's scheme.
-
-        Raises:
-            DataError: they have tags that training had not.
-        """
-        found = in_one_form(sentences, self.known.scheme)
-        refuse_unseen(found, self.known.tags)
-        return found
-
     def predict(self, inputs: Sequence[str], **options: Any) -> Iterator[str]:
         """Write files again with tags and confidences; answer texts, divided into words, in JSON lines."""
         return answers(self.tag, self.load_unlabelled, inputs, options)
-
-    def load_unlabelled(self, source: str, reading: Mapping[str, Any]) -> TaggedSentences:
-        """Open sentences; those of the form of the training file by its columns."""
-        told = reading_like(source, self.config.data, self.known.format, reading)
-        return load_tagged(source, labels="no", **told)
-
-    def sequences(self, source: str | None, **reading: Any) -> list[list[str]]:
-        """The words of sentences: of a source, of the training data's file, or else random ones."""
-        found = source or own_data(self.config, "words")
-        if found is None:
-            symbols = self.vocabulary.symbols()
-            return [[symbols[id_] for id_ in ids] for ids in random_sequences(len(symbols), 64)]
-        return [sentence.tokens for sentence in self.load_unlabelled(found, reading)]
-
-    def responses(self, sequences: Sequence[list[str]], padding: int = 0) -> list[Tensor]:
-        """The probability of each tag of each token, [T, K] for each sentence."""
-        with torch.inference_mode():
-            batch = padded_further(self.batch_of(sequences), padding, len(self.vocabulary))
-            emissions, layout = self.network(batch)
-            found = self.network.probabilities(emissions, layout)
-            rows = layout.unpack(found, max(map(len, sequences), default=0), batch_first=True)
-        return [row[: len(words)].contiguous() for row, words in zip(rows, sequences)]
-
-    def recurrent_call(self, sequences: Sequence[list[str]]) -> RecurrentCall | None:
-        """The recurrent layers and what they read: embeddings and, if there are any, characters."""
-        if self.network.recurrent is None:
-            return None
-        batch = self.batch_of(sequences)
-        layout = Layout.from_lengths(batch.lengths)
-        inputs = layout.unpack(self.network.embed(batch, layout).detach(), batch.values.shape[1], batch_first=True)
-        return RecurrentCall(self.network.recurrent, inputs, batch.lengths)
-
-    def other_end(self, sequence: list[str]) -> OtherEnd | None:
-        """The same sentence with the words of its second half from the last to the first, if tags know none to come."""
-        recurrent, kept = self.network.recurrent, len(sequence) // 2
-        if recurrent is None or recurrent.bidirectional or self.network.crf is not None or not kept:
-            return None
-        return OtherEnd([*sequence[:kept], *reversed(sequence[kept:])], kept)
-
-    def batch_of(self, sequences: Sequence[Sequence[str]]) -> TokenBatch:
-        """Put the words of sentences side by side."""
-        chunk = [Sentence(list(words), None, 0) for words in sequences]
-        return self._encoded(number_sentences([chunk])).batch(np.arange(len(chunk)))
-
-    def _encoded(self, numbered: Numbered) -> EncodedSentences:
-        characters = self.known.characters if self.config.model.characters else None
-        return encoded(numbered, self.vocabulary, characters, self.known.tags)
 
     def _shuffled(self, epoch: int) -> list[NDArray[np.int64]]:
         assert self.data is not None
