@@ -14,9 +14,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from recurra.batch import Batch, make_batch, padding_noise
+from recurra.batch import Batch, make_batch
 from recurra.config import LanguageModelConfig
-from recurra.data import Texts, load_texts
+from recurra.data import Texts
 from recurra.data.corpus import Corpus, load_corpus
 from recurra.data.encoded import Encoded, encode
 from recurra.errors import DataError
@@ -25,17 +25,15 @@ from recurra.language_scores import NGrams, language_scores, language_tables
 from recurra.nn.language_model import LanguageModelNetwork
 from recurra.perplexity import perplexity
 from recurra.tables import ScoreTable
-from recurra.tasks.base import Loss, Start, Task, Validation, as_perplexity
-from recurra.tasks.examined import OtherEnd, RecurrentCall, as_told
+from recurra.tasks.base import Loss, Start, Validation, as_perplexity
 from recurra.tasks.headline import Headline
-from recurra.tasks.running_text import score_and_learn, score_lines, score_text, side_by_side, stream_batches
-from recurra.tasks.tried import another_end, sequences_of_texts
+from recurra.tasks.language_model_examined import ExaminedLanguageModel
+from recurra.tasks.running_text import score_and_learn, score_lines, score_text, side_by_side
 from recurra.vocabulary import END, Token, Vocabulary
 
 __all__ = ["LanguageModelData", "ModelLanguage"]
 
 _log = logging.getLogger("recurra")
-_TRIED = 1_000  # symbols of a line that a check reads
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ class LanguageModelData:
     test: Encoded | None
 
 
-class ModelLanguage(Task):
+class ModelLanguage(ExaminedLanguageModel):
     """Predict the next symbol.
 
     A run reads `batch_size` pieces of the training text side by side, some steps at a time, and hands the recurrent
@@ -65,8 +63,6 @@ class ModelLanguage(Task):
     enough_steps = 4000
     reading = ("text_column",)
     evaluating: ClassVar[tuple[str, ...]] = ("dynamic",)
-    config: LanguageModelConfig
-    network: LanguageModelNetwork
 
     def __init__(
         self, config: LanguageModelConfig, vocabulary: Vocabulary, data: LanguageModelData | None = None
@@ -231,22 +227,6 @@ class ModelLanguage(Task):
         """Go on with a prompt."""
         return 'model.generate("Once upon a time")'
 
-    def load_labelled(self, source: str, **reading: Any) -> Encoded:
-        """Read a text to be scored."""
-        return self.encode(load_texts(source, labels="no", preferred=self._columns(), **reading))
-
-    def own_examples(self, most: int) -> Encoded:
-        """The validation text of the run."""
-        return self.encode(load_corpus(as_told(self.config.data)).valid)
-
-    def grouped(self, examples: Encoded, most: int) -> list[Batch]:
-        """The beginning of the text in pieces side by side, 128 steps at a time."""
-        return stream_batches(examples.ids, most)
-
-    def encode(self, texts: Texts) -> Encoded:
-        """Encode lines as the training text was."""
-        return encode(texts, self.vocabulary, with_end=True)
-
     def predict(self, inputs: Sequence[str], **options: Any) -> Iterator[str]:
         """Score each text by itself; yield a JSON object a line, in the order of the input."""
         for texts in chunks_of_inputs(inputs, self._columns()[0], **options):
@@ -281,27 +261,3 @@ class ModelLanguage(Task):
             scores = {"log_probability": total, "perplexity": perplexity(-total / len(values))}
             answers.append({"text": text, **scores, "tokens": of_tokens})
         return answers
-
-    def sequences(self, source: str | None, **reading: Any) -> list[list[int]]:
-        """The first 1,000 ids of each line: of a source, of the training text's file, or else random ones."""
-        return sequences_of_texts(self, source, self._columns(), reading, most=_TRIED)
-
-    def responses(self, sequences: Sequence[list[int]], padding: int = 0) -> list[Tensor]:
-        """The probability of each symbol of each line, [T]."""
-        batch, noise = make_batch(sequences), padding_noise(len(self.vocabulary), len(sequences), padding)
-        values = torch.cat([batch.values, noise], dim=1)
-        return [found.exp() for found in score_lines(self.network, values, batch.lengths.tolist())]
-
-    def recurrent_call(self, sequences: Sequence[list[int]]) -> RecurrentCall:
-        """The recurrent layers and the embeddings they read."""
-        batch = make_batch(sequences)
-        return RecurrentCall(self.network.recurrent, self.network.embed(batch.values).detach(), batch.lengths)
-
-    def other_end(self, sequence: list[int]) -> OtherEnd | None:
-        """The same line, with other symbols in its second half."""
-        kept = len(sequence) // 2
-        return OtherEnd(another_end(sequence, kept, len(self.vocabulary)), kept) if kept else None
-
-    def _columns(self) -> tuple[str, str]:
-        """The text column of the training data, taken where a file has it; there is no label."""
-        return self.config.data.text_column or "text", ""
