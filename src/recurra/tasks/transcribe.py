@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,25 +13,23 @@ from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
 from torch import Tensor, nn
 
-from recurra.batch import FrameBatch, TranscriptBatch, length_sorted, make_frame_batch, shuffled_batches
+from recurra.batch import TranscriptBatch, length_sorted, shuffled_batches
 from recurra.config import TranscribeConfig
 from recurra.ctc_search import best_path
 from recurra.data.encoded_recordings import EncodedRecordings, find_sample_rate, hear, make_log_mel
 from recurra.data.features import FeatureStats, LogMel
 from recurra.data.recording_columns import RecordingColumns
-from recurra.data.recording_splits import RecordingSplits, load_recording_splits, reading_like_training
-from recurra.data.recordings import Recordings, load_recordings
+from recurra.data.recording_splits import RecordingSplits, load_recording_splits
 from recurra.errors import DataError
 from recurra.metrics import share_and_error
 from recurra.nn.transcription import TranscriptionNetwork
 from recurra.tables import ScoreTable
-from recurra.tasks.base import Loss, Start, Task, Validation
-from recurra.tasks.examined import OtherEnd, RecurrentCall, as_told, drawn_groups
+from recurra.tasks.base import Loss, Start, Validation
 from recurra.tasks.headline import ANY, Headline
+from recurra.tasks.transcribe_examined import ExaminedTranscriber
 from recurra.tasks.transcribe_facts import TranscribeFacts
 from recurra.tasks.transcribed import answers
 from recurra.tasks.transcripts import Decoding, make_decoding
-from recurra.tasks.tried import own_data
 from recurra.transcription_scores import MostFrequent, full_scores, most_frequent
 from recurra.transcription_tables import transcription_remarks, transcription_tables
 from recurra.vocabulary import Vocabulary
@@ -39,7 +38,6 @@ __all__ = ["Transcribe", "TranscribeData"]
 
 _SEARCHING = ("beam", "language_model", "language_weight", "language_bonus")
 _FRAMES = 2**16  # of a batch that is scored, padding included
-_TRIED = 64
 
 
 @dataclass(frozen=True)
@@ -51,11 +49,10 @@ class TranscribeData:
     test: EncodedRecordings | None
 
 
-class Transcribe(Task):
+class Transcribe(ExaminedTranscriber):
     """Transcribe recordings.
 
     Attributes:
-        known: what it knows beside its weights.
         data: the recordings, when made from data.
     """
 
@@ -68,8 +65,6 @@ class Transcribe(Task):
     reading = ("path_column", "text_column", "delimiter", "header")
     evaluating: ClassVar[tuple[str, ...]] = _SEARCHING
     answering: ClassVar[tuple[str, ...]] = (*_SEARCHING, "chunk", "sample_rate")
-    config: TranscribeConfig
-    network: TranscriptionNetwork
 
     def __init__(
         self,
@@ -105,25 +100,15 @@ class Transcribe(Task):
         rate = find_sample_rate(splits.train, config.features)
         config = config.model_copy(update={"features": config.features.model_copy(update={"sample_rate": rate})})
         vocabulary = Vocabulary.build([splits.train.texts()], config.vocabulary)
-        train = cls._hear(config, splits.train, vocabulary, None, refuse_impossible=True)
+        heard = partial(hear, config=config.features, vocabulary=vocabulary, stack=config.model.stack)
+        train = heard(splits.train, stats=None, refuse_impossible=True)
         held_out = {
-            part: cls._hear(config, recordings, vocabulary, train.stats)
+            part: heard(recordings, stats=train.stats, refuse_impossible=False)
             for part, recordings in splits.parts().items()
             if part != "train"
         }
         known = TranscribeFacts(splits.train.columns, train.stats, len(train), int(train.lengths.sum()))
         return cls(config, vocabulary, known, TranscribeData(train, held_out["valid"], held_out.get("test")))
-
-    @staticmethod
-    def _hear(
-        config: TranscribeConfig,
-        recordings: Recordings,
-        vocabulary: Vocabulary,
-        stats: FeatureStats | None,
-        refuse_impossible: bool = False,
-    ) -> EncodedRecordings:
-        stack = config.model.stack
-        return hear(recordings, config.features, stats, vocabulary, stack, refuse_impossible=refuse_impossible)
 
     @classmethod
     def restore(
@@ -280,71 +265,12 @@ class Transcribe(Task):
         """Transcribe a file."""
         return 'model.predict(["speech.wav"])'
 
-    def load_labelled(self, source: str, **reading: Any) -> EncodedRecordings:
-        """Read recordings with their transcripts."""
-        return self.hear(load_recordings(source, preferred=self.columns, **reading))
-
-    def own_examples(self, most: int) -> EncodedRecordings:
-        """The first validation recordings of the run."""
-        valid = load_recording_splits(as_told(self.config.data), self.config.train.seed).valid
-        return self.hear(valid.part(np.arange(len(valid)) < most, valid.name))
-
-    def grouped(self, examples: EncodedRecordings, most: int) -> list[TranscriptBatch]:
-        """Some of the recordings in batches; those that are too short for their transcripts have no loss."""
-        possible = np.flatnonzero(examples.possible)
-        return [examples.batch(possible[group]) for group in drawn_groups(examples.lengths[possible], most)]
-
-    def hear(self, recordings: Recordings) -> EncodedRecordings:
-        """Read recordings as those of training were."""
-        return self._hear(self.config, recordings, self.vocabulary, self.stats)
-
-    def sequences(self, source: str | None, **reading: Any) -> list[list[list[float]]]:
-        """Features of recordings: of a source, of the training data, or else random ones."""
-        found = source or own_data(self.config, "features")
-        if found is None:
-            chance = np.random.default_rng(0)
-            lengths = chance.integers(1, 120, _TRIED)
-            return [chance.standard_normal((length, self.known.size)).round(4).tolist() for length in lengths]
-        told = reading if source else {**reading_like_training(found, self.config.data), **reading}
-        told.pop("group_column", None)
-        recordings = load_recordings(found, text="optional", preferred=self.columns, **told)
-        few = recordings.part(np.arange(len(recordings)) < _TRIED, recordings.name)
-        heard = self._hear(self.config, few, self.vocabulary, self.stats)
-        return [frames.tolist() for frames in heard.features]
-
-    def responses(self, sequences: Sequence[list[list[float]]], padding: int = 0) -> list[Tensor]:
-        """The probability of each symbol at each step, [T', V]."""
-        batch = self._batch(sequences)
-        chance = torch.Generator().manual_seed(0)
-        noise = torch.randn(len(sequences), padding, self.known.size, generator=chance)
-        with torch.inference_mode():
-            found, lengths = self.network(torch.cat([batch.values, noise], dim=1), batch.lengths)
-        return [found[:length, row].exp() for row, length in enumerate(lengths.tolist())]
-
-    def recurrent_call(self, sequences: Sequence[list[list[float]]]) -> RecurrentCall:
-        """The recurrent layers, and what they read of the recordings."""
-        batch = self._batch(sequences)
-        with torch.no_grad():
-            return RecurrentCall(self.network.recurrent, *self.network.recurrent_inputs(batch.values, batch.lengths))
-
-    def other_end(self, sequence: list[list[float]]) -> OtherEnd | None:
-        """The same recording with the sign of its second half turned, if the model follows a stream."""
-        stack = self.config.model.stack
-        kept = len(sequence) // (2 * stack)
-        if self.config.model.bidirectional or not kept:
-            return None
-        first, second = sequence[: kept * stack], sequence[kept * stack :]
-        return OtherEnd([*first, *([-value for value in frame] for frame in second)], kept)
-
     def predict(self, inputs: Sequence[str], **options: Any) -> Iterator[str]:
         """Yield JSON lines, as :func:`recurra.tasks.transcribed.answers`."""
         reading = {name: value for name, value in options.items() if name in self.reading}
         searching = {name: value for name, value in options.items() if name in _SEARCHING}
         told = {name: options[name] for name in ("chunk", "sample_rate") if name in options}
         return answers(self, inputs, self.decoding(**searching), reading, **told)
-
-    def _batch(self, sequences: Sequence[list[list[float]]]) -> FrameBatch:
-        return make_frame_batch([np.array(frames, np.float32).reshape(-1, self.known.size) for frames in sequences])
 
     def reference(self, text: str) -> str:
         """A transcript as the model writes it: without capitals, if it knows none, and with single spaces."""
