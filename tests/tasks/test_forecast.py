@@ -16,8 +16,9 @@ from recurra.checkpoint import read_model
 from recurra.config import make_run_config
 from recurra.fit import fit
 from recurra.nn.outputs import LEVELS
-from recurra.tasks.forecast import Forecast, ForecastExamples
+from recurra.tasks.forecast import Forecast
 from recurra.tasks.forecast_facts import ForecastFacts
+from recurra.tasks.forecast_windows import ForecastExamples
 from recurra.train import Callback, StepRecord, train
 
 Array = NDArray[np.float64]

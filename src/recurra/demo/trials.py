@@ -16,10 +16,11 @@ from recurra.data.series_parts import Bounds
 from recurra.data.time_stamps import times_after
 from recurra.data.windows import Windows
 from recurra.demo.forecast_findings import MAIN, MONTH_MEAN, Foresight, Trials
-from recurra.tasks.forecast import Forecast, ForecastExamples
+from recurra.tasks.forecast import Forecast
 from recurra.tasks.forecast_facts import learn_facts
 from recurra.tasks.forecast_lines import Forecasts, SeriesForecast
 from recurra.tasks.forecast_outcomes import outcomes
+from recurra.tasks.forecast_windows import ForecastExamples
 
 __all__ = ["all_trials", "forecast_of_window", "foresight"]
 

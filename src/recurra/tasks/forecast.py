@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from recurra.batch import WindowBatch, shuffled_batches
 from recurra.config import ForecastConfig
-from recurra.data.counts import require_counts
 from recurra.data.series import SeriesSet, load_series
 from recurra.data.series_parts import divide
 from recurra.data.windows import Windows
@@ -23,35 +22,25 @@ from recurra.errors import SettingsError
 from recurra.forecast_baselines import LinearOnWindow, drawn_windows
 from recurra.forecast_scores import full_scores
 from recurra.forecast_tables import forecast_remarks, forecast_tables
-from recurra.nn.autoregressive import AutoregressiveForecaster, make_forecaster
-from recurra.nn.forecasting import DirectForecaster
+from recurra.nn.autoregressive import make_forecaster
 from recurra.nn.outputs import LEVELS
 from recurra.tables import ScoreTable
-from recurra.tasks.base import Loss, Start, Task, Validation
-from recurra.tasks.examined import RecurrentCall, drawn_groups
+from recurra.tasks.base import Loss, Start, Validation
+from recurra.tasks.forecast_examined import ExaminedForecaster
 from recurra.tasks.forecast_facts import ForecastFacts, learn_facts, resolved_config
 from recurra.tasks.forecast_lines import Forecasts, SeriesForecast, forecast_lines, series_forecasts
 from recurra.tasks.forecast_outcomes import linear_pairs, outcomes
-from recurra.tasks.forecast_tried import TRIED, as_batch, padded_windows, random_windows
+from recurra.tasks.forecast_windows import ForecastExamples
 from recurra.tasks.headline import ANY, Headline
-from recurra.tasks.tried import own_data
 from recurra.vocabulary import Vocabulary
 
-__all__ = ["Forecast", "ForecastData", "ForecastExamples"]
+__all__ = ["Forecast", "ForecastData"]
 
 _VALIDATED = 4_000  # windows at most that choose the best epoch
 _SCORED = 12_000_000  # values at most that are forecast for a score; 21 levels of each are a gigabyte
 _AT_ONCE = 256
 _FAR = 100  # deviations
 _DRAWS = 200
-
-
-@dataclass(frozen=True)
-class ForecastExamples:
-    """Series, and the range of each one's steps that are to be forecast."""
-
-    series: SeriesSet
-    ranges: list[tuple[int, int]]
 
 
 @dataclass(frozen=True)
@@ -63,11 +52,10 @@ class ForecastData:
     held_out: dict[str, ForecastExamples]
 
 
-class Forecast(Task):
+class Forecast(ExaminedForecaster):
     """Forecast series.
 
     Attributes:
-        known: what it knows beside its weights.
         data: the windows, when made from data.
     """
 
@@ -80,8 +68,6 @@ class Forecast(Task):
     reading = ("delimiter",)
     evaluating: ClassVar[tuple[str, ...]] = ("stride", "draws", "seed")
     answering: ClassVar[tuple[str, ...]] = ("draws", "seed", "plots")
-    config: ForecastConfig
-    network: DirectForecaster | AutoregressiveForecaster
 
     def __init__(self, config: ForecastConfig, known: ForecastFacts, data: ForecastData | None = None) -> None:
         self.config = config
@@ -129,44 +115,6 @@ class Forecast(Task):
     def facts(self) -> dict[str, Any]:
         """The columns, the frequency, and all that scales numbers."""
         return self.known.to_json()
-
-    def windows(self, examples: ForecastExamples, stride: int = 1, most: int = 0, measured: bool = True) -> Windows:
-        """The windows whose targets lie within what is to be forecast.
-
-        Args:
-            examples: series, and a range of steps of each.
-            stride: steps from one origin to the next.
-            most: how many windows at most; the stride grows until there are no more. 0 for any number.
-            measured: whether windows are left out whose targets were filled in.
-
-        Raises:
-            DataError: there is none, or none without a gap; or values that are no counts, where counts are forecast.
-        """
-        model, known = self.config.model, self.known
-        assert model.window is not None
-        if most:
-            origins = sum(max(0, stop - start - self.horizon + 1) for start, stop in examples.ranges)
-            stride = max(stride, math.ceil(origins / most))
-        return Windows(
-            self._checked(examples.series),
-            known.scaling,
-            known.covariates,
-            model.window,
-            self.horizon,
-            examples.ranges,
-            stride,
-            measured=measured,
-        )
-
-    @property
-    def horizon(self) -> int:
-        """H, how many steps are forecast."""
-        return self._horizon(self.config)
-
-    @staticmethod
-    def _horizon(config: ForecastConfig) -> int:
-        assert config.model.horizon is not None
-        return config.model.horizon
 
     def steps(self) -> int:
         """How many batches an epoch has."""
@@ -303,29 +251,6 @@ class Forecast(Task):
         """Forecast what comes after a file's last row."""
         return 'model.predict("series.csv")'
 
-    def load_labelled(self, source: str, **reading: Any) -> ForecastExamples:
-        """Read series that are forecast from every origin that has a whole window before it, or half the series."""
-        return self.scored_examples(self.load(source, **reading))
-
-    def own_examples(self, most: int) -> ForecastExamples:
-        """The validation part of the run's series."""
-        series = self.load(self.config.data.data)
-        return ForecastExamples(
-            series, [(each.train, each.valid) for each in divide(series, self.config.data, self.horizon)]
-        )
-
-    def grouped(self, examples: ForecastExamples, most: int) -> list[WindowBatch]:
-        """Windows from origins evenly spaced, in batches."""
-        windows = self.windows(examples, most=most)
-        return [windows.batch(group) for group in drawn_groups(windows.lengths, most)]
-
-    def scored_examples(self, series: SeriesSet) -> ForecastExamples:
-        """What is to be forecast of series that are scored: all behind a whole window, or behind half the series."""
-        assert self.config.model.window is not None
-        lengths = [len(each.target) for each in series.series]
-        starts = [min(self.config.model.window, max(1, (n - self.horizon) // 2)) for n in lengths]
-        return ForecastExamples(series, list(zip(starts, lengths, strict=True)))
-
     def predict(self, inputs: Sequence[str], **options: Any) -> Iterator[str]:
         """Yield a JSON object a step and series: what comes after the last row of each file's series.
 
@@ -349,52 +274,6 @@ class Forecast(Task):
     def next(self, series: SeriesSet, **options: Any) -> Forecasts:
         """Forecast what comes after the end of each series; the options are those of :meth:`forecasts`."""
         return self.forecasts(self.last_windows(series), **options)
-
-    def last_windows(self, series: SeriesSet) -> Windows:
-        """The last steps of each series, from which what comes after its end is forecast.
-
-        Errors are those of :meth:`recurra.data.windows.Windows.next`, and values that are no counts, where these are
-        forecast.
-        """
-        model, known = self.config.model, self.known
-        assert model.window is not None
-        return Windows.next(self._checked(series), known.scaling, known.covariates, model.window, self.horizon)
-
-    def sequences(self, source: str | None, **reading: Any) -> list[list[Any]]:
-        """Windows as lists: of a source, of the training data's file, or else random ones."""
-        found = source or own_data(self.config, "numbers")
-        if found is None:
-            assert self.config.model.window is not None
-            counts = self.config.model.output == "negative-binomial"
-            return random_windows(self.known.sizes, self.config.model.window, self.horizon, counts)
-        windows = self.windows(self.load_labelled(found, **reading), most=TRIED)
-        return [[part.tolist() for part in windows.window(number)[:4]] for number in range(len(windows))]
-
-    def responses(self, sequences: Sequence[list[Any]], padding: int = 0) -> list[Tensor]:
-        """The quantiles that the network forecasts for each window, as shares of its largest value, [H, C, Q]."""
-        batch = padded_windows(as_batch(sequences, self.known.sizes, self.horizon), padding)
-        # the fewer counts are drawn, the less likely is one that rounding turns into its neighbour
-        options: dict[str, Any] = {"draws": 8} if self.config.model.decoder == "autoregressive" else {}
-        with torch.inference_mode():
-            quantiles = self.network.forecast(batch, LEVELS, **options).quantiles
-        sizes = [max(1.0, float(np.abs(past).max())) for past, *_ in sequences]
-        return [found / size for found, size in zip(quantiles, sizes, strict=True)]
-
-    def recurrent_call(self, sequences: Sequence[list[Any]]) -> RecurrentCall:
-        """The recurrent layers, and what they read of the windows."""
-        batch = as_batch(sequences, self.known.sizes, self.horizon)
-        with torch.no_grad():
-            return RecurrentCall(self.network.recurrent, *self.network.recurrent_inputs(batch))
-
-    def load(self, source: str, delimiter: str | None = None) -> SeriesSet:
-        """Read series as those of training were."""
-        data = self.config.data if delimiter is None else self.config.data.model_copy(update={"delimiter": delimiter})
-        return load_series(data, self.known.columns, self.known.frequency, source)
-
-    def _checked(self, series: SeriesSet) -> SeriesSet:
-        if self.config.model.output == "negative-binomial":
-            require_counts(series)
-        return series
 
     @property
     def _device(self) -> torch.device:
