@@ -139,14 +139,6 @@ def _reading(
         logits = network.output(network.encoder.encode_vectors(packed, layout)).double()
         return log_odds(logits, torch.full((len(variants),), answer, device=logits.device)).unsqueeze(1)
 
-    def forming() -> list[Forming]:
-        ends = np.flatnonzero(np.diff(piece_of, append=len(pieces))) + 1  # steps after each piece
-        read = np.unique(np.linspace(1, len(pieces), min(_FORMING, len(pieces))).round().astype(int))
-        rows = probabilities(ends[read - 1].tolist())
-        return [
-            Forming(int(count), task.classes[int(row.argmax())], float(row.max())) for count, row in zip(read, rows)
-        ]
-
     with torch.no_grad():
         weights = network.encoder.attention(*_packed(vectors.unsqueeze(0))) if len(vectors) else None
     reading = Reading(
@@ -164,9 +156,21 @@ def _reading(
         told=[f"{task.classes[answer]} ({percent(float(found[answer]))})"],
         unit="log-odds",
         read_at=lambda name, steps: shown,
-        forming=forming,
+        forming=lambda: _forming(task.classes, piece_of, probabilities),
     )
     return reading if weights is None else replace(reading, attention=reading.to_pieces(weights.double().cpu().numpy()))
+
+
+def _forming(
+    classes: Sequence[str],
+    piece_of: NDArray[np.int64],
+    probabilities: Callable[[Sequence[int]], NDArray[np.float32]],
+) -> list[Forming]:
+    """The most probable class after some numbers of pieces, evenly spaced, the first and the last among them."""
+    ends = np.flatnonzero(np.diff(piece_of, append=-1)) + 1  # steps after each piece
+    read = np.unique(np.linspace(1, len(ends), min(_FORMING, len(ends))).round().astype(int))
+    rows = probabilities(ends[read - 1].tolist())
+    return [Forming(int(count), classes[int(row.argmax())], float(row.max())) for count, row in zip(read, rows)]
 
 
 def _packed(variants: Tensor) -> tuple[Tensor, Layout]:

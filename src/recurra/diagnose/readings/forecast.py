@@ -32,12 +32,14 @@ class _Asked:
 
     Attributes:
         task: that forecasts.
+        source: what the series is called.
         series: the set with this series alone.
         windows: the set with this window alone.
         window: T steps of C variables and K covariates.
     """
 
     task: Forecast
+    source: str
     series: SeriesSet
     windows: Windows
     window: Window
@@ -81,20 +83,13 @@ def read_forecast(task: Forecast, given: str, options: Mapping[str, Any]) -> Rea
     training part (of counts, none). The influence of a step is that of its values and its covariates together; what is
     known of the steps to come stays as it is.
     """
-    if given == "-":
-        raise SettingsError("explain: a forecaster reads files: name one with the series up to now")
-    series = task.load(given, **options)
-    if not series.series:
-        raise DataError(f"{given}: expected a series to explain, found none")
-    one = replace(series, series=series.series[:1])
-    windows = task.last_windows(one)
-    asked = _Asked(task, one, windows, windows.window(0))
+    asked = _ask(task, given, options)
     steps, horizon = len(asked.window.past), task.horizon
     device = next(task.network.parameters()).device
     vectors = torch.from_numpy(np.concatenate([asked.window.past, asked.window.covariates], 1)).to(device)
     answered = _answered(horizon, asked.window.past.shape[1])
     rows, columns = (torch.tensor(part, device=device) for part in zip(*answered))
-    names = _names(one, asked.window.past.shape[1])
+    names = _names(asked.series, asked.window.past.shape[1])
     times = asked.times(0, steps + horizon)
     answers = [f"{times[steps + row]}{_of(names, column)}" for row, column in answered]
 
@@ -104,10 +99,9 @@ def read_forecast(task: Forecast, given: str, options: Mapping[str, Any]) -> Rea
     with torch.no_grad():
         found = scores(vectors.unsqueeze(0), rows)[0].tolist()
     piece_of = blocks(steps)
-    which = "the series" if len(series.series) == 1 else f"the series '{one.series[0].id}', the first of those"
     drawn = " on the path of means" if isinstance(task.network, AutoregressiveForecaster) and horizon > 1 else ""
     return Reading(
-        source=f"{which} in {given}",
+        source=asked.source,
         pieces=[
             _span([times[step] for step in np.flatnonzero(piece_of == piece)]) for piece in range(piece_of[-1] + 1)
         ],
@@ -125,6 +119,19 @@ def read_forecast(task: Forecast, given: str, options: Mapping[str, Any]) -> Rea
         read_at=lambda name, count: _read_at(task, times, steps, count),
         forming=lambda: _forming(asked, piece_of, times, names),
     )
+
+
+def _ask(task: Forecast, given: str, options: Mapping[str, Any]) -> _Asked:
+    """Take the end of the first series of a file."""
+    if given == "-":
+        raise SettingsError("explain: a forecaster reads files: name one with the series up to now")
+    series = task.load(given, **options)
+    if not series.series:
+        raise DataError(f"{given}: expected a series to explain, found none")
+    one = replace(series, series=series.series[:1])
+    windows = task.last_windows(one)
+    which = "the series" if len(series.series) == 1 else f"the series '{one.series[0].id}', the first of those"
+    return _Asked(task, f"{which} in {given}", one, windows, windows.window(0))
 
 
 def _answered(horizon: int, variables: int) -> list[tuple[int, int]]:

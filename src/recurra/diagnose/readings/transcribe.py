@@ -53,20 +53,9 @@ def read_transcribe(task: Transcribe, given: str, options: Mapping[str, Any]) ->
     vectors = torch.from_numpy(frames).to(next(network.parameters()).device)
     with torch.no_grad():
         logs = decoding.without_unknown(_log_probabilities(task, vectors.unsqueeze(0))[:, 0].cpu().numpy())
-    written = [
-        _Written(one.id, one.first + int(logs[one.first : one.last + 1, one.id].argmax()))
-        for one in align(logs, best_path(logs))
-    ]
+    written = _written(logs)
     stack = task.config.model.stack
     piece_of = blocks(len(frames), multiple=stack)
-    steps, ids = (torch.tensor([each[part] for each in written], dtype=torch.int64) for part in (1, 0))
-
-    def scores(variants: Tensor, kept: Tensor) -> Tensor:
-        found = _log_probabilities(task, variants)
-        unknown = torch.tensor([UNKNOWN], device=found.device)
-        known = found.double().index_fill(2, unknown, -torch.inf).log_softmax(2)
-        return known[steps, :, ids].t() if written else known[..., PADDING].sum(0).unsqueeze(1)
-
     symbols = [symbol_text(task.vocabulary, task.config.vocabulary.tokens, each.id) for each in written]
     told = [
         f"{symbol} ({percent(float(np.exp(logs[each.step, each.id])))}) at {_time(each.step * stack, decoding, stack)}"
@@ -84,7 +73,7 @@ def read_transcribe(task: Transcribe, given: str, options: Mapping[str, Any]) ->
         start=torch.zeros_like(vectors),
         piece_of=piece_of,
         removable=False,
-        scores=scores,
+        scores=lambda variants, kept: _scores(task, written, variants),
         answers=symbols or [_NOTHING],
         told=told or [nothing],
         unit="nats",
@@ -121,6 +110,23 @@ def _log_probabilities(task: Transcribe, variants: Tensor) -> Tensor:
     """Of the symbols at each step, [T', B, V], from frames [B, T, F]."""
     found: Tensor = task.network(variants, torch.full((len(variants),), variants.shape[1]))[0]
     return found
+
+
+def _written(logs: NDArray[np.float64]) -> list[_Written]:
+    """The symbols on the likeliest path, from log-probabilities [T', V]."""
+    return [
+        _Written(one.id, one.first + int(logs[one.first : one.last + 1, one.id].argmax()))
+        for one in align(logs, best_path(logs))
+    ]
+
+
+def _scores(task: Transcribe, written: Sequence[_Written], variants: Tensor) -> Tensor:
+    """The log-probability of each symbol at its step or, where none is written, that all steps are blank, [B, A]."""
+    steps, ids = (torch.tensor([each[part] for each in written], dtype=torch.int64) for part in (1, 0))
+    found = _log_probabilities(task, variants)
+    unknown = torch.tensor([UNKNOWN], device=found.device)
+    known = found.double().index_fill(2, unknown, -torch.inf).log_softmax(2)
+    return known[steps, :, ids].t() if written else known[..., PADDING].sum(0).unsqueeze(1)
 
 
 def _time(frame: int, decoding: Decoding, stack: int) -> str:
