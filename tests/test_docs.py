@@ -202,17 +202,17 @@ def write_numbers(folder: Path) -> None:
 
 
 def shortened(command: list[str]) -> list[str]:
-    """Give training two epochs: what is learnt does not matter here."""
+    """Give training two epochs: what a tutorial's network learns does not matter here."""
     return ["2" if before == "--epochs" and int(own) > 2 else own for before, own in zip(["", *command], command)]
 
 
-def run_shell(line: str, cli: Cli) -> None:
+def run_shell(line: str, cli: Cli, quick: bool) -> None:
     """Run a `recurra` line in this process; hub data sets, and what takes long, are only parsed."""
     before, command = split(line)
     if command is None or command[0] in LONG or any(part.startswith("hf:") for part in command):
         return
     given = subprocess.run(before, shell=True, capture_output=True, check=True).stdout if before else None
-    result = cli(*shortened(command), input=given)
+    result = cli(*(shortened(command) if quick else command), input=given)
     assert result.exit_code == 0, f"{line}\n{result.output}"
     for file in re.findall(r" > (\S+)$", line):
         Path(file).write_text(result.stdout, encoding="utf-8")
@@ -236,7 +236,7 @@ def run_steps(blocks: list[tuple[str, str]], source: str, cli: Cli) -> None:
     for (language, code), (following, expected) in zip(blocks, [*blocks[1:], ("", "")]):
         if language == "bash":
             for line in filter(str.strip, code.splitlines()):
-                run_shell(line, cli)
+                run_shell(line, cli, quick=source.startswith("docs/tutorials/"))
         elif language in ("python", "wrong"):
             printed = run_python(code, names, source, wrong=language == "wrong")
             assert language == "python" or following == "text", f"what is wrong is not shown after\n{code}"
