@@ -11,10 +11,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from rich.text import Text
 from typer.testing import Result
 
 import recurra
+from recurra.cli.app import console
 from recurra.config import CONFIGS, section_model
+from recurra.pages.frame import make_page
 
 Cli = Callable[..., Result]
 
@@ -102,3 +105,21 @@ def test_the_default_place(
     monkeypatch.chdir(tmp_path)
     assert cli("-q", "train", "classify", reviews_csv, *small_options).exit_code == 0
     assert [str(path) for path in Path("runs").iterdir()] == ["runs/reviews"]
+
+
+def test_control_characters_of_a_text_are_shown_and_not_obeyed(capsys):
+    terminal = console()
+    terminal.print("a\x1b[31mb\x9bc\nd", style="bold", soft_wrap=True)
+    terminal.print(Text("x\x1b]0;title\\y", style="red"))
+    assert capsys.readouterr().out == "a␛[31mb\ufffdc\nd\nx␛]0;title\\y\n"
+
+
+def test_a_file_name_with_control_characters_is_harmless_in_an_error(cli):
+    result = cli("train", "classify", "no\x1b[31mthing.csv")
+    assert "no␛[31mthing.csv: there is no such file" in result.output
+    assert "\x1b" not in result.output
+
+
+def test_a_page_has_no_control_characters():
+    parts = dict.fromkeys(("lead", "tiles", "made_note", "settings_rows", "run_rows", "commands"), "a\x1b[31m\tb\n")
+    assert "\x1b" not in make_page("recurra lab", "Red", parts, "")

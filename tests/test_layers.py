@@ -15,7 +15,7 @@ ROOT = Path(recurra.__file__).parent
 # From what knows nothing to what knows all. A line is a level; what stands on one does not know its neighbours. A
 # package is one name: what its files import from one another is its own affair.
 LEVELS = [
-    "errors",
+    "errors  signs",
     "config  files  kernels  baselines  character_profile  ngram  perplexity  rouge  spans  string_tensors  tables  "
     "timing",
     "metrics  forecast_sums  language_scores  tagging_baselines  vocabulary",

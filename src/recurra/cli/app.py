@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from recurra.errors import OutputError, RecurraError
+from recurra.signs import harmless
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -65,7 +66,7 @@ def _common(
 class _PlainFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         prefix = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
-        return prefix + record.getMessage()
+        return prefix + harmless(record.getMessage())
 
 
 @contextlib.contextmanager
@@ -74,7 +75,7 @@ def reported() -> Iterator[None]:
     try:
         yield
     except RecurraError as error:
-        typer.echo(f"error: {error}", err=True)
+        typer.echo(f"error: {harmless(str(error))}", err=True)
         raise typer.Exit(error.exit_code) from error
     except KeyboardInterrupt:
         typer.echo("stopped by Ctrl-C", err=True)
@@ -91,7 +92,13 @@ def reported() -> Iterator[None]:
 
 
 def console(stderr: bool = False) -> Console:
-    """A terminal to print on."""
-    from rich.console import Console
+    """A terminal to print on, which obeys no control character of a text that is printed."""
+    from rich.console import Console, ConsoleOptions, RenderableType
+    from rich.segment import Segment
 
-    return Console(stderr=stderr, highlight=False)
+    class Harmless(Console):
+        def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+            for segment in super().render(renderable, options):
+                yield segment if segment.control else segment._replace(text=harmless(segment.text))
+
+    return Harmless(stderr=stderr, highlight=False)

@@ -7,6 +7,7 @@ from string import Template
 
 from recurra.pages.drawing import STYLES
 from recurra.pages.pieces import Parts, made_section
+from recurra.signs import harmless
 
 __all__ = ["make_page", "mark"]
 
@@ -29,7 +30,7 @@ def make_page(generator: str, heading: str, parts: Parts, sections: str) -> str:
     frame = Template((files("recurra.pages") / "page.html").read_text(encoding="utf-8"))
     light = " ".join(f"--{name}: {style.light};" for name, style in STYLES.items())
     dark = " ".join(f"--{name}: {style.dark};" for name, style in STYLES.items())
-    return frame.substitute(
+    page = frame.substitute(
         title=f"{generator}: {heading[0].lower()}{heading[1:]}",
         generator_mark=mark(generator),
         heading=heading,
@@ -40,3 +41,4 @@ def make_page(generator: str, heading: str, parts: Parts, sections: str) -> str:
         light=light,
         dark=dark,
     )
+    return harmless(page)

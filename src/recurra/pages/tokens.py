@@ -9,6 +9,8 @@ from html import escape
 import numpy as np
 from numpy.typing import ArrayLike
 
+from recurra.signs import SIGNS
+
 __all__ = ["TOKEN_LEGEND", "gaps", "influence_tokens", "places", "seen", "shaded_token", "signed"]
 
 TOKEN_LEGEND = (
@@ -17,8 +19,7 @@ TOKEN_LEGEND = (
     'speaks against it &nbsp; <span class="token unknown"><span>dashed box</span></span> never learnt, read as '
     "unknown. The stronger the colour, the larger a piece's share.</p>"
 )
-_SIGNS = {code: chr(0x2400 + code) for code in range(32)}
-_SIGNS |= {10: "↵", 32: "·", 127: "␡", 0xFFFE: "\ufffd", 0xFFFF: "\ufffd"}
+_SIGNS = SIGNS | {10: "↵", 32: "·"}
 _SAYS = {"for": "speaks for the answer", "against": "speaks against it", "unknown": "unknown to the model"}
 
 
