@@ -26,7 +26,7 @@ check: $(VENV)/dev
 	$(BIN)/mypy
 
 # strict: a link that leads nowhere is an error, and so is anything that a page would fetch from elsewhere
-docs: $(VENV)/docs
+docs: $(VENV)/dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 # half an hour: every figure of the pages is drawn by an experiment of the lab, from a seed
@@ -50,11 +50,7 @@ $(VENV)/runtime: $(VENV)/torch pyproject.toml $(NATIVE)
 	touch $@
 
 $(VENV)/dev: $(VENV)/torch pyproject.toml $(NATIVE)
-	$(PIP) -e '.[dev]'
-	touch $@ $(VENV)/runtime
-
-$(VENV)/docs: $(VENV)/torch pyproject.toml $(NATIVE)
-	$(PIP) -e '.[docs]'
+	$(PIP) -e '.[dev,docs]'
 	touch $@ $(VENV)/runtime
 
 clean:
