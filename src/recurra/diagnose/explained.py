@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Explained", "Forming", "LayerStates", "as_json"]
+__all__ = ["EXPLAIN", "Explained", "Forming", "LayerStates", "as_json"]
+
+EXPLAIN = "recurra explain"  # the command
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ class Explained:
 
 def as_json(explained: Explained) -> dict[str, Any]:
     """All of it as JSON can hold it, by the names of the attributes; states and gates are rounded to 6 places."""
-    found = {field.name: getattr(explained, field.name) for field in fields(explained)}
+    found = {"made_by": EXPLAIN} | {field.name: getattr(explained, field.name) for field in fields(explained)}
     for name in ("scores", "start", "influences", "gap", "left_out"):
         found[name] = found[name].tolist()
     for name in ("pieces", "known", "answers", "told"):

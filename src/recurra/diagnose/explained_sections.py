@@ -8,7 +8,7 @@ from html import escape
 
 import numpy as np
 
-from recurra.diagnose.explained import Explained
+from recurra.diagnose.explained import EXPLAIN, Explained
 from recurra.diagnose.explained_words import (
     answer_lines,
     changes,
@@ -25,9 +25,8 @@ from recurra.pages.frame import make_page
 from recurra.pages.pieces import fact_rows, section, tiles
 from recurra.pages.tokens import TOKEN_LEGEND, gaps, influence_tokens, places, seen, shaded_token
 
-__all__ = ["EXPLAIN", "explained_page"]
+__all__ = ["explained_page"]
 
-EXPLAIN = "recurra explain"
 _TOLD, _SHOWN, _ROWS = 40, 8, 60
 _DARKEST = 14.0  # bits
 _CELLS = (
