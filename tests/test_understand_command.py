@@ -81,6 +81,27 @@ def test_an_older_report_is_replaced_whole(bag_model: Path, tmp_path: Path, cli:
     assert cli("diagnose", bag_model, "--out", out).exit_code == 0  # and so is this one
 
 
+def test_a_folder_where_the_older_report_is_set_aside_stays(bag_model: Path, tmp_path: Path, cli: Cli) -> None:
+    out, old = tmp_path / "report", tmp_path / "report.old"
+    old.mkdir()
+    (old / "letter.txt").write_text("dear")
+    assert "report.old: in use: it holds letter.txt" in cli("explain", bag_model, TEXT, "--out", out).output
+    assert [path.name for path in tmp_path.iterdir()] == ["report.old"]
+    out.mkdir()
+    result = cli("explain", bag_model, TEXT, "--out", out)
+    assert result.exit_code == 5
+    assert "report.old: in use: it would be removed with the older report" in result.output
+    assert (old / "letter.txt").read_text() == "dear"
+
+
+def test_a_report_that_a_kill_left_aside_is_put_back(bag_model: Path, tmp_path: Path, cli: Cli) -> None:
+    out, old = tmp_path / "report", tmp_path / "report.old"
+    assert cli("explain", bag_model, TEXT, "--out", out).exit_code == 0
+    out.rename(old)
+    assert cli("explain", bag_model, TEXT, "--out", out).exit_code == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["report"]
+
+
 @pytest.mark.parametrize("command", ["diagnose", "explain"])
 @pytest.mark.parametrize(
     ("name", "text"),

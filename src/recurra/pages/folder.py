@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from recurra.errors import OutputError
-from recurra.files import atomic_folder, recover_folder, write_text
+from recurra.files import atomic_folder, old_of, recover_folder, write_text
 from recurra.pages.drawing import on_white
 from recurra.pages.frame import mark
 from recurra.pages.surroundings import REPORT, require_ours
@@ -37,6 +37,7 @@ def require_report(out: Path, generator: str, data: str) -> None:
     """Refuse, before any work, a folder that :func:`write_report` would replace and that holds anything else.
 
     The folder is replaced whole. It must therefore be empty, or hold the command's page and nothing but files of it.
+    So must what stands where the folder is set aside meanwhile, which is put back where a kill has left it there.
 
     Args:
         out: the folder; it may be missing.
@@ -46,7 +47,18 @@ def require_report(out: Path, generator: str, data: str) -> None:
     Raises:
         OutputError: naming what is there.
     """
-    recover_folder(out)
+    place = out.resolve()
+    old = old_of(place)
+    if place.exists() and old.exists():
+        raise OutputError(f"{old}: in use: it would be removed with the older report; move it, or choose another --out")
+    if old.exists():
+        _require_files(old, generator, data)
+    recover_folder(place)
+    _require_files(out, generator, data)
+
+
+def _require_files(out: Path, generator: str, data: str) -> None:
+    """Refuse a folder that holds anything but a report, as :func:`require_report` does."""
     names = [path.name for path in out.iterdir()] if out.is_dir() else []
     page = {REPORT: mark(generator)}
     require_ours(out, [], page)
