@@ -72,12 +72,64 @@ def test_an_older_report_is_replaced_whole(bag_model: Path, tmp_path: Path, cli:
     out = tmp_path / "report"
     out.mkdir()
     (out / "report.html").write_text('<meta name="generator" content="recurra diagnose">')
-    (out / "diagnosis.json").write_text("{}")
-    (out / "gradient.svg").write_text('<svg role="img"><title>old</title></svg>')
+    (out / "diagnosis.json").write_text('{"made_by": "recurra diagnose"}')
+    (out / "gradient.svg").write_text("<!-- made by recurra diagnose -->\n<svg></svg>")
     printed = cli("diagnose", bag_model, "--out", out, "--json").stdout
     assert only_numbers(printed) == only_numbers((out / "diagnosis.json").read_text(encoding="utf-8"))
     assert not (out / "gradient.svg").exists()
     assert list(tmp_path.iterdir()) == [out]
+    assert cli("diagnose", bag_model, "--out", out).exit_code == 0  # and so is this one
+
+
+def test_a_folder_where_the_older_report_is_set_aside_stays(bag_model: Path, tmp_path: Path, cli: Cli) -> None:
+    out, old = tmp_path / "report", tmp_path / "report.old"
+    old.mkdir()
+    (old / "letter.txt").write_text("dear")
+    assert "report.old: in use: it holds letter.txt" in cli("explain", bag_model, TEXT, "--out", out).output
+    assert [path.name for path in tmp_path.iterdir()] == ["report.old"]
+    out.mkdir()
+    result = cli("explain", bag_model, TEXT, "--out", out)
+    assert result.exit_code == 5
+    assert "report.old: in use: it would be removed with the older report" in result.output
+    assert (old / "letter.txt").read_text() == "dear"
+
+
+def test_a_report_that_a_kill_left_aside_is_put_back(bag_model: Path, tmp_path: Path, cli: Cli) -> None:
+    out, old = tmp_path / "report", tmp_path / "report.old"
+    assert cli("explain", bag_model, TEXT, "--out", out).exit_code == 0
+    out.rename(old)
+    assert cli("explain", bag_model, TEXT, "--out", out).exit_code == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["report"]
+
+
+@pytest.mark.parametrize("command", ["diagnose", "explain"])
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("logo.svg", '<svg role="img"><title>Our logo</title></svg>'),
+        ("notes.txt", "dear"),
+        ("sub/letter.txt", "dear"),
+        ("sub.svg/letter.txt", "dear"),
+        ("diagnosis.json", '{"patient": "Smith"}'),
+        ("explanation.json", '{"patient": "Smith"}'),
+    ],
+)
+def test_files_of_the_user_stay(
+    command: str, name: str, text: str, bag_model: Path, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("recurra.pages.folder.atomic_folder", None)  # nothing is to be written
+    given = [] if command == "diagnose" else [TEXT]
+    file = tmp_path / "mine" / name
+    file.parent.mkdir(parents=True)
+    file.write_text(text)
+    page = tmp_path / "mine" / "report.html"
+    for _ in range(2):  # without the command's page, and beside it
+        result = cli(command, bag_model, *given, "--out", tmp_path / "mine")
+        assert result.exit_code == 5, result.output
+        assert name.partition("/")[0] in result.output.replace("\n", "")
+        assert file.read_text() == text
+        page.write_text(f'<meta name="generator" content="recurra {command}">')
+    assert page.read_text() == f'<meta name="generator" content="recurra {command}">'
 
 
 def _umask() -> int:

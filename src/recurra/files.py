@@ -13,7 +13,15 @@ from typing import IO
 
 from recurra.errors import OutputError
 
-__all__ = ["atomic_folder", "atomic_writer", "failures_named", "recover_folder", "replace_folder", "write_text"]
+__all__ = [
+    "atomic_folder",
+    "atomic_writer",
+    "failures_named",
+    "old_of",
+    "recover_folder",
+    "replace_folder",
+    "write_text",
+]
 
 
 @contextlib.contextmanager
@@ -68,7 +76,7 @@ def replace_folder(new: Path, place: Path) -> None:
 
     A kill between the two renames leaves the old folder as `NAME.old`, which :func:`recover_folder` puts back.
     """
-    old = _old(place)
+    old = old_of(place)
     with failures_named(place):
         if place.exists():
             if old.exists():
@@ -81,9 +89,9 @@ def replace_folder(new: Path, place: Path) -> None:
 
 def recover_folder(place: Path) -> None:
     """Put back a folder that was set aside by a :func:`replace_folder` that did not end."""
-    if not place.exists() and _old(place).exists():
+    if not place.exists() and old_of(place).exists():
         with failures_named(place):
-            os.rename(_old(place), place)
+            os.rename(old_of(place), place)
 
 
 @contextlib.contextmanager
@@ -108,7 +116,8 @@ def _existing(path: Path) -> Path:
     return next(parent for parent in (path, *path.absolute().parents) if parent.exists())
 
 
-def _old(place: Path) -> Path:
+def old_of(place: Path) -> Path:
+    """Where :func:`replace_folder` sets aside what was there before."""
     return place.with_name(f"{place.name}.old")
 
 

@@ -92,8 +92,12 @@ def explained(pieces: list[str], answers: list[str], **changed: Any) -> Explaine
         source=" ".join(pieces),
         pieces=pieces,
         known=[True] * len(pieces),
+        is_text=True,
         truncated=0,
         answers=answers,
+        names=answers,
+        whole="",
+        surprise=False,
         told=[f"{answer} (97.3 %)" for answer in answers],
         scores=start + influences.sum(1) - 0.001,
         unit="log-odds",
@@ -103,6 +107,7 @@ def explained(pieces: list[str], answers: list[str], **changed: Any) -> Explaine
         left_out=influences / 2,
         attention=None,
         forming=[],
+        probable=True,
         layers=[states("encoder, layer 1", pieces)] if pieces else [],
     )
     return replace(made, **changed)

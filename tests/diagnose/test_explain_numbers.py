@@ -92,6 +92,7 @@ def test_a_linear_classifier_of_series_by_hand() -> None:
     assert found.start[0] == pytest.approx(1, abs=1e-4)
     assert found.layers == []
     assert found.source == SERIES
+    assert (found.is_text, found.probable) == (False, True)
 
 
 @pytest.mark.parametrize("pooling", ["final", "max", "attention"])
@@ -162,6 +163,7 @@ def test_a_linear_forecaster_by_hand(tmp_path: Path) -> None:
     with torch.no_grad():
         network.head.weight.zero_()  # the recurrence then says nothing
     found = check(explain(task, str(path)))
+    assert (found.is_text, found.probable) == (False, False)
     windows = task.last_windows(task.load(str(path)))
     weights = network.linear.weight.detach().numpy()
     past, scale = windows.window(0).past[:, 0], windows.scale[0, 0]
@@ -270,7 +272,8 @@ def test_a_recording_is_explained_as_it_is_transcribed(
     soundfile.write(path, samples, 8000)
     found = check(explain(transcriber, str(path)))
     (line,) = [json.loads(line) for line in transcriber.predict([str(path)])]
-    assert "".join(found.answers) == line["text"] == found.forming[-1].answer
+    assert found.whole == "".join(found.answers) == line["text"] == found.forming[-1].answer
+    assert (found.is_text, found.probable) == (False, True)
     assert found.forming[-1].value == pytest.approx(line["confidence"], abs=1e-4)
     assert [found.pieces[0], found.pieces[1]] == ["0.00 s", "0.02 s"]
     frames = transcriber.stats.apply(transcriber.log_mel(soundfile.read(path, dtype="float32")[0]))

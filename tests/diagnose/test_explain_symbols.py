@@ -121,6 +121,8 @@ def test_what_holds_of_any_explanation(make: Any, options: dict[str, Any]) -> No
     found = check(explain(task, TEXT))
     assert found.task == task.name
     assert found.source == TEXT
+    assert found.is_text
+    assert found.surprise == (make is language_model)
     assert list(found.pieces)[:6] == WORDS
     assert [word for word, known in zip(WORDS, found.known) if not known] == ["zebra"]
     assert bool(found.layers) == (options.get("cell") != "feedforward")
@@ -307,6 +309,16 @@ def test_a_large_vocabulary_in_clusters() -> None:
     np.testing.assert_allclose(found.scores, [token["log_probability"] for token in told], atol=1e-4)
 
 
+@pytest.mark.parametrize("make", [classifier, tagger])
+def test_a_text_of_digits_is_a_text(make: Any) -> None:
+    assert explain(make(), "911").is_text
+
+
+def test_a_tag_stands_behind_its_token() -> None:
+    found = explain(tagger(), "so 911")
+    assert list(found.names) == [f"so:\u00a0{found.answers[0]}", f"911:\u00a0{found.answers[1]}"]
+
+
 # translate
 
 
@@ -316,7 +328,7 @@ def test_a_translators_scores_add_up_to_its_log_probability(options: dict[str, A
     found = explain(task, TEXT)
     (line,) = [json.loads(line) for line in task.predict([TEXT])]
     assert found.scores.sum() == pytest.approx(line["log_probability"], abs=1e-3)
-    assert [one.answer for one in found.forming] == [line["translation"]]
+    assert [one.answer for one in found.forming] == [line["translation"]] == [found.whole]
     assert line.get("capped", False) == (found.answers[-1] != "(end)")
     ids = task.vocabulary.encode([TEXT])[0]
     best = task.translate([TEXT], task.search())[0][0]

@@ -18,7 +18,7 @@ from recurra.diagnose.explained import Explained, Forming
 from recurra.diagnose.explained_figures import explained_figures, forming_figure, states_figure
 from recurra.diagnose.explained_sections import explained_page
 from recurra.diagnose.explained_terminal import print_explained
-from recurra.diagnose.explained_words import changes, is_text, of_interest, strongest
+from recurra.diagnose.explained_words import changes, of_interest, strongest
 from recurra.diagnose.heat import heat_figure
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -67,8 +67,10 @@ def test_influences_are_coloured_and_what_speaks_against_is_underlined(make_expl
 
 
 def test_several_answers_and_a_small_table(make_explained: Make):
-    found = make_explained(WORDS, ["DET", "ADJ", "NOUN", "X"], task="tag")
-    found = replace(found, told=[f"{word}: {tag} (50.0 %)" for word, tag in zip(WORDS, found.answers)])
+    tags = ["DET", "ADJ", "NOUN", "X"]
+    names = [f"{word}:\u00a0{tag}" for word, tag in zip(WORDS, tags)]
+    told = [f"{word}: {tag} (50.0 %)" for word, tag in zip(WORDS, tags)]
+    found = make_explained(WORDS, tags, task="tag", names=names, told=told)
     text = printed(found)
     assert re.search(r"piece +not: DET +a: ADJ +good: NOUN +film: X", text)
     assert re.search(r"film +-1\.000 +-2\.000 +-3\.000 +-4\.000", text)
@@ -97,7 +99,9 @@ def test_many_pieces_show_the_strongest(make_explained: Make):
 
 
 def test_surprise_of_a_language_model(make_explained: Make):
-    found = make_explained(["the", "cat", "\n"], ["the", "cat", "\n"], task="language-model", unit="nats")
+    found = make_explained(
+        ["the", "cat", "\n"], ["the", "cat", "\n"], task="language-model", unit="nats", surprise=True
+    )
     found = replace(found, scores=-np.log(2.0) * np.array([1.0, 12.0, 3.0]))
     text = printed(found)
     assert "mean surprise 5.33 bits" in text
@@ -110,12 +114,23 @@ def test_surprise_of_a_language_model(make_explained: Make):
 
 
 def test_steps_of_a_series_are_bars_with_signs(make_explained: Make):
-    found = make_explained(["1", "2-3", "4"], ["slow"], source="series.csv")
-    assert not is_text(found)
+    found = make_explained(["1", "2-3", "4"], ["slow"], source="series.csv", is_text=False)
     assert "influence  ▃▆█\n  sign       +-+\n" in printed(found)
     assert 'class="tokens"' not in page_of(found)
-    assert not is_text(make_explained(["2020-01-01"], ["2020-01-02"], task="forecast"))
-    assert is_text(make_explained(["1", "2"], ["NUM", "NUM"], task="tag"))
+
+
+def test_a_number_that_is_a_text_is_shown_as_one(make_explained: Make):
+    found = make_explained(["911"], ["pos"])
+    assert "sign   " not in printed(found)
+    assert 'class="tokens"' in page_of(found)
+
+
+def test_forecasts_are_no_probabilities(make_explained: Make):
+    forming = [Forming(1, "May: 0.25", 0.25), Forming(2, "May: 0.75", 0.75)]
+    found = make_explained(["March", "April"], ["May"], forming=forming, probable=False)
+    assert "April → May: 0.75\n" in printed(found)
+    assert "75.0 %" not in page_of(found)
+    assert ">forecast<" in re.sub(r"\s", "", forming_figure(forming, False))
 
 
 def test_the_answer_as_it_forms(make_explained: Make, forming: list[Forming], read_page):
@@ -129,7 +144,7 @@ def test_the_answer_as_it_forms(make_explained: Make, forming: list[Forming], re
     many = [Forming(number, str(number), 0.5) for number in range(100)]
     assert [one.read for one in changes(many)][::11] == [0, 99]
     assert "forming" in [attributes.get("id") for _, attributes in read_page(page_of(found)).seen]
-    drawing = forming_figure(forming, False)
+    drawing = forming_figure(forming, True)
     assert {"neg", "pos"} <= {text.strip() for text in ElementTree.fromstring(drawing).itertext()}
 
 
@@ -177,7 +192,7 @@ def test_the_page_is_whole(make_explained: Make, forming: list[Forming], read_pa
 
 
 def test_the_page_of_several_answers(make_explained: Make, read_page):
-    found = make_explained(WORDS, list("abcdefghij"), task="translate", attention=np.full((10, 4), 0.25))
+    found = make_explained(WORDS, list("abcdefghij"), whole="abcdefghij", attention=np.full((10, 4), 0.25))
     figures = explained_figures(found)
     assert sorted(figures) == ["attention.svg", "explanation.svg", "left-out.svg", "states-1.svg"]
     assert pixels(figures["explanation.svg"])[0].shape == (20, 4, 4)

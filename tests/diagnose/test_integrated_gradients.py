@@ -26,6 +26,7 @@ def make(scores: Callable[[Tensor], Tensor], answers: int = 1, piece_of: tuple[i
         source="numbers",
         pieces=pieces,
         known=[True] * len(pieces),
+        is_text=False,
         truncated=0,
         network=nn.Identity(),
         vectors=INPUT,

@@ -30,9 +30,10 @@ def _diagnose(
     """Measure what a model remembers and forgets, how far back it learnt, and say what to do about it."""
     with reported():
         from recurra.checkpoint import read_model
+        from recurra.diagnose.diagnosis import DIAGNOSE
         from recurra.diagnose.diagnosis import as_json as to_json
         from recurra.diagnose.diagnosis_figures import diagnosis_figures
-        from recurra.diagnose.diagnosis_sections import DIAGNOSE, diagnosis_page
+        from recurra.diagnose.diagnosis_sections import diagnosis_page
         from recurra.diagnose.diagnosis_terminal import print_diagnosis
         from recurra.diagnose.measure import diagnose_model
         from recurra.pages.folder import require_report, write_report
@@ -52,7 +53,8 @@ def _diagnose(
             print_diagnosis(found, console())
         if out is not None:
             figures = diagnosis_figures(found)
-            write_report(out, diagnosis_page(found, figures, machine()), ("diagnosis.json", text), figures)
+            page = diagnosis_page(found, figures, machine())
+            write_report(out, DIAGNOSE, page, ("diagnosis.json", text), figures)
             typer.echo(f"\nwritten: {out / 'report.html'}", err=as_json)
 
 
@@ -71,9 +73,10 @@ def _explain(
     with reported():
         from recurra.checkpoint import read_model
         from recurra.diagnose.explain import explain
+        from recurra.diagnose.explained import EXPLAIN
         from recurra.diagnose.explained import as_json as to_json
         from recurra.diagnose.explained_figures import explained_figures
-        from recurra.diagnose.explained_sections import EXPLAIN, explained_page
+        from recurra.diagnose.explained_sections import explained_page
         from recurra.diagnose.explained_terminal import print_explained
         from recurra.pages.folder import require_report, write_report
         from recurra.pages.surroundings import machine, one_thread
@@ -92,7 +95,7 @@ def _explain(
         if out is not None:
             figures = explained_figures(found)
             page = explained_page(found, figures, str(model), machine())
-            write_report(out, page, ("explanation.json", text), figures)
+            write_report(out, EXPLAIN, page, ("explanation.json", text), figures)
             typer.echo(f"\nwritten: {out / 'report.html'}", err=as_json)
 
 

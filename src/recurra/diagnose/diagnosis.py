@@ -13,7 +13,9 @@ from torch import Tensor
 from recurra.diagnose.flow import Flow
 from recurra.diagnose.gates import Units
 
-__all__ = ["Context", "Diagnosis", "LayerDiagnosis", "Verdict", "as_json"]
+__all__ = ["DIAGNOSE", "Context", "Diagnosis", "LayerDiagnosis", "Verdict", "as_json"]
+
+DIAGNOSE = "recurra diagnose"  # the command
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,7 @@ def as_json(diagnosis: Diagnosis) -> dict[str, Any]:
     The flow of each layer also tells the norms beside that at lag 0, and its reach.
     """
     return {
+        "made_by": DIAGNOSE,
         "model": str(diagnosis.model),
         "task": diagnosis.task,
         "unit": diagnosis.unit,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from html import escape
 
-from recurra.diagnose.diagnosis import Diagnosis, LayerDiagnosis, Verdict
+from recurra.diagnose.diagnosis import DIAGNOSE, Diagnosis, LayerDiagnosis, Verdict
 from recurra.diagnose.diagnosis_words import (
     MARKS,
     context_sentence,
@@ -18,9 +18,8 @@ from recurra.diagnose.gates import CLOSED, DEAD, OPEN, SATURATED
 from recurra.pages.frame import make_page
 from recurra.pages.pieces import fact_rows, section, tiles
 
-__all__ = ["DIAGNOSE", "diagnosis_page"]
+__all__ = ["diagnosis_page"]
 
-DIAGNOSE = "recurra diagnose"
 _BORDERS = {"problem": "rgb(var(--against))", "note": "var(--soft)", "good": "rgb(var(--for))"}
 _HEADS = (
     "layer",

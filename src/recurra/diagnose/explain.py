@@ -70,8 +70,12 @@ def explain_reading(name: str, reading: Reading) -> Explained:
         source=reading.source,
         pieces=reading.pieces,
         known=reading.known,
+        is_text=reading.is_text,
         truncated=reading.truncated,
         answers=reading.answers,
+        names=reading.names or reading.answers,
+        whole=reading.whole,
+        surprise=reading.surprise,
         told=reading.told,
         scores=found.scores,
         unit=reading.unit,
@@ -81,6 +85,7 @@ def explain_reading(name: str, reading: Reading) -> Explained:
         left_out=_left_out(reading, found.scores),
         attention=reading.attention,
         forming=reading.forming(),
+        probable=reading.probable,
         layers=list(_layers(reading)),
     )
 

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Explained", "Forming", "LayerStates", "as_json"]
+__all__ = ["EXPLAIN", "Explained", "Forming", "LayerStates", "as_json"]
+
+EXPLAIN = "recurra explain"  # the command
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,7 @@ class Forming:
     Attributes:
         read: how many pieces had been read.
         answer: what the model would have said.
-        value: how sure it was (a probability), or what it forecast.
+        value: how sure it was (a probability), or what it forecast: :class:`Explained` tells which.
     """
 
     read: int
@@ -55,8 +57,12 @@ class Explained:
         source: the input as it was given.
         pieces: tokens, symbols, steps or frames, as they are shown, [T].
         known: whether the vocabulary knows each; True where there is none.
+        is_text: whether the pieces are of a text; else they are steps of a series or frames of a recording.
         truncated: pieces at the end that the model was not given.
         answers: what is explained, as shown, [A]; for a language model the symbols that came.
+        names: what each answer is called beside others, such as a tag behind its token, [A].
+        whole: the answers as one text, where they are the symbols of one; else empty.
+        surprise: whether the answers are the symbols that came, and the scores how little they surprised.
         told: of each answer how it is said in one line, such as "positive (97.3 %)", [A].
         scores: of each answer what the influences add up to, [A].
         unit: of scores and influences, such as "log-odds", "nats" or the series' own.
@@ -66,6 +72,7 @@ class Explained:
         left_out: how much each score falls when a piece is left out, [A, T].
         attention: where the model looked for each answer, [A, T]; None where it has no attention.
         forming: the answer after each number of pieces; empty where it forms piece by piece anyway.
+        probable: whether its values are probabilities; else they are forecasts.
         layers: gates, cell and hidden states.
     """
 
@@ -73,8 +80,12 @@ class Explained:
     source: str
     pieces: Sequence[str]
     known: Sequence[bool]
+    is_text: bool
     truncated: int
     answers: Sequence[str]
+    names: Sequence[str]
+    whole: str
+    surprise: bool
     told: Sequence[str]
     scores: NDArray[np.float64]
     unit: str
@@ -84,15 +95,16 @@ class Explained:
     left_out: NDArray[np.float64]
     attention: NDArray[np.float64] | None
     forming: Sequence[Forming]
+    probable: bool
     layers: Sequence[LayerStates]
 
 
 def as_json(explained: Explained) -> dict[str, Any]:
     """All of it as JSON can hold it, by the names of the attributes; states and gates are rounded to 6 places."""
-    found = {field.name: getattr(explained, field.name) for field in fields(explained)}
+    found = {"made_by": EXPLAIN} | {field.name: getattr(explained, field.name) for field in fields(explained)}
     for name in ("scores", "start", "influences", "gap", "left_out"):
         found[name] = found[name].tolist()
-    for name in ("pieces", "known", "answers", "told"):
+    for name in ("pieces", "known", "answers", "names", "told"):
         found[name] = list(found[name])
     found["attention"] = None if explained.attention is None else explained.attention.tolist()
     found["forming"] = [vars(one) for one in explained.forming]

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from recurra.diagnose.alignment import alignment_figure
 from recurra.diagnose.explained import Explained, Forming, LayerStates
-from recurra.diagnose.explained_words import answer_names
 from recurra.diagnose.heat import heat_figure
 from recurra.diagnose.lines import line_style
 from recurra.diagnose.unit_figures import GATE_NAMES
@@ -43,12 +42,12 @@ def explained_figures(found: Explained) -> dict[str, str]:
         ):
             largest = float(np.abs(values).max(initial=0.0)) or 1.0
             title = f"Influence of each piece (column) on each answer (row): {name}"
-            drawn[file] = heat_figure({"": (values, largest)}, answer_names(found), found.pieces, title)
+            drawn[file] = heat_figure({"": (values, largest)}, found.names, found.pieces, title)
     if found.attention is not None and len(found.answers):
         title = "Where the model looked (column) for each answer (row)"
-        drawn["attention.svg"] = alignment_figure(found.pieces, answer_names(found), found.attention, title)
+        drawn["attention.svg"] = alignment_figure(found.pieces, found.names, found.attention, title)
     if len(found.forming) > 1:
-        drawn["forming.svg"] = forming_figure(found.forming, found.task == "forecast")
+        drawn["forming.svg"] = forming_figure(found.forming, found.probable)
     for order, layer in enumerate(found.layers, 1):
         if len(layer.pieces):
             drawn[f"states-{order}.svg"] = states_figure(layer)
@@ -78,7 +77,7 @@ def bars_figure(found: Explained) -> str:
         return to_svg(figure, "Influence of each piece on the answer, by integrated gradients and by leaving it out")
 
 
-def forming_figure(forming: Sequence[Forming], is_forecast: bool) -> str:
+def forming_figure(forming: Sequence[Forming], probable: bool) -> str:
     """Draw how sure the model was, or what it forecast, after each number of pieces; the answers by their markers."""
     read, values = np.array([one.read for one in forming]), np.array([one.value for one in forming])
     answers = np.array([one.answer for one in forming])
@@ -97,10 +96,10 @@ def forming_figure(forming: Sequence[Forming], is_forecast: bool) -> str:
                 text.set_parse_math(False)
         else:
             axes.plot(read, values, "o", color=STYLES["lstm"].light, markersize=5)
-        if not is_forecast:
+        if probable:
             axes.set_ylim(0, 1.03)
         axes.set_xlabel("pieces read")
-        axes.set_ylabel("forecast" if is_forecast else "probability of the answer")
+        axes.set_ylabel("probability of the answer" if probable else "forecast")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         return to_svg(figure, "The answer as it forms, by how many pieces have been read")
 

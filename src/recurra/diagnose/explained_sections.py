@@ -8,26 +8,22 @@ from html import escape
 
 import numpy as np
 
-from recurra.diagnose.explained import Explained
+from recurra.diagnose.explained import EXPLAIN, Explained
 from recurra.diagnose.explained_words import (
     answer_lines,
     changes,
     completeness,
-    is_language,
-    is_text,
     number,
     of_interest,
     strongest,
     surprises,
-    whole_answer,
 )
 from recurra.pages.frame import make_page
 from recurra.pages.pieces import fact_rows, section, tiles
 from recurra.pages.tokens import TOKEN_LEGEND, gaps, influence_tokens, places, seen, shaded_token
 
-__all__ = ["EXPLAIN", "explained_page"]
+__all__ = ["explained_page"]
 
-EXPLAIN = "recurra explain"
 _TOLD, _SHOWN, _ROWS = 40, 8, 60
 _DARKEST = 14.0  # bits
 _CELLS = (
@@ -77,24 +73,23 @@ def _numbers(found: Explained) -> list[tuple[str, str]]:
             last,
         ]
     numbers = [(f"{len(found.answers):,}", "answers"), (f"{len(found.pieces):,}", "pieces read")]
-    if is_language(found) and len(found.answers):
+    if found.surprise and len(found.answers):
         numbers.append((f"{surprises(found).mean():.2f}", "bits of surprise, on average"))
     return [*numbers, last]
 
 
 def _answer(found: Explained) -> str:
-    lines = answer_lines(found)[: 0 if is_language(found) else _TOLD]
+    lines = answer_lines(found)[: 0 if found.surprise else _TOLD]
     body = f"<p><b>{' &middot; '.join(map(escape, lines))}</b></p>" if lines else ""
-    whole = whole_answer(found)
-    if whole and len(found.answers) > 1:
-        body = f"<p><b>{escape(whole)}</b></p>"
+    if found.whole and len(found.answers) > 1:
+        body = f"<p><b>{escape(found.whole)}</b></p>"
     if found.truncated:
         body += f"<p>{found.truncated:,} pieces at the end were not given to the model, which reads no more.</p>"
-    if is_language(found):
+    if found.surprise:
         body += _surprise(found)
-    elif len(found.told) > _TOLD and not whole:
+    elif len(found.told) > _TOLD and not found.whole:
         body += f'<p class="soft">{_TOLD} of {len(found.told):,} answers; the JSON file has all.</p>'
-    return section("answer", "How much each symbol surprised" if is_language(found) else "The answer", body)
+    return section("answer", "How much each symbol surprised" if found.surprise else "The answer", body)
 
 
 def _surprise(found: Explained) -> str:
@@ -119,7 +114,7 @@ def _influences(found: Explained, figures: _Figures) -> str:
 
 def _one(found: Explained, figures: _Figures) -> str:
     tokens = ""
-    if is_text(found):
+    if found.is_text:
         row = influence_tokens(found.source, found.pieces, found.influences[0], found.known)
         tokens = f'{TOKEN_LEGEND}<p class="tokens">{row}</p>'
     caption = (
@@ -147,10 +142,10 @@ def _table(found: Explained) -> str:
 
 def _several(found: Explained, figures: _Figures) -> str:
     body = ""
-    if is_text(found):
+    if found.is_text:
         chosen, lines = of_interest(found, _SHOWN), answer_lines(found)
         few = "" if len(chosen) == len(found.answers) else f" The {len(chosen)} answers that moved furthest are shown."
-        if is_language(found):
+        if found.surprise:
             few = f" The {len(chosen)} symbols that surprised most are shown."
         rows = "".join(
             f'<div class="example"><p><small><b>{escape(lines[place])}</b></small></p><p class="tokens">'
@@ -181,7 +176,7 @@ def _forming(found: Explained, figures: _Figures) -> str:
         for one in kept
     )
     caption = "Read where the answer turns for the last time: what came later did not change it."
-    if found.task == "forecast":
+    if not found.probable:
         caption = "What is forecast of the next step after each piece: read from where on it has found the course."
     figure = f"<figure>{figures['forming.svg']}<figcaption>{caption}</figcaption></figure>"
     table = (
@@ -192,7 +187,7 @@ def _forming(found: Explained, figures: _Figures) -> str:
 
 
 def _sure(found: Explained, value: float) -> str:
-    return "" if found.task == "forecast" else f"{100 * value:.1f} %"
+    return f"{100 * value:.1f} %" if found.probable else ""
 
 
 def _states(found: Explained, figures: _Figures) -> str:

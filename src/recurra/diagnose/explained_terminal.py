@@ -12,18 +12,14 @@ from rich.text import Text
 from recurra.diagnose.explained import Explained
 from recurra.diagnose.explained_words import (
     answer_lines,
-    answer_names,
     changes,
     completeness,
-    is_language,
-    is_text,
     number,
     of_interest,
     spark,
     states_of_unit,
     strongest,
     surprises,
-    whole_answer,
 )
 from recurra.diagnose.reading import percent
 from recurra.pages.tokens import gaps, places, seen
@@ -45,7 +41,7 @@ _SURPRISING = (2, 6, 10)  # bits
 def print_explained(found: Explained, console: Console) -> None:
     """Print what moved each answer, how it formed, and what the most active units did."""
     say(console, f"{found.task}: {_shortened(found.source, 300)}")
-    answer = found.told[0] if len(found.told) == 1 else whole_answer(found)
+    answer = found.told[0] if len(found.told) == 1 else found.whole
     if answer:
         say(console, answer, "bold")
     if found.truncated:
@@ -56,7 +52,7 @@ def print_explained(found: Explained, console: Console) -> None:
     if not found.pieces or not len(found.answers):
         say(console, "There is nothing to explain: the model read no piece, or gave no answer.")
         return
-    if is_language(found):
+    if found.surprise:
         _print_surprise(found, console)
     console.print()
     if len(found.answers) == 1:
@@ -72,7 +68,7 @@ def print_explained(found: Explained, console: Console) -> None:
 def _print_one(found: Explained, console: Console) -> None:
     """The one answer: its coloured text or line of bars, and a row of numbers for each piece."""
     values, left_out = found.influences[0], found.left_out[0]
-    if is_text(found):
+    if found.is_text:
         console.print(_coloured(found, values), soft_wrap=True)
         say(console, _KEY, "dim")
     else:
@@ -98,7 +94,7 @@ def _print_several(found: Explained, console: Console) -> None:
             (seen(piece), *(number(value, decimals) for value in found.influences[:, place]))
             for place, piece in enumerate(found.pieces)
         ]
-        names = ["piece", *(_shortened(answer.replace("\n", "↵"), 14) for answer in answer_names(found))]
+        names = ["piece", *(_shortened(answer.replace("\n", "↵"), 14) for answer in found.names)]
         print_titled(console, f"Influence on each answer ({found.unit})", names, rows)
     chosen = of_interest(found, _LINES)
     few = "" if len(chosen) == len(found.answers) else f", {len(chosen)} of {len(found.answers):,} (--json has all)"
@@ -115,7 +111,7 @@ def _print_several(found: Explained, console: Console) -> None:
             looked = f" looked at {seen(found.pieces[most])} ({percent(float(found.attention[place, most]))})"
             line.append(looked, style="not bold dim")
         console.print(line, soft_wrap=True)
-    if not is_text(found):
+    if not found.is_text:
         for place in of_interest(found, _DRAWN):
             say(console, f"\n{lines[place]}", "bold")
             _print_bars(found.influences[place], console)
@@ -153,7 +149,7 @@ def _print_forming(found: Explained, console: Console) -> None:
     say(console, "\nThe answer as it formed, by the pieces read:", "bold")
     for one in changes(found.forming):
         last = found.pieces[one.read - 1] if 0 < one.read <= len(found.pieces) else ""
-        told = one.answer if found.task == "forecast" else f"{one.answer} ({100 * one.value:.1f} %)"
+        told = f"{one.answer} ({100 * one.value:.1f} %)" if found.probable else one.answer
         say(console, f"  {one.read:>4} of {len(found.pieces)}  {seen(last)} → {told}")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -10,51 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recurra.diagnose.explained import Explained, Forming, LayerStates
-from recurra.pages.tokens import gaps, places, seen
+from recurra.pages.tokens import places, seen
 
 __all__ = [
     "answer_lines",
-    "answer_names",
     "changes",
     "completeness",
-    "is_language",
-    "is_text",
     "number",
     "of_interest",
     "spark",
     "states_of_unit",
     "strongest",
     "surprises",
-    "whole_answer",
 ]
 
-_STEPS = re.compile(r"[\d.,]+(-| to )?[\d.,]*( ?m?s)?")
 _LEVELS = "▁▂▃▄▅▆▇█"
-
-
-def is_text(found: Explained) -> bool:
-    """Whether the pieces are of a text; else they are steps of a series or frames of a recording."""
-    counted = all(_STEPS.fullmatch(piece) for piece in found.pieces)
-    return found.task not in ("forecast", "transcribe") and not (counted and found.task == "classify")
-
-
-def is_language(found: Explained) -> bool:
-    """Whether the answers are the symbols that came, and the scores how little they surprised."""
-    return found.task == "language-model"
-
-
-def answer_names(found: Explained) -> list[str]:
-    """What each answer is called: a tag stands behind its token."""
-    if found.task == "tag":
-        return [f"{piece}:\u00a0{answer}" for piece, answer in zip(found.pieces, found.answers)]
-    return list(found.answers)
-
-
-def whole_answer(found: Explained) -> str:
-    """The answer in one line, where it is made of symbols or a class; empty of tags and forecasts."""
-    if found.task not in ("classify", "translate", "transcribe"):
-        return ""
-    return "".join(f"{gap}{answer}" for gap, answer in zip(gaps("", found.answers), found.answers))
 
 
 def answer_lines(found: Explained) -> list[str]:
@@ -100,7 +69,7 @@ def strongest(values: NDArray[np.float64], most: int) -> list[int]:
 
 def of_interest(found: Explained, most: int) -> list[int]:
     """Some answers, in order: those that moved furthest, or the symbols that surprised most."""
-    weights = -found.scores if is_language(found) else np.abs(found.scores - found.start)
+    weights = -found.scores if found.surprise else np.abs(found.scores - found.start)
     return sorted(np.argsort(-weights, kind="stable")[:most].tolist())
 
 

@@ -28,6 +28,7 @@ class Reading:
         source: the input as it was given.
         pieces: as they are shown, [P].
         known: whether the vocabulary knows each; True where there is none.
+        is_text: whether they are of a text; else of steps or frames.
         truncated: pieces at the end that the model was not given.
         network: that reads it.
         vectors: what the network reads, [T, I].
@@ -41,12 +42,17 @@ class Reading:
         unit: of the scores.
         read_at: what is read at each step of a recurrent layer, told its name and how many steps it takes.
         forming: the answer after each number of pieces.
+        probable: whether the values of that are probabilities; else they are forecasts.
         attention: where the network looks for each answer, [A, P]; None where it has no attention.
+        names: what each answer is called beside others, [A]; empty where it is the answer itself.
+        whole: the answers as one text, where they are the symbols of one.
+        surprise: whether the answers are the symbols that came, and their scores log-probabilities.
     """
 
     source: str
     pieces: Sequence[str]
     known: Sequence[bool]
+    is_text: bool
     truncated: int
     network: nn.Module
     vectors: Tensor
@@ -59,7 +65,11 @@ class Reading:
     unit: str
     read_at: Callable[[str, int], Sequence[str]]
     forming: Callable[[], Sequence[Forming]] = field(default=list)
+    probable: bool = True
     attention: NDArray[np.float64] | None = None
+    names: Sequence[str] = ()
+    whole: str = ""
+    surprise: bool = False
 
     def score(self, variants: Tensor) -> Tensor:
         """The scores [B, A] of variants of the whole input, [B, T, I]."""

@@ -16,7 +16,7 @@ from recurra.files import failures_named, write_text
 from recurra.lab import EXPERIMENTS
 from recurra.lab.experiment import Experiment
 from recurra.lab.page import Finished, render, render_index
-from recurra.pages.drawing import on_white
+from recurra.pages.folder import data_mark, drawing_mark, marked_file
 from recurra.pages.frame import mark
 from recurra.pages.surroundings import machine, one_thread, require_ours
 
@@ -81,7 +81,7 @@ def _run(experiment: Experiment, out: Path, seed: int, quick: bool, tell: Callab
         outcome = experiment.run(seed, quick, tell)
     made = Finished(experiment, outcome, seed, quick, time.perf_counter() - started, machine(), out)
     place = out / experiment.name
-    write_text(place.with_suffix(".svg"), _marked(on_white(outcome.figures[0].drawing), experiment))
+    write_text(place.with_suffix(".svg"), marked_file(outcome.figures[0].drawing, experiment.generator))
     write_text(place.with_suffix(".json"), json.dumps(as_json(made), indent=1, ensure_ascii=False) + "\n")
     write_text(place.with_suffix(".html"), render(made))
     return made
@@ -112,18 +112,9 @@ def _marks() -> dict[str, str]:
     marks = {INDEX: mark("recurra lab")}
     for name, experiment in EXPERIMENTS.items():
         marks[f"{name}.html"] = mark(experiment.generator)
-        marks[f"{name}.svg"] = _comment(experiment)
-        marks[f"{name}.json"] = f'"made_by": "{experiment.generator}"'
+        marks[f"{name}.svg"] = drawing_mark(experiment.generator)
+        marks[f"{name}.json"] = data_mark(experiment.generator)
     return marks
-
-
-def _comment(experiment: Experiment) -> str:
-    return f"<!-- made by {experiment.generator} -->"
-
-
-def _marked(drawing: str, experiment: Experiment) -> str:
-    """A file of SVG that tells what it was made by."""
-    return drawing.replace("<svg ", f"{_comment(experiment)}\n<svg ", 1)
 
 
 def _plain(value: Any) -> Any:

@@ -106,6 +106,7 @@ def read_forecast(task: Forecast, given: str, options: Mapping[str, Any]) -> Rea
             _span([times[step] for step in np.flatnonzero(piece_of == piece)]) for piece in range(piece_of[-1] + 1)
         ],
         known=[True] * (int(piece_of[-1]) + 1),
+        is_text=False,
         truncated=0,
         network=task.network,
         vectors=vectors,
@@ -118,6 +119,7 @@ def read_forecast(task: Forecast, given: str, options: Mapping[str, Any]) -> Rea
         unit=names[0] if len(names) == 1 else "the units of the series",
         read_at=lambda name, count: _read_at(task, times, steps, count),
         forming=lambda: _forming(asked, piece_of, times, names),
+        probable=False,
     )
 
 

@@ -53,6 +53,7 @@ def read_language_model(task: ModelLanguage, given: str, options: Mapping[str, A
         source=source,
         pieces=shown,
         known=[token.known for token in tokens],
+        is_text=True,
         truncated=len(found) - len(tokens),
         network=network,
         vectors=vectors,
@@ -64,4 +65,5 @@ def read_language_model(task: ModelLanguage, given: str, options: Mapping[str, A
         told=[f"{symbol} ({percent(p)})" for symbol, p in zip(shown, logs.exp().tolist())],
         unit="nats",
         read_at=lambda name, steps: [end.text, *shown],
+        surprise=True,
     )

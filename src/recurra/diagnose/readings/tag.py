@@ -54,6 +54,7 @@ def read_tag(task: Tag, given: str, options: Mapping[str, Any]) -> Reading:
         source=source,
         pieces=words,
         known=(batch.values[0] != UNKNOWN).tolist(),
+        is_text=True,
         truncated=0,
         network=network,
         vectors=vectors,
@@ -65,6 +66,7 @@ def read_tag(task: Tag, given: str, options: Mapping[str, Any]) -> Reading:
         told=[f"{word}: {tag} ({percent(each)})" for word, tag, each in zip(words, tags, sure.tolist())],
         unit="log-odds",
         read_at=lambda name, steps: words,
+        names=[f"{word}:\u00a0{tag}" for word, tag in zip(words, tags)],
     )
 
 

@@ -25,6 +25,7 @@ from recurra.tasks.transcribe import Transcribe
 from recurra.tasks.transcripts import Decoding
 from recurra.vocabulary import PADDING, UNKNOWN
 from recurra.writing import symbol_text
+from recurra.writing import written as text_of
 
 __all__ = ["read_transcribe"]
 
@@ -67,6 +68,7 @@ def read_transcribe(task: Transcribe, given: str, options: Mapping[str, Any]) ->
         source=source,
         pieces=[_time(first, decoding, stack) for first in firsts],
         known=[True] * len(firsts),
+        is_text=False,
         truncated=0,
         network=network,
         vectors=vectors,
@@ -79,6 +81,7 @@ def read_transcribe(task: Transcribe, given: str, options: Mapping[str, Any]) ->
         unit="nats",
         read_at=lambda name, count: [_time(step * stack, decoding, stack) for step in range(count)],
         forming=lambda: _forming(task, vectors, [*firsts[1:], len(frames)], decoding),
+        whole=text_of(task.vocabulary, task.config.vocabulary.tokens, [each.id for each in written]),
     )
 
 

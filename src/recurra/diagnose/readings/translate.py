@@ -84,6 +84,7 @@ def read_translate(task: Translate, given: str, options: Mapping[str, Any]) -> R
         source=source,
         pieces=pieces,
         known=[token.known for token in found[: len(vectors)]],
+        is_text=True,
         truncated=len(found) - len(vectors),
         network=network,
         vectors=vectors,
@@ -97,6 +98,7 @@ def read_translate(task: Translate, given: str, options: Mapping[str, Any]) -> R
         read_at=lambda name, steps: ["(start)", *answers[:-1]] if name.startswith("decoder") else pieces,
         forming=lambda: _whole(len(pieces), written),
         attention=None if weights is None else weights[0].double().cpu().numpy(),
+        whole=written.text,
     )
 
 
