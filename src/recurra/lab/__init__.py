@@ -62,7 +62,7 @@ EXPERIMENTS = {
         ),
         _experiment(
             "bottleneck",
-            "All of a sequence in one vector",
+            "All of a sequence in one state",
             "How long a sequence can be written again from the encoder's last state alone, how long with attention?",
             3,
         ),
