@@ -1,4 +1,4 @@
-"""The classic experiments on recurrent networks: each one command, seeded, minutes on two cores, a page of figures."""
+"""The classic experiments on recurrent networks: each one command, seeded, minutes on one core, a page of figures."""
 
 from __future__ import annotations
 
