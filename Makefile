@@ -29,7 +29,7 @@ check: $(VENV)/dev
 docs: $(VENV)/dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
-# half an hour: every figure of the pages is drawn by an experiment of the lab, from a seed
+# about 20 minutes: every figure of the pages is drawn by an experiment of the lab, from a seed
 figures: $(VENV)/runtime
 	$(BIN)/recurra lab all --out build/lab
 	mkdir -p docs/figures

@@ -77,6 +77,16 @@ def test_the_same_seed_gives_the_same_numbers(quick: Outcome) -> None:
     assert run(1, True, lambda _: None).numbers == quick.numbers
 
 
+def test_a_name_says_how_many_numbers_of_the_encoder_reach_the_decoder() -> None:
+    for net in FULL.nets:
+        if net.attention == "none":
+            config = TranslateModelConfig(hidden_size=net.hidden_size, attention="none", bidirectional=False)
+            network = TranslationNetwork(13, 13, config, shared=True)
+            start = network.start(network.encode(torch.tensor([[4]]), torch.tensor([1])), 1)
+            handed = sum(part.numel() for part in start.hidden)
+            assert net.name == f"state of 2 x {handed // 2}"
+
+
 def said(*reaches: int) -> str:
     """With nets that are right up to a length each."""
     spreads = {
@@ -89,7 +99,8 @@ def said(*reaches: int) -> str:
 
 def test_the_answer_follows_the_numbers() -> None:
     expected = said(4, 8, 14)
-    assert "up to length 4 from a vector of 48 numbers, 8 from a vector of 112 and 14 with attention" in expected
+    reached = "up to length 4 from a state of 2 x 48 numbers (h and c), 8 from a state of 2 x 112 and 14 with attention"
+    assert reached in expected
     assert f"at length {FULL.longest} it is 0, 0 and 100 %" in expected
     assert "beyond the 14 symbols of training attention fails too" in expected
     assert "fails too" not in said(4, 8, 22)

@@ -1,4 +1,4 @@
-"""The classic experiments on recurrent networks: each one command, seeded, minutes on two cores, a page of figures."""
+"""The classic experiments on recurrent networks: each one command, seeded, minutes on one core, a page of figures."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ EXPERIMENTS = {
         ),
         _experiment(
             "bottleneck",
-            "All of a sequence in one vector",
+            "All of a sequence in one state",
             "How long a sequence can be written again from the encoder's last state alone, how long with attention?",
             3,
         ),

@@ -1,4 +1,4 @@
-"""The bottleneck of an encoder and a decoder: all of a sequence in one vector, or attention to every step of it.
+"""The bottleneck of an encoder and a decoder: all of a sequence in one state, or attention to every step of it.
 
 Cho, van Merriënboer, Bahdanau, Bengio, "On the properties of neural machine translation: encoder-decoder approaches",
 SSST-8, 2014; Bahdanau, Cho, Bengio, "Neural machine translation by jointly learning to align and translate", ICLR 2015.
@@ -49,9 +49,10 @@ class _Plan(NamedTuple):
 
 
 def _nets(small: int, large: int) -> tuple[_Net, ...]:
+    """LSTMs of two sizes without attention, whose states h and c both reach the decoder, and one with it."""
     return (
-        _Net(f"vector of {small}", "none", small, "gru"),
-        _Net(f"vector of {large}", "none", large, "rnn"),
+        _Net(f"state of 2 x {small}", "none", small, "gru"),
+        _Net(f"state of 2 x {large}", "none", large, "rnn"),
         _Net(f"attention, {small}", "general", small, "lstm"),
     )
 
@@ -147,7 +148,7 @@ def _outcome(
         [
             (
                 _reach_text(spreads["copy", small], plan),
-                f"symbols: at most, for half to be copied right from a {small}",
+                f"symbols: at most, for half to be copied right from a {small} numbers",
             ),
             (_reach_text(spreads["copy", large], plan), f"from a {large}"),
             (_reach_text(spreads["copy", attention], plan), "with attention"),
@@ -193,7 +194,7 @@ def _lead(spreads: Mapping[tuple[str, str], Sequence[Spread]], plan: _Plan) -> s
     at = plan.lengths.index(plan.longest)
     said = " ".join(
         f"Sequences to {task} are written without a mistake half of the time or more up to length "
-        f"{_reach_text(spreads[task, small], plan)} from a {small} numbers, "
+        f"{_reach_text(spreads[task, small], plan)} from a {small} numbers (h and c), "
         f"{_reach_text(spreads[task, large], plan)} from a {large} "
         f"and {_reach_text(spreads[task, attention], plan)} with attention; at length {plan.longest} it is "
         f"{100 * spreads[task, small][at].mean:.0f}, {100 * spreads[task, large][at].mean:.0f} and "
@@ -213,22 +214,25 @@ def _lead(spreads: Mapping[tuple[str, str], Sequence[Spread]], plan: _Plan) -> s
 
 
 def _explanation(plan: _Plan, parameters: Mapping[str, int]) -> list[str]:
+    small, large = (net.hidden_size for net in plan.nets[:2])
     listed = "; ".join(f"{name}: {count:,}" for name, count in parameters.items())
     return [
         f"An encoder LSTM reads a sequence of up to {plan.longest} symbols, each one of {_SYMBOLS} by chance; a "
         "decoder LSTM is to write the same, or the same from the end, and then to stop. Symbols by chance cannot be "
         f"guessed: each holds log2 10 = 3.3 bits, and {plan.longest} of them {plan.longest * 3.32:.0f}. Each length is "
         f"tested on {plan.tested} new sequences, and one mistake makes a sequence wrong. Parameters of {listed}.",
-        "Without attention the decoder begins with s_0 = tanh(W h_S + b), of the encoder's last state h_S, and has "
-        "nothing else (Sutskever, Vinyals, Le 2014). All of the source has to go through a vector whose size does not "
-        "grow with it. Cho and others (2014) found that translations get worse with length, and took this for the "
-        f"cause. That {plan.nets[1].hidden_size} numbers have room for the bits is not enough: how to write them "
-        "there, each symbol with its place, so that the decoder can read them off, has to be learnt. The comparison is "
-        f"at {plan.updates} updates for each net; more may carry a vector further.",
+        "The decoder begins with h = tanh(W h_S + b), of the encoder's last h_S, and with a c made of its last c_S in "
+        "the same way (Bahdanau, Cho, Bengio 2015 begin theirs like this; Sutskever, Vinyals, Le 2014 hand the state "
+        "over as it is). Without attention it has nothing else of the source, which has to go through two times "
+        f"{small} or {large} numbers, however long it is. Cho and others (2014) found that translations get worse with "
+        f"length, and took this for the cause. That 2 x {large} numbers have room for the bits is not enough: how to "
+        "write them there, each symbol with its place, so that the decoder can read them off, has to be learnt. The "
+        f"comparison is at {plan.updates} updates for each net; more may carry a state further.",
         "With attention the decoder has at each step t a context c_t = sum_i a_ti h_i, where the weights a_ti are a "
-        "softmax of scores s_t W h_i over the positions i (Bahdanau, Cho, Bengio 2015; this score: Luong, Pham, "
-        "Manning 2015). Every state of the encoder stays at hand, the path from a symbol read to the same symbol "
-        "written is short whatever the length, and the vector only has to say where to look.",
+        "softmax over the positions i (Bahdanau, Cho, Bengio 2015) of scores s_t W h_i / sqrt(Q), where s_t has Q "
+        "numbers (Luong, Pham, Manning 2015, but for the root). Every output h_i of the encoder stays at hand, the "
+        "path from a symbol read to the same symbol written is short whatever the length, and the state only has to "
+        "say where to look.",
         "Where to look still has to be learnt, and is learnt for the lengths of training: the lengths beyond the "
         "vertical line were never seen. Reversed, the first symbols to write are the last that were read, which makes "
         "it easier to begin (Sutskever and others 2014 reversed their sources for that).",

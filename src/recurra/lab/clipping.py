@@ -46,20 +46,20 @@ def show(found: Found) -> Outcome:
     """Tell what the trainings have shown."""
     count = len(found.of(None))
     (nan, worse), (clipped_nan, clipped_worse) = found.lost(None), found.lost(CLIP)
-    (loss, rate), (clipped_loss, clipped_rate) = found.best(None), found.best(CLIP)
+    (loss, way), (clipped_loss, clipped_way) = _best(found, None), _best(found, CLIP)
     lead = (
         f"Of {count} trainings without clipping {nan} ended in NaN, and {worse} more knew less in the end than the "
         f"frequencies of the characters; of the same {count} with gradients clipped at {CLIP}, {clipped_nan} and "
-        f"{clipped_worse}. The best learning rate gave {loss:.2f} nats a character without ({rate:g}) and "
-        f"{clipped_loss:.2f} with clipping ({clipped_rate:g})."
+        f"{clipped_worse}. At best they came to {loss} nats a character without clipping, {way}, and to {clipped_loss} "
+        f"with it, {clipped_way}."
     )
     return Outcome(
         lead,
         [
             (f"{nan} of {count}", "trainings ended in NaN without clipping"),
             (f"{clipped_nan} of {count}", "trainings ended in NaN with clipping"),
-            (f"{loss:.2f}", f"nats a character at best without, at learning rate {rate:g}"),
-            (f"{clipped_loss:.2f}", f"nats a character at best with, at learning rate {clipped_rate:g}"),
+            (loss, f"nats a character at best without, {way}"),
+            (clipped_loss, f"nats a character at best with, {clipped_way}"),
         ],
         [_by_rate(found), _curves(found)],
         ["cell, learning rate", "NaN", "NaN, clipped", "loss", "loss, clipped", "updates clipped %"],
@@ -67,6 +67,12 @@ def show(found: Found) -> Outcome:
         _EXPLANATION,
         _numbers(found),
     )
+
+
+def _best(found: Found, clip: float | None) -> tuple[str, str]:
+    """The least median loss of a way, and of which cell and learning rate it is, in words."""
+    loss, cell, rate = found.best(clip)
+    return f"{loss:.2f}", f"by the {CELLS[cell][0]} cell at learning rate {rate:g}"
 
 
 def _row(found: Found, cell: str, rate: float) -> list[str]:

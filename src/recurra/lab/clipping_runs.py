@@ -110,10 +110,12 @@ class Found(NamedTuple):
         errors = [run.error for run in self.of(clip)]
         return sum(math.isinf(error) for error in errors), sum(self.blind < error < math.inf for error in errors)
 
-    def best(self, clip: float | None) -> tuple[float, float]:
-        """The least median loss of a way, and the learning rate that gave it."""
+    def best(self, clip: float | None) -> tuple[float, str, float]:
+        """The least median loss of a way, and the cell and the learning rate that gave it."""
         return min(
-            (median(run.error for run in self.of(clip, cell, rate)), rate) for cell in CELLS for rate in self.plan.rates
+            (median(run.error for run in self.of(clip, cell, rate)), cell, rate)
+            for cell in CELLS
+            for rate in self.plan.rates
         )
 
 

@@ -168,9 +168,7 @@ def _style(size: float) -> str:
 def _by_lag(flows: dict[tuple[float, float], list[float]]) -> Figure:
     with matplotlib.rc_context(SETTINGS):
         figure, panels = new_panels(5.6, 6.4, 2)
-        for axes, drive, name in zip(
-            panels, _DRIVES, ("linear (no input)", f"tanh, inputs of deviation {_DRIVES[1]:g}")
-        ):
+        for axes, drive in zip(panels, _DRIVES):
             for size in _SIZES:
                 norms = flows[drive, size]
                 axes.plot(norms, color=STYLES[_style(size)].light, linewidth=2)

@@ -49,7 +49,7 @@ class Experiment:
         name: on the command line, such as "eigenvalues".
         heading: of its page.
         question: in a sentence.
-        minutes: about how long it takes on two cores.
+        minutes: about how long it takes on one core.
         run: does it all: takes the seed, whether to be quick (under 20 seconds, to see that it works) and a function
             that is told in a line what goes on; what it returns follows from the seed alone.
     """

@@ -14,7 +14,7 @@ from matplotlib.ticker import NullFormatter, ScalarFormatter
 from torch import Tensor, nn
 
 from recurra.lab.experiment import Figure
-from recurra.lab.training import fit_small, seeded
+from recurra.lab.training import fit_small, seeded, unseen
 from recurra.nn import GRU, LSTM, RNN
 from recurra.pages.drawing import INK, LEGEND, SETTINGS, STYLES, new_axes, to_svg
 
@@ -244,9 +244,7 @@ def _try(contender: Contender, problem: Problem, budget: Budget, gap: int, seed:
 
     course = fit_small(model, batch_loss, budget.updates, budget.learning_rate, _CLIP, seed)
     with torch.no_grad():
-        x, wanted = problem.batch(
-            gap, _TEST, torch.Generator().manual_seed(seed + 2**31)
-        )  # no seed of training is that
+        x, wanted = problem.batch(gap, _TEST, unseen(seed))
         error = problem.loss(model(x), wanted).item()
     return Trial(contender, gap, error, course.losses, course.diverged, time.perf_counter() - started)
 

@@ -168,13 +168,15 @@ def _lead(twins: Mapping[str, Spread], plain: Mapping[str, Spread]) -> str:
     if behind:
         listed = " and ".join(f"{name.upper()} {100 * twins[name].mean:.1f} %" for name in behind)
         said += f"Not every recurrent net beats the feed-forward one: {listed}. "
-    least, most = plain[best].mean - plain["bag"].mean, 100 * plain["bag"].mean
-    if least > 0.01:
-        return said + f"On plain reviews, too, it is ahead: {100 * plain[best].mean:.1f} against {most:.1f} %."
-    return said + (
-        f"On plain reviews, where the words themselves decide, the bag is as good or better: {most:.1f} % against "
-        f"{100 * plain[best].mean:.1f} %."
-    )
+    return said + _of_plain(100 * plain[best].mean, 100 * plain["bag"].mean)
+
+
+def _of_plain(best: float, bag: float) -> str:
+    """Which of the best recurrent net and the bag is ahead on plain reviews, by more than a point of a hundred."""
+    if best - bag > 1:
+        return f"On plain reviews, too, it is ahead: {best:.1f} against {bag:.1f} %."
+    found = "better" if bag - best > 1 else "about as good"
+    return f"On plain reviews, where the words themselves decide, the bag is {found}: {bag:.1f} % against {best:.1f} %."
 
 
 def _explanation(parameters: Mapping[str, int]) -> list[str]:
