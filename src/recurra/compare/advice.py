@@ -23,6 +23,7 @@ RULES = (
     "Of the leader and those that cannot be told apart from it the one is advised that answers fastest. Where others "
     "are within a tenth of that, the one among these whose training takes the fewest seconds; where others are within "
     "a tenth of that too, the one among these with the best mean score.",
+    "With one seed there is no interval: the cell that leads is advised, by this one run only.",
     "The same kind of interval says whether the advised cell is better than the best baseline.",
 )
 
@@ -33,7 +34,7 @@ class Choice(NamedTuple):
     Attributes:
         leader: the cell of the best mean score.
         gains: of the leader over each other cell, above zero where the leader is better.
-        alike: the cells that cannot be told apart from the leader, itself the first.
+        alike: the cells that cannot be told apart from the leader, itself the first; with one seed itself alone.
         advised: one of these.
         why: what decided among these, as a part of a sentence.
         baseline: the best one.
@@ -55,7 +56,7 @@ def choose(found: Comparison) -> Choice:
     leader = max(found.plan.cells, key=lambda cell: better * found.score(cell).value)
     others = [cell for cell in found.plan.cells if cell != leader]
     gains = {cell: found.gain(found.values(leader), found.values(cell)) for cell in others}
-    alike = [leader, *(cell for cell in others if gains[cell].sign <= 0)]
+    alike = [leader, *(cell for cell in others if gains[cell].spread is not None and gains[cell].sign <= 0)]
     fastest = max(found.answer_speed(cell) for cell in alike)
     quick = [cell for cell in alike if _AS_FAST * found.answer_speed(cell) >= fastest]
     shortest = min(found.training_seconds(cell) for cell in quick)
@@ -81,14 +82,14 @@ def advice(found: Comparison) -> list[str]:
 
 def _leading(found: Comparison, chosen: Choice) -> list[str]:
     headline, seeds = found.scored.headline, len(found.plan.seeds)
-    best = f"{chosen.leader} has the best mean {headline.name}, {headline.shown(found.score(chosen.leader).value)}"
+    shown = headline.shown(found.score(chosen.leader).value)
     if seeds == 1:
         return [
-            f"{best}, but with one seed there is no interval: whether another seed would turn this round cannot be "
-            "said. --seeds 3 gives one."
+            f"{chosen.leader} has the best {headline.name}, {shown}, by this one run only: with one seed there is no "
+            "interval. --seeds 3 tells whether it would last."
         ]
     told = [cell for cell in chosen.gains if cell not in chosen.alike]
-    lines = [f"{best} over {seeds} seeds."]
+    lines = [f"{chosen.leader} has the best mean {headline.name}, {shown} over {seeds} seeds."]
     if told:
         apart = "; ".join(f"{cell} {_by(found, chosen.gains[cell], signed=False)}" for cell in told)
         lines.append(f"It is better than {apart}.")
@@ -121,7 +122,7 @@ def _costs(found: Comparison, chosen: Choice) -> list[str]:
     advised = chosen.advised
     speed = f"{found.answer_speed(advised):,.0f} sequences/s, {found.training_seconds(advised):,.1f} s of training"
     if len(chosen.alike) == 1:
-        return [f"Choose {advised} ({speed})."]
+        return [f"Choose {advised}{', by this one run only' * (len(found.plan.seeds) == 1)} ({speed})."]
     beside = "; ".join(
         f"{cell} {found.answer_speed(cell):,.0f} and {found.training_seconds(cell):,.1f}"
         for cell in chosen.alike
