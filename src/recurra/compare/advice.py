@@ -14,15 +14,20 @@ _AS_FAST = 1.1  # speeds that differ by less than a tenth are told as alike
 _FASTEST = "it answers fastest"
 _SHORTEST = "it answers as fast as any of them, within a tenth, and its training is the shortest"
 _BEST = "none of them answers or learns more than a tenth faster, and its mean is the best of those as fast"
+_POINT = 0.01  # what a share may be lower, and still count as good
+_SHARE = 0.02  # of any other score
 _FEEDFORWARD = "feedforward"
 
 RULES = (
     "The cell with the best mean score over the seeds leads. Another is told apart from it where the 95 % interval of "
     "the mean difference, seed by seed (Student's t), leaves out zero. Each interval stands by itself: of many pairs, "
     "one in twenty is told apart by chance.",
-    "Of the leader and those that cannot be told apart from it the one is advised that answers fastest. Where others "
-    "are within a tenth of that, the one among these whose training takes the fewest seconds; where others are within "
-    "a tenth of that too, the one among these with the best mean score.",
+    "Not told apart is not as good: few seeds may not show a difference that is there. As good counts a cell whose "
+    "whole interval says that it loses less than a margin against the leader: 1 point of a score in percent, 2 % of "
+    "the leader's mean of any other. The margin is a convention and not measured: to lose less seldom outweighs speed.",
+    "Of the leader and those as good the one is advised that answers fastest. Where others are within a tenth of that, "
+    "the one among these whose training takes the fewest seconds; where others are within a tenth of that too, the one "
+    "among these with the best mean score. Cells that are neither told apart nor as good are named as undecided.",
     "With one seed there is no interval: the cell that leads is advised, by this one run only.",
     "The same kind of interval says whether the advised cell is better than the best baseline.",
 )
@@ -35,6 +40,8 @@ class Choice(NamedTuple):
         leader: the cell of the best mean score.
         gains: of the leader over each other cell, above zero where the leader is better.
         alike: the cells that cannot be told apart from the leader, itself the first; with one seed itself alone.
+        margin: how much a cell may lose against the leader and still count as good.
+        good: the cells that by their whole interval lose less, the leader the first.
         advised: one of these.
         why: what decided among these, as a part of a sentence.
         baseline: the best one.
@@ -44,6 +51,8 @@ class Choice(NamedTuple):
     leader: str
     gains: dict[str, Mean]
     alike: Sequence[str]
+    margin: float
+    good: Sequence[str]
     advised: str
     why: str
     baseline: str
@@ -57,15 +66,23 @@ def choose(found: Comparison) -> Choice:
     others = [cell for cell in found.plan.cells if cell != leader]
     gains = {cell: found.gain(found.values(leader), found.values(cell)) for cell in others}
     alike = [leader, *(cell for cell in others if gains[cell].spread is not None and gains[cell].sign <= 0)]
-    fastest = max(found.answer_speed(cell) for cell in alike)
-    quick = [cell for cell in alike if _AS_FAST * found.answer_speed(cell) >= fastest]
+    margin = _margin(found, leader)
+    good = [leader, *(cell for cell in others if (spread := gains[cell].spread) is not None and spread[1] < margin)]
+    fastest = max(found.answer_speed(cell) for cell in good)
+    quick = [cell for cell in good if _AS_FAST * found.answer_speed(cell) >= fastest]
     shortest = min(found.training_seconds(cell) for cell in quick)
     cheap = [cell for cell in quick if found.training_seconds(cell) <= _AS_FAST * shortest]
     advised = max(cheap, key=lambda cell: better * found.score(cell).value)
     baseline = max(found.baselines, key=lambda name: better * found.baselines[name].value)
     over = found.gain(found.values(advised), found.baseline_values(baseline))
     why = _FASTEST if len(quick) == 1 else _SHORTEST if len(cheap) == 1 else _BEST
-    return Choice(leader, gains, alike, advised, why, baseline, over)
+    return Choice(leader, gains, alike, margin, good, advised, why, baseline, over)
+
+
+def _margin(found: Comparison, leader: str) -> float:
+    """How much a cell may lose against the leader and still count as good, in units of the score."""
+    headline = found.scored.headline
+    return _POINT if headline.factor == 100 else _SHARE * abs(found.score(leader).value)
 
 
 def advice(found: Comparison) -> list[str]:
@@ -95,9 +112,7 @@ def _leading(found: Comparison, chosen: Choice) -> list[str]:
         lines.append(f"It is better than {apart}.")
     if len(chosen.alike) > 1:
         alike = "; ".join(f"{cell} ({_gain(found, chosen.gains[cell])})" for cell in chosen.alike[1:])
-        lines.append(
-            f"It cannot be told apart from {alike}: the interval of the difference holds zero. More seeds narrow it."
-        )
+        lines.append(f"It cannot be told apart from {alike}: the interval of the difference holds zero.")
     return lines
 
 
@@ -119,16 +134,35 @@ def _interval(found: Comparison, gain: Mean, signed: bool) -> str:
 
 
 def _costs(found: Comparison, chosen: Choice) -> list[str]:
-    advised = chosen.advised
+    """What to choose, and between what the seeds leave it undecided."""
+    advised, seeds = chosen.advised, len(found.plan.seeds)
     speed = f"{found.answer_speed(advised):,.0f} sequences/s, {found.training_seconds(advised):,.1f} s of training"
-    if len(chosen.alike) == 1:
-        return [f"Choose {advised}{', by this one run only' * (len(found.plan.seeds) == 1)} ({speed})."]
-    beside = "; ".join(
-        f"{cell} {found.answer_speed(cell):,.0f} and {found.training_seconds(cell):,.1f}"
-        for cell in chosen.alike
-        if cell != advised
-    )
-    return [f"Of those that cannot be told apart, choose {advised}: {chosen.why}; {speed} ({beside})."]
+    undecided = [cell for cell in chosen.alike if cell not in chosen.good]
+    lines = []
+    if len(chosen.good) > 1:
+        beside = "; ".join(
+            f"{cell} {found.answer_speed(cell):,.0f} and {found.training_seconds(cell):,.1f}"
+            for cell in chosen.good
+            if cell != advised
+        )
+        lines = [
+            f"As good as {chosen.leader}, by all that the interval leaves open within {_told_margin(found, chosen)}: "
+            f"{', '.join(chosen.good[1:])}. Of these, choose {advised}: {chosen.why}; {speed} ({beside})."
+        ]
+    elif not undecided:
+        lines = [f"Choose {advised}{', by this one run only' * (seeds == 1)} ({speed})."]
+    if undecided:
+        until = f"choose {advised}, whose mean is best ({speed})" if len(chosen.good) == 1 else f"choose {advised}"
+        lines.append(
+            f"Undecided between {chosen.leader} and {', '.join(undecided)}: more seeds (--seeds {max(6, 2 * seeds)}) "
+            f"would narrow it; until then {until}."
+        )
+    return lines
+
+
+def _told_margin(found: Comparison, chosen: Choice) -> str:
+    number = found.scored.headline.number(chosen.margin)
+    return f"{number} points" if found.scored.headline.factor == 100 else f"{number}, 2 % of its score"
 
 
 def _beside_baseline(found: Comparison, chosen: Choice) -> str:
@@ -148,10 +182,11 @@ def _beside_baseline(found: Comparison, chosen: Choice) -> str:
 
 
 def _order(chosen: Choice) -> list[str]:
-    """What a feedforward network among the best says, where anything was learnt."""
+    """What a feedforward network that leads or may be as good says, where anything was learnt."""
     if _FEEDFORWARD not in chosen.alike or chosen.over_baseline.sign <= 0:
         return []
-    return ["feedforward, which does not read in order, is among the best: on these data order gains nothing sure."]
+    is_what = "has the best mean" if chosen.leader == _FEEDFORWARD else "cannot be told apart from the best"
+    return [f"feedforward, which does not read in order, {is_what}: that order helps on these data has not been shown."]
 
 
 def _lags(found: Comparison) -> list[str]:
