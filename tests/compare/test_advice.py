@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
+from scipy import stats
 
 from recurra.compare.advice import advice, choose
 from recurra.compare.findings import Comparison, Lag
@@ -80,12 +81,20 @@ def test_of_a_score_that_is_no_share_two_percent_count_as_good(rnn, advised, by_
     assert ("leaves open within 0.20, 2 % of its score: rnn." in said(found)) == (advised == "rnn")
 
 
+def test_the_intervals_of_all_pairs_hold_together(by_hand):
+    cells = {**APART, "lstm": [0.60, 0.62, 0.66]}
+    gain = choose(by_hand(cells)).gains["rnn"]
+    # 3 pairs: 5 % shared by them, of differences 0.10, 0.10, 0.09
+    half = stats.t.ppf(1 - 0.05 / 6, 2) * stats.sem([0.10, 0.10, 0.09])
+    assert gain == pytest.approx((0.29 / 3, 0.29 / 3 - half, 0.29 / 3 + half))
+
+
 def test_of_an_error_the_lower_is_better(by_hand):
     found = by_hand(APART, headline=ERROR, baseline=[0.9, 0.9, 0.9])
     assert choose(found).leader == "rnn"
     assert "It is better than gru by 9.7 points (95 % interval 8.2 to 11.1)." in said(found)
-    # gains 0.20, 0.18, 0.15: mean 0.1767, s 0.0252
-    assert "rnn is better than the bag <of> words, the best baseline, by 17.7 points (95 % interval 11.4 to" in said(
+    # gains 0.20, 0.18, 0.15: mean 0.1767, s 0.0252, t 6.205 for two cells, so +- 0.0902
+    assert "rnn is better than the bag <of> words, the best baseline, by 17.7 points (95 % interval 8.7 to" in said(
         found
     )
 
@@ -94,7 +103,7 @@ def test_of_an_error_the_lower_is_better(by_hand):
     ("baseline", "sentence"),
     [
         ([0.5, 0.5, 0.5], "gru is better than the bag <of> words, the best baseline, by 32.0 points"),
-        ([0.9, 0.91, 0.92], "gru is worse than the bag <of> words, a baseline: -9.0, 95 % interval -11.5 to -6.5."),
+        ([0.9, 0.91, 0.92], "gru is worse than the bag <of> words, a baseline: -9.0, 95 % interval -12.6 to -5.4."),
         ([0.9, 0.7, 0.86], "gru cannot be told apart from the bag <of> words, the best baseline: +0.0, "),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from scipy import stats
 
@@ -23,6 +24,18 @@ def test_a_difference_is_taken_seed_by_seed() -> None:
     assert found.sign == 1  # the seeds differ by far more than the two
     assert paired_mean(theirs, ours).sign == -1
     assert seeds_mean(ours).spread[0] < seeds_mean(theirs).spread[1]
+
+
+@pytest.mark.parametrize(("comparisons", "most"), [(6, 0.05), (1, None)])
+def test_of_cells_that_are_alike_the_best_is_seldom_told_apart(comparisons: int, most: float | None) -> None:
+    alarms, times = 0, 2000
+    for scores in np.random.default_rng(0).normal(size=(times, 4, 3)):  # four cells, three seeds, no difference
+        best = int(scores.mean(axis=1).argmax())
+        alarms += any(paired_mean(scores[best], other, comparisons).sign > 0 for other in np.delete(scores, best, 0))
+    if most is None:
+        assert alarms / times > 0.15  # what intervals that each stand by themselves would do
+    else:
+        assert alarms / times < most
 
 
 def test_one_seed_has_no_interval_and_alike_ones_have_no_width() -> None:

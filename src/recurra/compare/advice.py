@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -20,8 +21,9 @@ _FEEDFORWARD = "feedforward"
 
 RULES = (
     "The cell with the best mean score over the seeds leads. Another is told apart from it where the 95 % interval of "
-    "the mean difference, seed by seed (Student's t), leaves out zero. Each interval stands by itself: of many pairs, "
-    "one in twenty is told apart by chance.",
+    "the mean difference, seed by seed (Student's t), leaves out zero. As the leader is picked out by its scores, "
+    "any of all pairs of cells may be the one that is looked at: the intervals are so wide that all pairs together "
+    "hold at 95 % (Bonferroni), so that of cells that are all alike one is told apart in at most one comparison of twenty.",
     "Not told apart is not as good: few seeds may not show a difference that is there. As good counts a cell whose "
     "whole interval says that it loses less than a margin against the leader: 1 point of a score in percent, 2 % of "
     "the leader's mean of any other. The margin is a convention and not measured: to lose less seldom outweighs speed.",
@@ -29,7 +31,8 @@ RULES = (
     "the one among these whose training takes the fewest seconds; where others are within a tenth of that too, the one "
     "among these with the best mean score. Cells that are neither told apart nor as good are named as undecided.",
     "With one seed there is no interval: the cell that leads is advised, by this one run only.",
-    "The same kind of interval says whether the advised cell is better than the best baseline.",
+    "The same kind of interval says whether the advised cell is better than the best baseline; it holds for all cells "
+    "together, as any of them might have been advised.",
 )
 
 
@@ -64,7 +67,8 @@ def choose(found: Comparison) -> Choice:
     better = 1 if found.scored.headline.higher else -1
     leader = max(found.plan.cells, key=lambda cell: better * found.score(cell).value)
     others = [cell for cell in found.plan.cells if cell != leader]
-    gains = {cell: found.gain(found.values(leader), found.values(cell)) for cell in others}
+    pairs = math.comb(len(found.plan.cells), 2)
+    gains = {cell: found.gain(found.values(leader), found.values(cell), pairs) for cell in others}
     alike = [leader, *(cell for cell in others if gains[cell].spread is not None and gains[cell].sign <= 0)]
     margin = _margin(found, leader)
     good = [leader, *(cell for cell in others if (spread := gains[cell].spread) is not None and spread[1] < margin)]
@@ -74,7 +78,7 @@ def choose(found: Comparison) -> Choice:
     cheap = [cell for cell in quick if found.training_seconds(cell) <= _AS_FAST * shortest]
     advised = max(cheap, key=lambda cell: better * found.score(cell).value)
     baseline = max(found.baselines, key=lambda name: better * found.baselines[name].value)
-    over = found.gain(found.values(advised), found.baseline_values(baseline))
+    over = found.gain(found.values(advised), found.baseline_values(baseline), len(found.plan.cells))
     why = _FASTEST if len(quick) == 1 else _SHORTEST if len(cheap) == 1 else _BEST
     return Choice(leader, gains, alike, margin, good, advised, why, baseline, over)
 
