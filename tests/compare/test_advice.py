@@ -89,6 +89,17 @@ def test_the_intervals_of_all_pairs_hold_together(by_hand):
     assert gain == pytest.approx((0.29 / 3, 0.29 / 3 - half, 0.29 / 3 + half))
 
 
+def test_where_the_seeds_do_not_differ_nothing_follows(by_hand):
+    cells = {"gru": [0.75, 0.5, 1.0], "rnn": [0.5, 0.25, 0.75]}
+    found = by_hand(cells, answers={"rnn": 900.0}, baseline=[0.55, 0.3, 0.8])
+    told = "with every seed: the seeds do not differ in this, so that an interval says nothing"
+    assert (choose(found).alike, choose(found).good, choose(found).advised) == (["gru", "rnn"], ["gru"], "gru")
+    assert f"From rnn it differs by +25.0 points {told}." in said(found)
+    assert f"gru differs from the best baseline, the bag <of> words, by +20.0 points {told}" in said(found)
+    assert "better than" not in said(found)
+    assert "told apart" not in said(found)
+
+
 def test_of_an_error_the_lower_is_better(by_hand):
     found = by_hand(APART, headline=ERROR, baseline=[0.9, 0.9, 0.9])
     assert choose(found).leader == "rnn"

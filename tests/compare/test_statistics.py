@@ -46,6 +46,15 @@ def test_one_seed_has_no_interval_and_alike_ones_have_no_width() -> None:
     assert paired_mean([0.5, 0.5], [0.5, 0.5]).sign == 0
 
 
+def test_differences_that_only_rounding_tells_apart_have_no_sign() -> None:
+    assert paired_mean([0.75, 0.5, 1.0], [0.5, 0.25, 0.75]) == Mean(0.25, 0.25, 0.25)
+    for ours, theirs in (([0.8, 0.7, 0.9], [0.6, 0.5, 0.7]), ([0.1 + 0.2, 0.7], [0.3, 0.7 - 1e-16])):
+        found = paired_mean(ours, theirs)
+        assert np.std(np.subtract(ours, theirs)) > 0  # rounding alone
+        assert (found.width, found.sign, paired_mean(theirs, ours).sign) == (None, 0, 0)
+    assert paired_mean([0.8, 0.7001, 0.9], [0.6, 0.5, 0.7]).sign == 1
+
+
 def test_an_interval_ends_at_what_a_score_can_be() -> None:
     assert Mean(0.5, -0.5, 1.5).within(0.0, 1.0) == Mean(0.5, 0.0, 1.0)
     assert Mean(0.5).within(0.0, 1.0) == Mean(0.5)

@@ -23,7 +23,9 @@ RULES = (
     "The cell with the best mean score over the seeds leads. Another is told apart from it where the 95 % interval of "
     "the mean difference, seed by seed (Student's t), leaves out zero. As the leader is picked out by its scores, "
     "any of all pairs of cells may be the one that is looked at: the intervals are so wide that all pairs together "
-    "hold at 95 % (Bonferroni), so that of cells that are all alike one is told apart in at most one comparison of twenty.",
+    "hold at 95 % (Bonferroni), so that of cells that are all alike one is told apart in at most one comparison of "
+    "twenty. "
+    "Where a difference is the same with every seed the seeds tell nothing of how it varies, and nothing follows.",
     "Not told apart is not as good: few seeds may not show a difference that is there. As good counts a cell whose "
     "whole interval says that it loses less than a margin against the leader: 1 point of a score in percent, 2 % of "
     "the leader's mean of any other. The margin is a convention and not measured: to lose less seldom outweighs speed.",
@@ -71,7 +73,7 @@ def choose(found: Comparison) -> Choice:
     gains = {cell: found.gain(found.values(leader), found.values(cell), pairs) for cell in others}
     alike = [leader, *(cell for cell in others if gains[cell].spread is not None and gains[cell].sign <= 0)]
     margin = _margin(found, leader)
-    good = [leader, *(cell for cell in others if (spread := gains[cell].spread) is not None and spread[1] < margin)]
+    good = [leader, *(cell for cell in others if (width := gains[cell].width) is not None and width[1] < margin)]
     fastest = max(found.answer_speed(cell) for cell in good)
     quick = [cell for cell in good if _AS_FAST * found.answer_speed(cell) >= fastest]
     shortest = min(found.training_seconds(cell) for cell in quick)
@@ -114,8 +116,12 @@ def _leading(found: Comparison, chosen: Choice) -> list[str]:
     if told:
         apart = "; ".join(f"{cell} {_by(found, chosen.gains[cell], signed=False)}" for cell in told)
         lines.append(f"It is better than {apart}.")
-    if len(chosen.alike) > 1:
-        alike = "; ".join(f"{cell} ({_gain(found, chosen.gains[cell])})" for cell in chosen.alike[1:])
+    for cell in chosen.alike[1:]:
+        if chosen.gains[cell].width is None:
+            lines.append(f"From {cell} it differs {_by(found, chosen.gains[cell])}.")
+    between = [cell for cell in chosen.alike[1:] if chosen.gains[cell].width is not None]
+    if between:
+        alike = "; ".join(f"{cell} ({_gain(found, chosen.gains[cell])})" for cell in between)
         lines.append(f"It cannot be told apart from {alike}: the interval of the difference holds zero.")
     return lines
 
@@ -125,7 +131,11 @@ def _by(found: Comparison, gain: Mean, signed: bool = True) -> str:
     headline = found.scored.headline
     points = " points" if headline.unit else ""
     value = f"by {headline.number(gain.value, signed)}{points}"
-    return value if gain.spread is None else f"{value} (95 % interval {_interval(found, gain, signed)})"
+    if gain.spread is None:
+        return value
+    if gain.width is None:
+        return f"{value} with every seed: the seeds do not differ in this, so that an interval says nothing"
+    return f"{value} (95 % interval {_interval(found, gain, signed)})"
 
 
 def _gain(found: Comparison, gain: Mean) -> str:
@@ -171,7 +181,7 @@ def _told_margin(found: Comparison, chosen: Choice) -> str:
 
 def _beside_baseline(found: Comparison, chosen: Choice) -> str:
     gain, name = chosen.over_baseline, chosen.baseline
-    if gain.spread is None:
+    if gain.width is None:
         return f"{chosen.advised} differs from the best baseline, the {name}, {_by(found, gain)}; above zero is better."
     if gain.sign > 0:
         return f"{chosen.advised} is better than the {name}, the best baseline, {_by(found, gain, signed=False)}."
