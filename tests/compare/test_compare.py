@@ -113,7 +113,10 @@ def test_scores_without_an_interval_and_one_seed_are_shown(by_hand: Any, read_pa
     one = by_hand({"gru": [0.8], "rnn": [0.6]})
     for run in one.runs:
         del run.score["low"], run.score["high"]
-    assert "with one seed there is no interval" in read_page(render(one)).text
+    text = read_page(render(one)).text
+    assert "with one seed there is no interval" in text
+    assert "leads, by this one run only" in text
+    assert "what the measurements advise" not in text
 
 
 def test_the_last_layer_is_followed_back(tiny_model: Path, reviews_csv: Path) -> None:

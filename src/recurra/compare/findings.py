@@ -159,9 +159,13 @@ class Comparison:
         limits, names = self.scored.headline.limits, self.runs[0].baselines
         return {name: seeds_mean(self.baseline_values(name)).within(*limits) for name in names}
 
-    def gain(self, ours: Sequence[float], theirs: Sequence[float]) -> Mean:
-        """How much better ours are than theirs, seed by seed; above zero is better, whichever way the score counts."""
-        return paired_mean(ours, theirs) if self.scored.headline.higher else paired_mean(theirs, ours)
+    def gain(self, ours: Sequence[float], theirs: Sequence[float], comparisons: int) -> Mean:
+        """How much better ours are than theirs, seed by seed; above zero is better, whichever way the score counts.
+
+        The interval is one of so many that hold together at 95 %.
+        """
+        pair = (ours, theirs) if self.scored.headline.higher else (theirs, ours)
+        return paired_mean(*pair, comparisons)
 
     def epochs(self, cell: str) -> str:
         """How many epochs the runs of a cell had, from the fewest to the most."""

@@ -22,9 +22,9 @@ _DIFFERENT = ["cell", "hidden_size", "epochs"]
 
 def render(found: Comparison) -> str:
     """Make the page."""
-    chosen, headline = choose(found), found.scored.headline
+    chosen, headline, one = choose(found), found.scored.headline, len(found.plan.seeds) == 1
     numbers = [
-        (escape(chosen.advised), "what the measurements advise"),
+        (escape(chosen.advised), "leads, by this one run only" if one else "what the measurements advise"),
         (
             headline.shown(found.score(chosen.advised).value),
             f"its {escape(headline.name)}, {_mean_of(len(found.plan.seeds))}",

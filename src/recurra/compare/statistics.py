@@ -37,19 +37,29 @@ class Mean(NamedTuple):
 
     @property
     def sign(self) -> int:
-        """1 or -1 where the whole interval lies above or below zero; 0 where it holds zero, or there is none."""
-        spread = self.spread
-        if spread is None or spread[0] <= 0 <= spread[1]:
+        """1 or -1 where the whole interval lies above or below zero; 0 where it holds zero, or says nothing."""
+        width = self.width
+        if width is None or width[0] <= 0 <= width[1]:
             return 0
-        return 1 if spread[0] > 0 else -1
+        return 1 if width[0] > 0 else -1
 
 
-def seeds_mean(values: Sequence[float]) -> Mean:
+_ALIKE = 1e-9  # of the largest value: a deviation below this is one of rounding
+
+
+def seeds_mean(values: Sequence[float], comparisons: int = 1, scale: float | None = None) -> Mean:
     """The mean of a value a seed.
 
     The seeds are taken as drawn at random, the values as about normal: mean +- t s / sqrt(n), where t is the 97.5 %
     quantile of Student's distribution with n - 1 degrees of freedom (Student, "The probable error of a mean",
     Biometrika 1908).
+
+    Args:
+        values: one for each seed.
+        comparisons: how many such intervals are to hold together at 95 %: the quantile is that of 5 % shared out
+            among them (Bonferroni; Dunn, "Multiple comparisons among means", JASA 56, 1961).
+        scale: how large the numbers are that the values were computed from, by default the largest value. Values that
+            deviate by less than about 1e-9 of it are taken as all alike: the interval then has no width.
 
     >>> seeds_mean([1.0, 2.0, 3.0]).low
     -0.484...
@@ -59,10 +69,15 @@ def seeds_mean(values: Sequence[float]) -> Mean:
     mean = float(np.mean(values))
     if len(values) < 2:
         return Mean(mean)
-    half = float(stdtrit(len(values) - 1, 0.975)) * float(np.std(values, ddof=1)) / math.sqrt(len(values))
+    quantile = float(stdtrit(len(values) - 1, 1 - 0.025 / comparisons))
+    deviation = float(np.std(values, ddof=1))
+    if deviation <= _ALIKE * (float(np.max(np.abs(values))) if scale is None else scale):
+        deviation = 0.0
+    half = quantile * deviation / math.sqrt(len(values))
     return Mean(mean, mean - half, mean + half)
 
 
-def paired_mean(ours: Sequence[float], theirs: Sequence[float]) -> Mean:
+def paired_mean(ours: Sequence[float], theirs: Sequence[float], comparisons: int = 1) -> Mean:
     """How much larger our values are than theirs with the same seeds, as :func:`seeds_mean` of the differences."""
-    return seeds_mean([one - other for one, other in zip(ours, theirs, strict=True)])
+    scale = max(map(abs, (*ours, *theirs)))
+    return seeds_mean([one - other for one, other in zip(ours, theirs, strict=True)], comparisons, scale)
