@@ -142,6 +142,7 @@ def test_exploding_and_chaos(judged: Judged) -> None:
     assert of_kind(judged(layer(exponent=math.log(10) / 20 - 0.01)), "chaotic") is None
     chaotic = one(judged(layer(exponent=math.log(10) / 20 + 0.01)), "chaotic")
     assert (chaotic.level, "0.125 nats a step" in chaotic.sentence) == ("note", True)
+    assert chaotic.reason == "Small differences, noise too, grow more than tenfold over a median sequence."
 
 
 def test_units_and_gates_that_are_stuck(judged: Judged) -> None:
