@@ -135,6 +135,26 @@ def test_a_cell_that_is_held_open_hands_its_gradient_on() -> None:
     assert flow.reach() is None
 
 
+def test_a_loss_of_c_alone_is_followed() -> None:
+    """Nothing stands between c and the c before but the forget gate, at 1 and at a half; h takes no part."""
+    for bias, share in ((50.0, 1.0), (0.0, 0.5)):
+        with traced() as traces:
+            _, (_, c_n) = open_lstm(bias)(torch.ones(9, 2, 1), lengths=[9, 4])
+        flow = gradient_by_lag(3 * c_n[0, :, 1].sum(), traces[0])
+        torch.testing.assert_close(flow.relative, (share ** torch.arange(9)).double())
+        assert flow.norms[0] == pytest.approx(3)
+        assert flow.counts.tolist() == [2] * 4 + [1] * 5
+
+
+def test_a_loss_of_h_and_c_is_followed_from_both() -> None:
+    """Told 3 by h and 4 by c, which are 5 together; of h a half goes on by c, as above: 5.5 of 5."""
+    with traced() as traces:
+        _, (h_n, c_n) = open_lstm(50.0)(torch.ones(9, 1, 1))
+    flow = gradient_by_lag(3 * h_n[0, 0, 1] + 4 * c_n[0, 0, 1], traces[0])
+    assert flow.norms[0] == pytest.approx(5)
+    torch.testing.assert_close(flow.relative, torch.tensor([1.0] + [1.1] * 8, dtype=torch.float64))
+
+
 def test_flows_of_batches_are_joined_by_their_relative_norms() -> None:
     flows = []
     for steps, scale in ((9, 1.0), (4, 100.0)):

@@ -87,6 +87,24 @@ def test_work_has_its_limit_and_the_gap_tells(monkeypatch: pytest.MonkeyPatch) -
     assert found.gap[0] == pytest.approx(found.values.sum() - (found.scores - found.start)[0])
 
 
+@pytest.mark.parametrize("affordable", [20, 100, 399])
+def test_a_score_that_turns_everywhere_takes_no_more_points_than_there_are(
+    affordable: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading = make(lambda variants: torch.sin(1e3 * variants[:, 2, :1]) + variants[:, 0, :1])
+    monkeypatch.setattr(integrated_gradients, "_MOST_POINTS", affordable)
+    found = integrate_closely(reading)
+    assert affordable - 1 <= found.points <= affordable
+    assert found.gap[0] == pytest.approx(found.values.sum() - (found.scores - found.start)[0])
+
+
+def test_where_not_all_can_be_divided_the_worst_parts_are() -> None:
+    misses = np.array([[1.0, 0.0], [3.0, 0.0], [0.0, 0.02], [9.0, 0.01]])
+    of = np.array([True, True, True, False])
+    assert integrated_gradients._worst(of, misses, 2).tolist() == [False, True, True, False]
+    assert integrated_gradients._worst(of, misses, 9).tolist() == of.tolist()
+
+
 @pytest.mark.parametrize("at_once", [1, 4, 7, 1000])
 def test_how_many_points_go_at_once_changes_nothing(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
     reading = make(lambda variants: torch.tanh(torch.einsum("bti,ati->ba", variants, WEIGHTS)), answers=2)

@@ -16,8 +16,10 @@ from recurra.checkpoint import SavedModel, read_model
 from recurra.config import make_run_config
 from recurra.diagnose import context
 from recurra.diagnose.diagnosis import Diagnosis, as_json
+from recurra.diagnose.layers import named_layers
 from recurra.diagnose.measure import diagnose_model
 from recurra.errors import DataError
+from recurra.kernels.lookback import looking_back
 from recurra.tasks import TASKS
 
 Write = Callable[..., Path]
@@ -106,6 +108,21 @@ def test_an_lstm_whose_forget_gate_is_held_open(make_csv: Write) -> None:
     assert told["layers"][0]["flow"]["reach"] is None
     assert told["context"]["whole"] == found.context.whole if found.context else False
     assert told["verdicts"][0].keys() == {"kind", "level", "sentence", "reason", "remedy", "command"}
+
+
+def test_the_context_of_stacked_layers_is_what_they_see_together(make_csv: Write) -> None:
+    model = make(make_csv("reviews.csv", ROWS), cell="rnn", num_layers=2, hidden_size=3)
+    found = diagnose(model).context
+    assert found is not None
+    assert found.steps == [1, 3, 7, 12]  # each layer knows 1, 2, 4 and all of 12
+    assert found.losses[-1] == pytest.approx(found.whole, abs=1e-6)
+    network = model.task.network
+    among = [layer.weight_hh for layer in named_layers(network)]
+    vectors = torch.randn(12, 1, 2, requires_grad=True)
+    with looking_back(4, among):
+        output, _ = network.encoder.recurrent(vectors)
+    (gradient,) = torch.autograd.grad(output[-1].sum(), vectors)
+    assert (gradient.abs().sum((1, 2)) != 0).tolist() == [False] * 5 + [True] * 7
 
 
 def test_a_context_is_shortened_where_it_would_take_too_long(make_csv: Write, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -142,6 +142,7 @@ def test_exploding_and_chaos(judged: Judged) -> None:
     assert of_kind(judged(layer(exponent=math.log(10) / 20 - 0.01)), "chaotic") is None
     chaotic = one(judged(layer(exponent=math.log(10) / 20 + 0.01)), "chaotic")
     assert (chaotic.level, "0.125 nats a step" in chaotic.sentence) == ("note", True)
+    assert chaotic.reason == "Small differences, noise too, grow more than tenfold over a median sequence."
 
 
 def test_units_and_gates_that_are_stuck(judged: Judged) -> None:
@@ -172,6 +173,9 @@ def test_clipping(judged: Judged) -> None:
 
 def test_how_far_back_it_looks(judged: Judged) -> None:
     assert "It really looks back 8 tokens" in one(judged(layer()), "context").sentence
+    gains = Context([1, 2, 4, 8], [0.9, 0.5, 0.106, 0.1], 0.1, 4)  # 6 % above the whole, of all that is gained 0.75 %
+    within = "its loss is as from the beginning, 0.1000, within 1 % of it or of all that context gains; the sequences"
+    assert within in one(judged(layer(), context=gains), "context").sentence
     near = one(judged(layer(), context=replace(GOOD, needed=4)), "context")
     assert near.level == "note"  # below a quarter of the 20
     assert one(judged(layer()), "context").level == "good"

@@ -36,10 +36,12 @@ class Size(NamedTuple):
 
 @torch.no_grad()
 def loss_by_context(task: Task, layers: Sequence[NamedLayer], batches: Sequence[Any], sizes: Sequence[Size]) -> Context:
-    """Measure the loss for contexts of 1, 2, 4, 8 steps and so on up to the longest sequence.
+    """Measure the loss where each layer knows 1, 2, 4, 8 steps and so on up to the longest sequence.
 
-    Each batch is read by itself, from the initial state. A context of k steps costs k times what the layers cost: few
-    of the first batches are taken where all would take too long, and long contexts are left out where one batch would.
+    A layer knows k steps of what is below it, which know k steps themselves: L stacked layers see L (k - 1) + 1 steps
+    of the input, and that is what is told. Each batch is read by itself, from the initial state. That costs k times
+    what the layers cost: few of the first batches are taken where all would take too long, and long contexts are left
+    out where one batch would.
 
     Args:
         task: in evaluation mode.
@@ -49,41 +51,50 @@ def loss_by_context(task: Task, layers: Sequence[NamedLayer], batches: Sequence[
     """
     among = [layer.weight_hh for layer in layers]
     products = sum(weight.numel() + _OF_A_GATE * len(weight) for weight in among)  # of a step
-    taken, contexts = _affordable(sizes, _PRODUCTS / products, _OF_ONE / products)
-    losses = [_mean_loss(task, batches[:taken], among, steps) for steps in contexts]
+    depth = 1 + max(layer.layer for layer in layers)
+    taken, windows = _affordable(sizes, depth, _PRODUCTS / products, _OF_ONE / products)
+    losses = [_mean_loss(task, batches[:taken], among, steps) for steps in windows]
     whole = _mean_loss(task, batches[:taken], [], 1)
     near = _NEEDED * max(abs(whole), losses[0] - whole)
+    longest = max(size.longest for size in sizes[:taken])
+    contexts = [min(_seen(steps, depth), max(1, longest)) for steps in windows]
     far = [steps for steps, loss in zip(contexts, losses) if loss > whole + near]
     needed = next((steps for steps in contexts if steps > max(far, default=0)), None)
     return Context(contexts, losses, whole, needed)
 
 
-def _affordable(sizes: Sequence[Size], budget: float, of_one: float) -> tuple[int, list[int]]:
-    """How many batches to read, at least one, and the contexts to read them with, at least one step.
+def _affordable(sizes: Sequence[Size], depth: int, budget: float, of_one: float) -> tuple[int, list[int]]:
+    """How many batches to read, at least one, and how many steps a layer may know then, at least one.
 
     Args:
         sizes: of the batches.
+        depth: how many layers are stacked.
         budget: most steps of windows in all, where there are several batches.
         of_one: where there is one.
     """
     taken, longest = 1, sizes[0].longest
     for number in range(2, len(sizes) + 1):
-        if _cost(sizes[:number], _contexts(max(size.longest for size in sizes[:number]))) <= budget:
+        if _cost(sizes[:number], _windows(max(size.longest for size in sizes[:number]), depth)) <= budget:
             taken, longest = number, max(size.longest for size in sizes[:number])
-    contexts = _contexts(longest)
-    while len(contexts) > 1 and _cost(sizes[:taken], contexts) > max(budget, of_one):
-        contexts.pop()
-    return taken, contexts
+    windows = _windows(longest, depth)
+    while len(windows) > 1 and _cost(sizes[:taken], windows) > max(budget, of_one):
+        windows.pop()
+    return taken, windows
 
 
-def _cost(sizes: Sequence[Size], contexts: Sequence[int]) -> int:
-    return sum(size.steps * min(steps, size.longest) for size in sizes for steps in contexts)
+def _cost(sizes: Sequence[Size], windows: Sequence[int]) -> int:
+    return sum(size.steps * min(steps, size.longest) for size in sizes for steps in windows)
 
 
-def _contexts(longest: int) -> list[int]:
-    """Powers of two, and the longest: of 6 steps 1, 2, 4 and 6."""
+def _windows(longest: int, depth: int) -> list[int]:
+    """Powers of two by which a stack sees less than the longest, and the longest: of 6 steps 1, 2, 4 and 6."""
     longest = max(1, longest)
-    return [*(2**power for power in range((longest - 1).bit_length())), longest]
+    return [2**power for power in range(longest.bit_length()) if _seen(2**power, depth) < longest] + [longest]
+
+
+def _seen(steps: int, depth: int) -> int:
+    """How many steps of the input a stack sees of which each layer knows so many of the one below."""
+    return depth * (steps - 1) + 1
 
 
 def _mean_loss(task: Task, batches: Sequence[Any], among: Sequence[Tensor], steps: int) -> float:

@@ -45,14 +45,15 @@ class LayerDiagnosis:
 
 @dataclass(frozen=True)
 class Context:
-    """The loss of a network whose recurrent layers begin anew so many steps before each step.
+    """The loss of a network whose recurrent layers begin anew some steps before each step.
 
     The loss is that of training without dropout: in nats, but for a forecaster, whose own it is. A decoder that writes
     texts, and a net that spells words, look back as they do: it is the encoder, or the layers over words, that may not.
 
     Attributes:
-        steps: how many steps a layer may know, the present one included, increasing; the last is the longest sequence,
-            where that was affordable.
+        steps: how many steps of the input the network sees, to the side that a layer reads from, the present one
+            included, increasing. L stacked layers that know k steps each see L (k - 1) + 1. The last is the longest
+            sequence, where that was affordable: there no layer forgets.
         losses: mean loss of each.
         whole: mean loss where it may look back to the beginning.
         needed: the fewest of `steps` from which on the loss is within 1 % of `whole`, or of all that context gains, if

@@ -60,7 +60,7 @@ def gradient_figure(layers: Sequence[LayerDiagnosis], lengths: Sequence[int]) ->
 
 
 def context_figure(context: Context) -> str | None:
-    """Draw the loss by how many steps the layers may look back."""
+    """Draw the loss by how many steps of the input the network sees."""
     if not context.steps:
         return None
     with matplotlib.rc_context(SETTINGS):
@@ -84,11 +84,11 @@ def context_figure(context: Context) -> str | None:
         axes.xaxis.set_major_locator(FixedLocator(ticks))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
-        axes.set_xlabel("steps that a layer knows, the present one included")
+        axes.set_xlabel("steps of the input that the network sees, the present one included")
         axes.set_ylabel("mean loss")
         _widen(axes, 0.05 * abs(context.whole))  # so that chance is not drawn large
         add_legend(figure, axes)
-        return to_svg(figure, "Mean loss by how many steps the recurrent layers know")
+        return to_svg(figure, "Mean loss by how many steps of the input the network sees")
 
 
 def norms_figure(layers: Sequence[LayerDiagnosis]) -> str | None:

@@ -138,7 +138,8 @@ def _reach(found: Diagnosis, figures: _Figures) -> str:
     context = _figure(
         figures,
         "context.svg",
-        "The loss when the layers begin anew so many steps before each step. Read where the line meets the dashed one: "
+        "The loss when the layers begin anew some steps before each step, so that the network sees so much of the "
+        "input; stacked layers see further together than each alone. Read where the line meets the dashed one: "
         f"what lies further back is not used.{said}",
         "The loss by context length was not measured.",
     )

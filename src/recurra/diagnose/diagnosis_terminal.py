@@ -49,7 +49,7 @@ def print_diagnosis(found: Diagnosis, console: Console) -> None:
             for steps, loss, bar in zip(found.context.steps, found.context.losses, bars)
         ]
         rows.append(("from the beginning", f"{found.context.whole:.4f}", "", ""))
-        title = f"Mean loss by how many {found.unit} the layers know, the present one included"
+        title = f"Mean loss by how many {found.unit} the network sees, the present one included"
         print_titled(console, title, (found.unit, "loss", "more", ""), rows)
         say(console, context_sentence(found.context, found.unit))
     if found.clipped:

@@ -9,8 +9,18 @@ import numpy as np
 
 from recurra.diagnose.diagnosis import Context, Diagnosis, LayerDiagnosis
 
-__all__ = ["MARKS", "context_sentence", "excess", "layer_row", "measured_sentence", "no_layers_sentence", "reach_of"]
+__all__ = [
+    "MARKS",
+    "WITHIN",
+    "context_sentence",
+    "excess",
+    "layer_row",
+    "measured_sentence",
+    "no_layers_sentence",
+    "reach_of",
+]
 
+WITHIN = "within 1 % of it or of all that context gains"  # the loss of a context that is enough
 MARKS = {"problem": "✖ problem", "note": "! note", "good": "✔ good"}  # a sign and a word, so that no colour is needed
 
 
@@ -75,7 +85,7 @@ def context_sentence(context: Context, unit: str) -> str:
         )
     return (
         f"With a context of {context.needed:,} ({unit}, the present one included) the loss is as from the beginning, "
-        f"{context.whole:.4f}, within 1 % of it or of all that context gains: what lies further back changes little."
+        f"{context.whole:.4f}, {WITHIN}: what lies further back changes little."
     )
 
 

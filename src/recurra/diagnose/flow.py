@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from recurra.errors import DataError
+from recurra.kernels.cells import State
 from recurra.kernels.trace import Trace
 
 __all__ = ["Flow", "gradient_by_lag", "joined_flows"]
@@ -21,9 +22,9 @@ class Flow(NamedTuple):
 
     Attributes:
         norms: by the lag, [K]: the Euclidean norm of the gradient with respect to the state, h and an LSTM's c, mean
-            over sequences and steps. At lag 0 that is h alone, by which a layer is heard. Long lags have fewer
-            sequences and steps than short ones: each is taken beside lag 0 of the same ones, and told on the scale of
-            the mean at lag 0 of all.
+            over sequences and steps. At lag 0 that is what the layer is told directly: by its h, and by an LSTM's c
+            where that is handed on too. Long lags have fewer sequences and steps than short ones: each is taken beside
+            lag 0 of the same ones, and told on the scale of the mean at lag 0 of all.
         counts: how many sequences and steps each is the mean of, [K].
     """
 
@@ -58,14 +59,13 @@ def gradient_by_lag(loss: Tensor, trace: Trace) -> Flow:
     times = sorted(trace.steps, reverse=trace.backwards)  # as they were read
     if not times:
         raise DataError("diagnose: no sequence has a step; give longer ones")
-    said = [trace.steps[t].said[0] for t in times]
-    told = torch.autograd.grad(loss, said, retain_graph=True, allow_unused=True)
-    speaking = [place for place, gradient in enumerate(told) if gradient is not None and bool(gradient.any())]
+    said = [trace.steps[t].said for t in times]
+    flat = [part for state in said for part in state]
+    told = _by_state(torch.autograd.grad(loss, flat, retain_graph=True, materialize_grads=True), len(said[0]))
+    speaking = [place for place, signal in enumerate(told) if any(bool(part.any()) for part in signal)]
     norms, firsts, counts = torch.zeros(3, len(times), dtype=torch.float64)
     for place in _spread(speaking):
-        signal = told[place]
-        assert signal is not None
-        _add(norms, firsts, counts, trace, times[: place + 1], signal)
+        _add(norms, firsts, counts, trace, times[: place + 1], told[place])
     if not bool(norms.isfinite().all()):
         raise DataError(
             "diagnose: a gradient is no number (NaN or infinite); train again with a smaller --learning-rate"
@@ -103,17 +103,21 @@ def _spread(places: Sequence[int]) -> list[int]:
     return [places[round(number * (len(places) - 1) / (_ANCHORS - 1))] for number in range(_ANCHORS)]
 
 
-def _add(norms: Tensor, firsts: Tensor, counts: Tensor, trace: Trace, times: Sequence[int], signal: Tensor) -> None:
+def _by_state(parts: Sequence[Tensor], size: int) -> list[State]:
+    """The parts of one state after the other as states of so many parts."""
+    return [tuple(parts[at : at + size]) for at in range(0, len(parts), size)]
+
+
+def _add(norms: Tensor, firsts: Tensor, counts: Tensor, trace: Trace, times: Sequence[int], signal: State) -> None:
     """Add, in place and by lag, what a signal at the last of some times sends back, and what it is there itself."""
     last = trace.steps[times[-1]]
-    before = [trace.steps[t].after for t in times[:-1]]
-    parts = [part for state in before for part in state]
-    sent = torch.autograd.grad(last.after[0], parts, signal, retain_graph=True, materialize_grads=True) if parts else ()
-    size = len(last.after)
-    states = [torch.cat(sent[at : at + size], dim=1) for at in range(0, len(sent), size)]
-    speaks = signal.norm(dim=1) != 0  # a norm that is no number is seen too
-    for lag, gradient in enumerate([signal, *reversed(states)]):
-        running = speaks[: len(gradient)]
-        firsts[lag] += signal[: len(running)][running].norm(dim=1).double().sum()
-        norms[lag] += gradient[: len(running)][running].norm(dim=1).double().sum()
+    before = [part for t in times[:-1] for part in trace.steps[t].after]
+    sent = torch.autograd.grad(last.after, before, signal, retain_graph=True, materialize_grads=True) if before else ()
+    states = [signal, *reversed(_by_state(sent, len(signal)))]
+    sizes = [torch.cat(state, dim=1).norm(dim=1).double() for state in states]  # of h and c together
+    speaks = sizes[0] != 0  # a norm that is no number is seen too
+    for lag, norm in enumerate(sizes):
+        running = speaks[: len(norm)]
+        firsts[lag] += sizes[0][: len(norm)][running].sum()
+        norms[lag] += norm[: len(running)][running].sum()
         counts[lag] += running.sum()

@@ -65,8 +65,9 @@ def integrate_closely(reading: Reading) -> Influences:
     16 equal parts at first. On each part, too, the influences must add up to the change of the score; where they do
     not, it is divided in three, of which the middle one keeps its point. So a score that jumps somewhere is followed
     there, and nowhere else. It ends when what is missed on the parts, each by its size, adds up to no more than the
-    1 %. There are about 2,048 points at most, and fewer where networks are large, inputs long and answers many, 4 at
-    least, so that all takes some ten seconds at most: the gap tells what that costs.
+    1 %. There are 2,048 points at most, and fewer where networks are large, inputs long and answers many, but 4 at
+    least, so that all takes some ten seconds where 4 do: where not all parts can be divided, those that miss most are,
+    and the gap tells what that costs.
     """
     affordable = min(_MOST_POINTS, int(_WORK / _work(reading)))
     points = max(_FEWEST_POINTS, min(_POINTS, affordable))
@@ -79,9 +80,10 @@ def integrate_closely(reading: Reading) -> Influences:
         found = _influences(reading, parts.sum(0), ends, len(width))
         allowed = _CLOSE * np.abs(found.values).sum(1)
         misses = np.abs(parts.sum(2) - rise)
-        if len(width) >= affordable or (misses.sum(0) <= allowed).all() or not np.isfinite(misses).all():
+        room = (affordable - len(width)) // 2  # each division adds two points
+        if room < 1 or (misses.sum(0) <= allowed).all() or not np.isfinite(misses).all():
             return found
-        chosen = (misses > allowed * width[:, np.newaxis]).any(1) & (width > _NARROWEST)
+        chosen = _worst((misses > allowed * width[:, np.newaxis]).any(1) & (width > _NARROWEST), misses, room)
         if not chosen.any():
             return found
         third = width[chosen] / 3
@@ -93,6 +95,14 @@ def integrate_closely(reading: Reading) -> Influences:
         left[chosen], width[chosen] = first + third, third
         left, width = np.concatenate([left, first, last]), np.concatenate([width, third, third])
         rise, slopes = np.concatenate([rise, before, after]), np.concatenate([slopes, new])
+
+
+def _worst(of: NDArray[np.bool_], misses: _Numbers, most: int) -> NDArray[np.bool_]:
+    """Of some parts [n] those, so many at most, on which an answer misses the largest share of all its misses, [n]."""
+    shares = (misses / np.maximum(misses.sum(0), np.finfo(np.float64).tiny)).max(1)
+    worst = np.zeros_like(of)
+    worst[np.argsort(np.where(of, -shares, np.inf), kind="stable")[:most]] = True
+    return of & worst
 
 
 def _work(reading: Reading) -> float:

@@ -100,7 +100,7 @@ def exploding(case: Case) -> Iterator[Verdict]:
             "note",
             f"In {layer.name} a small difference of the state grows by {float(layer.exponents[0]):.3f} nats a step "
             f"(largest Lyapunov exponent): {math.exp(min(_over_a_sequence(layer), 700)):.3g} times over a sequence.",
-            "More than tenfold over a median sequence, what came first can no longer be told from noise.",
+            "Small differences, noise too, grow more than tenfold over a median sequence.",
             remedy,
             case.again("calmer", **changes),
         )

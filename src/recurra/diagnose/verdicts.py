@@ -8,6 +8,7 @@ from statistics import median
 from recurra.checkpoint import SavedModel
 from recurra.diagnose.case import FALLEN, Case, percent, steps
 from recurra.diagnose.diagnosis import Diagnosis, Verdict
+from recurra.diagnose.diagnosis_words import WITHIN
 from recurra.diagnose.layer_verdicts import dead, exploding, saturated, vanishing
 from recurra.diagnose.learnt import no_better_than, weights_as_drawn
 
@@ -133,8 +134,8 @@ def _context(case: Case) -> Iterator[Verdict]:
         yield Verdict(
             "context",
             "note" if 4 * context.needed <= typical else "good",
-            f"It really looks back {context.needed:,} {unit}: with so many its loss is within 1 % of the whole, "
-            f"{context.whole:.4f}; the sequences have {typical:g} (median).",
+            f"It really looks back {context.needed:,} {unit}: with so many its loss is as from the beginning, "
+            f"{context.whole:.4f}, {WITHIN}; the sequences have {typical:g} (median).",
             reason,
         )
 
