@@ -97,6 +97,7 @@ class Diagnosis:
         unit: what a recurrent layer reads at a step, such as "tokens".
         data: what was read.
         lengths: steps of each sequence that was measured.
+        left_out: of those that were not, as measuring them would take minutes.
         layers: in the order in which the network runs them; none where it has no recurrent layer.
         context: loss against context length; None where there is no recurrent layer.
         clipped: share of steps whose gradient was clipped, by epoch; empty where the history has none.
@@ -112,6 +113,7 @@ class Diagnosis:
     context: Context | None
     clipped: Sequence[float]
     verdicts: Sequence[Verdict]
+    left_out: Sequence[int] = ()
 
 
 def as_json(diagnosis: Diagnosis) -> dict[str, Any]:
@@ -126,6 +128,7 @@ def as_json(diagnosis: Diagnosis) -> dict[str, Any]:
         "unit": diagnosis.unit,
         "data": diagnosis.data,
         "lengths": list(diagnosis.lengths),
+        "left_out": list(diagnosis.left_out),
         "layers": [_layer_as_json(layer) for layer in diagnosis.layers],
         "context": None if diagnosis.context is None else asdict(diagnosis.context),
         "clipped": list(diagnosis.clipped),

@@ -31,11 +31,17 @@ def measured_sentence(found: Diagnosis) -> str:
     lengths = np.array(found.lengths)
     many = "1 sequence" if len(lengths) == 1 else f"{len(lengths):,} sequences"
     shortest, longest = int(lengths.min()), int(lengths.max())
-    if shortest == longest:
-        return f"Measured on {many} of {found.data}: {longest:,} {'step' if longest == 1 else found.unit} each."
-    return (
-        f"Measured on {many} of {found.data}: {shortest:,} to {longest:,} {found.unit}, median {np.median(lengths):g}."
+    others = [length for length in found.left_out if length]
+    rest = (
+        f" Left out, as they would take too long: {len(others):,}, the longest with {max(others):,} steps."
+        if others
+        else ""
     )
+    if shortest == longest:
+        how_long = "1 step each" if longest == 1 else f"{longest:,} {found.unit} each"
+        return f"Measured on {many} of {found.data}: {how_long}.{rest}"
+    spread = f"{shortest:,} to {longest:,} {found.unit}, median {np.median(lengths):g}"
+    return f"Measured on {many} of {found.data}: {spread}.{rest}"
 
 
 def no_layers_sentence(found: Diagnosis) -> str:

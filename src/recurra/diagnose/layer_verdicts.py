@@ -15,6 +15,7 @@ __all__ = ["dead", "exploding", "saturated", "vanishing"]
 _GROWN = 10.0
 _STUCK = 0.9  # of the steps
 _MANY = 0.25  # of the units
+_OBSERVED = 50  # steps in all, before a unit that hardly varied is called dead
 
 
 def vanishing(case: Case) -> Iterator[Verdict]:
@@ -156,7 +157,8 @@ def saturated(case: Case) -> Iterator[Verdict]:
 
 def dead(case: Case) -> Iterator[Verdict]:
     """Units that say nothing."""
-    dead = [(float(layer.units.dead.double().mean()), layer) for layer in case.found.layers]
+    observed = [layer for layer in case.found.layers if sum(layer.lengths) >= _OBSERVED]
+    dead = [(float(layer.units.dead.double().mean()), layer) for layer in observed]
     share, layer = max(dead, key=lambda pair: pair[0], default=(0.0, None))
     if layer is None or not share:
         return

@@ -46,8 +46,10 @@ def diagnose_model(model: SavedModel, batches: Sequence[Any], data: str) -> Diag
     layers = named_layers(task.network)
     chosen = _few(batches, sum(layer.weight_hh.numel() for layer in layers))
     clipped = [float(record["clipped_share"]) for record in read_history(model.path) if "clipped_share" in record]
-    lengths = [length for batch in chosen for length in batch.lengths.tolist()]
-    found = Diagnosis(model.path, task.name, _unit(task), data, lengths, [], None, clipped, [])
+    lengths, left_out = (
+        [length for batch in some for length in batch.lengths.tolist()] for some in (chosen, _others(batches, chosen))
+    )
+    found = Diagnosis(model.path, task.name, _unit(task), data, lengths, [], None, clipped, [], left_out)
     if layers:
         training = task.network.training
         task.network.eval()
@@ -139,6 +141,10 @@ def _few(batches: Sequence[Any], weights: int) -> list[Any]:
     if not chosen:
         raise DataError("diagnose: no sequence has a step; give longer ones")
     return chosen
+
+
+def _others(batches: Sequence[Any], chosen: Sequence[Any]) -> list[Any]:
+    return [batch for batch in batches if not any(batch is one for one in chosen)]
 
 
 def _unit(task: Task) -> str:
