@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import errno
+import json
+import math
 import os
 import stat
 from pathlib import Path
 
 import pytest
+import torch
 
 from recurra.errors import OutputError
-from recurra.files import atomic_writer, failures_named, recover_folder, replace_folder, write_text
+from recurra.files import atomic_writer, failures_named, recover_folder, replace_folder, to_json, write_text
 
 
 def entries(folder: Path) -> list[str]:
@@ -119,3 +122,13 @@ def test_what_is_set_aside_does_not_displace_what_is_there(tmp_path: Path) -> No
     assert (tmp_path / "place" / "file").read_text() == "2"
     replace_folder(folder(tmp_path / "new", "3"), tmp_path / "place")
     assert ((tmp_path / "place" / "file").read_text(), entries(tmp_path)) == ("3", ["place"])
+
+
+def test_numbers_that_json_does_not_know_are_null() -> None:
+    gates = torch.tensor([1.0, math.nan])
+    value = {"perplexity": math.inf, 3: (math.nan, -math.inf, 1.5, "é", None, True), "gates": gates}
+    text = to_json(value)
+    assert "é" in text
+    strict = json.loads(text, parse_constant=lambda name: pytest.fail(f"not JSON: {name}"))
+    assert strict == {"perplexity": None, "3": [None, None, 1.5, "é", None, True], "gates": [1.0, None]}
+    assert to_json({"a": 1}, indent=2) == '{\n  "a": 1\n}'

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
+import math
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from recurra.errors import OutputError
 
@@ -17,9 +19,11 @@ __all__ = [
     "atomic_folder",
     "atomic_writer",
     "failures_named",
+    "finite",
     "old_of",
     "recover_folder",
     "replace_folder",
+    "to_json",
     "write_text",
 ]
 
@@ -49,6 +53,26 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file whole or not at all."""
     with atomic_writer(path) as file:
         file.write(text.encode())
+
+
+def finite(value: Any) -> Any:
+    """The same with lists for sequences, arrays and tensors, text for keys, and None for numbers that are not finite.
+
+    >>> finite({"reach": (1.5, math.inf)})
+    {'reach': [1.5, None]}
+    """
+    if hasattr(value, "tolist"):
+        return finite(value.tolist())
+    if isinstance(value, Mapping):
+        return {str(name): finite(part) for name, part in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def to_json(value: Any, indent: int | None = None) -> str:
+    """Text that every reader of JSON takes: it knows no infinity, so that numbers that are not finite are null."""
+    return json.dumps(finite(value), indent=indent, ensure_ascii=False, allow_nan=False)
 
 
 @contextlib.contextmanager

@@ -100,6 +100,8 @@ def test_the_page_is_whole_and_loads_nothing(page: str, read_page: Any) -> None:
     for words in (*CELLS, "bag of words", "majority class", "gradient lag", "epochs of gru", "What to choose, and why"):
         assert words in reader.text
     assert "300 (+20)" in reader.text
+    for limit in ("leave out what other examples would change", "is too narrow (Nadeau, Bengio", "a little optimistic"):
+        assert limit in reader.text
     assert not re.findall(r"\$[a-z_]+", page)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 import logging
 from functools import partial
 from pathlib import Path
@@ -47,6 +46,7 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
 def _compare(task: str, data: str, out: Path, as_json: bool, settings: dict[str, Any], **told: Any) -> None:
     with reported():
         from recurra.compare import make_plan, numbers, print_comparison, run_compare
+        from recurra.files import to_json
         from recurra.progress import ProgressLine
         from recurra.tasks import TASKS
 
@@ -59,7 +59,7 @@ def _compare(task: str, data: str, out: Path, as_json: bool, settings: dict[str,
             typer.echo(f"stopped by Ctrl-C: no report was written; the runs that were finished are in {out}", err=True)
             raise typer.Exit(130) from None
         if as_json:
-            typer.echo(json.dumps(numbers(found), ensure_ascii=False))
+            typer.echo(to_json(numbers(found)))
         else:
             print_comparison(found, console())
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -57,6 +56,7 @@ def _print_found(made: Finished) -> None:
 
 
 def _print_json(made: Finished) -> None:
+    from recurra.files import to_json
     from recurra.lab.run import as_json
 
-    typer.echo(json.dumps(as_json(made), ensure_ascii=False))
+    typer.echo(to_json(as_json(made)))

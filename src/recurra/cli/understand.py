@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,11 +29,12 @@ def _diagnose(
     with reported():
         from recurra.checkpoint import read_model
         from recurra.diagnose.diagnosis import DIAGNOSE
-        from recurra.diagnose.diagnosis import as_json as to_json
+        from recurra.diagnose.diagnosis import as_json as numbers
         from recurra.diagnose.diagnosis_figures import diagnosis_figures
         from recurra.diagnose.diagnosis_sections import diagnosis_page
         from recurra.diagnose.diagnosis_terminal import print_diagnosis
         from recurra.diagnose.measure import diagnose_model
+        from recurra.files import to_json
         from recurra.pages.folder import require_report, write_report
         from recurra.pages.surroundings import machine, one_thread
 
@@ -46,7 +45,7 @@ def _diagnose(
         with one_thread():
             batches = saved.task.labelled_batches(data, **reading)
             found = diagnose_model(saved, batches, data or "the model's own validation data")
-        text = _text(to_json(found))
+        text = to_json(numbers(found))
         if as_json:
             typer.echo(text)
         else:
@@ -74,10 +73,11 @@ def _explain(
         from recurra.checkpoint import read_model
         from recurra.diagnose.explain import explain
         from recurra.diagnose.explained import EXPLAIN
-        from recurra.diagnose.explained import as_json as to_json
+        from recurra.diagnose.explained import as_json as numbers
         from recurra.diagnose.explained_figures import explained_figures
         from recurra.diagnose.explained_sections import explained_page
         from recurra.diagnose.explained_terminal import print_explained
+        from recurra.files import to_json
         from recurra.pages.folder import require_report, write_report
         from recurra.pages.surroundings import machine, one_thread
 
@@ -87,7 +87,7 @@ def _explain(
         reading = task.chosen(task.reading, **options)
         with one_thread():
             found = explain(task, given, **reading)
-        text = _text(to_json(found))
+        text = to_json(numbers(found))
         if as_json:
             typer.echo(text)
         else:
@@ -97,16 +97,3 @@ def _explain(
             page = explained_page(found, figures, str(model), machine())
             write_report(out, EXPLAIN, page, ("explanation.json", text), figures)
             typer.echo(f"\nwritten: {out / 'report.html'}", err=as_json)
-
-
-def _text(found: Any) -> str:
-    """A line of JSON; numbers that it does not know, such as infinity, are null."""
-    return json.dumps(_known(found), ensure_ascii=False, allow_nan=False)
-
-
-def _known(found: Any) -> Any:
-    if isinstance(found, dict):
-        return {name: _known(each) for name, each in found.items()}
-    if isinstance(found, list | tuple):
-        return [_known(each) for each in found]
-    return None if isinstance(found, float) and not math.isfinite(found) else found

@@ -35,6 +35,12 @@ RULES = (
     "With one seed there is no interval: the cell that leads is advised, by this one run only.",
     "The same kind of interval says whether the advised cell is better than the best baseline; it holds for all cells "
     "together, as any of them might have been advised.",
+    "Where the data are divided already all seeds are scored on the same test examples: the intervals over seeds leave "
+    "out what other examples would change.",
+    "Where each seed divides the data anew the training examples of the seeds overlap, their scores depend on each "
+    "other, and a plain interval of Student's t is too narrow (Nadeau, Bengio, \"Inference for the generalization "
+    'error", Machine Learning 52, 2003).',
+    "The advised cell is chosen by the same scores that are shown, so that its own score is a little optimistic.",
 )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import shutil
 import time
@@ -17,7 +16,7 @@ from recurra.compare.page import MARK, render
 from recurra.compare.plan import Plan, known_cells
 from recurra.compare.sizes import Size, epoch_seconds, matched_size, parameter_count, with_network
 from recurra.compare.training import NUMBERS, remove_tried, scored_part, train_all
-from recurra.files import failures_named, write_text
+from recurra.files import failures_named, to_json, write_text
 from recurra.pages.surroundings import REPORT, machine, one_thread, require_ours
 from recurra.tasks import TASKS, Task
 from recurra.train import Callback
@@ -68,7 +67,7 @@ def run_compare(plan: Plan, callbacks: Sequence[Callback] = ()) -> Comparison:
         facts={"seeds": ", ".join(map(str, plan.seeds)), "whole comparison": f"{seconds:,.1f} seconds", **machine()},
         seconds=seconds,
     )
-    write_text(plan.out / NUMBERS, json.dumps(numbers(found), indent=2, ensure_ascii=False) + "\n")
+    write_text(plan.out / NUMBERS, to_json(numbers(found), indent=2) + "\n")
     write_text(plan.out / REPORT, render(found))
     return found
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +16,7 @@ from recurra.compare.findings import Run, opening
 from recurra.compare.plan import Plan
 from recurra.compare.sizes import Size
 from recurra.errors import RecurraError
-from recurra.files import failures_named, replace_folder, write_text
+from recurra.files import failures_named, replace_folder, to_json, write_text
 from recurra.fit import Fitted, fit
 from recurra.tasks import Task
 from recurra.train import Callback, EpochRecord
@@ -128,7 +127,7 @@ def _train_one(
             trained.kept[cell] = run
             trained.batches[cell] = fitted.task.grouped(fitted.task.held_out()["valid"], _LOOKED_AT)
             replace_folder(place, plan.out / cell)
-        told = json.dumps(opening(plan, trained.runs, finished=False), indent=2, ensure_ascii=False)
+        told = to_json(opening(plan, trained.runs, finished=False), indent=2)
         write_text(plan.out / NUMBERS, told + "\n")
     finally:
         remove_tried(place)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from recurra.diagnose.flow import Flow
 from recurra.diagnose.gates import Units
+from recurra.files import finite
 
 __all__ = ["DIAGNOSE", "Context", "Diagnosis", "LayerDiagnosis", "Verdict", "as_json"]
 
@@ -138,16 +138,5 @@ def as_json(diagnosis: Diagnosis) -> dict[str, Any]:
 
 def _layer_as_json(layer: LayerDiagnosis) -> dict[str, Any]:
     flow = {**layer.flow._asdict(), "relative": layer.flow.relative, "reach": layer.flow.reach()}
-    found: dict[str, Any] = _plain({**vars(layer), "flow": flow, "units": layer.units._asdict()})
+    found: dict[str, Any] = finite({**vars(layer), "flow": flow, "units": layer.units._asdict()})
     return found
-
-
-def _plain(value: Any) -> Any:
-    """Tensors as lists, and what is infinite as None."""
-    if isinstance(value, Tensor):
-        return _plain(value.tolist())
-    if isinstance(value, dict):
-        return {name: _plain(part) for name, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(part) for part in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from recurra.files import failures_named, write_text
+from recurra.files import failures_named, finite, to_json, write_text
 from recurra.lab import EXPERIMENTS
 from recurra.lab.experiment import Experiment
 from recurra.lab.page import Finished, render, render_index
@@ -82,17 +81,13 @@ def _run(experiment: Experiment, out: Path, seed: int, quick: bool, tell: Callab
     made = Finished(experiment, outcome, seed, quick, time.perf_counter() - started, machine(), out)
     place = out / experiment.name
     write_text(place.with_suffix(".svg"), marked_file(outcome.figures[0].drawing, experiment.generator))
-    write_text(place.with_suffix(".json"), json.dumps(as_json(made), indent=1, ensure_ascii=False) + "\n")
+    write_text(place.with_suffix(".json"), to_json(as_json(made), indent=1) + "\n")
     write_text(place.with_suffix(".html"), render(made))
     return made
 
 
 def as_json(made: Finished) -> dict[str, Any]:
-    """All that a run has found and how it was made; a number that is none (NaN, infinite) is null.
-
-    >>> _plain({"loss": [0.5, math.nan]})
-    {'loss': [0.5, None]}
-    """
+    """All that a run has found and how it was made; a number that is none (NaN, infinite) is null."""
     found = made.outcome
     return {
         "made_by": made.experiment.generator,
@@ -103,7 +98,7 @@ def as_json(made: Finished) -> dict[str, Any]:
         "seconds": round(made.seconds, 2),
         "machine": made.machine,
         "table": {"headings": [*found.headings], "rows": [[*row] for row in found.rows]},
-        "numbers": _plain(found.numbers),
+        "numbers": finite(found.numbers),
     }
 
 
@@ -115,11 +110,3 @@ def _marks() -> dict[str, str]:
         marks[f"{name}.svg"] = drawing_mark(experiment.generator)
         marks[f"{name}.json"] = data_mark(experiment.generator)
     return marks
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(name): _plain(part) for name, part in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_plain(part) for part in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
