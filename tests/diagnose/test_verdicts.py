@@ -22,11 +22,12 @@ from recurra.diagnose import verdicts as verdicts_module
 from recurra.diagnose.diagnosis import Context, Diagnosis, LayerDiagnosis, Verdict
 from recurra.diagnose.flow import Flow
 from recurra.diagnose.gates import Units
-from recurra.diagnose.learnt import weights_as_drawn
+from recurra.diagnose.learnt import no_better_than, weights_as_drawn
 from recurra.diagnose.remedies import train_command
 from recurra.diagnose.verdicts import judge
 from recurra.kernels.cells import CELLS
 from recurra.tasks import TASKS
+from recurra.tasks.headline import Headline
 
 Cli = Callable[..., Result]
 
@@ -64,7 +65,11 @@ LEARNT = {"model": {"accuracy": {"value": 0.9}}, "baselines": {"majority class":
 
 def of_task(name: str, **options: Any) -> SavedModel:
     """A model of which only its settings are known."""
-    task: Any = SimpleNamespace(name=name, config=make_run_config(name, data="a.csv", **options))
+    task: Any = SimpleNamespace(
+        name=name,
+        config=make_run_config(name, data="a.csv", **options),
+        headline=lambda: Headline("accuracy", ("accuracy",)),
+    )
     return SavedModel(Path("runs/mine"), task, {"epochs": 3, "test": LEARNT if name == "classify" else {}}, None)
 
 
@@ -195,10 +200,31 @@ def test_a_model_no_better_than_a_guess(tiny_model: Path) -> None:
     found = Diagnosis(saved.path, "classify", "tokens", "a.csv", [20], [layer()], GOOD, [], [])
     verdict = one(judge(found, replace(saved, metrics={"epochs": 7, "valid": scores})), "untrained")
     assert verdict.sentence.startswith(
-        "The model is no better than its baseline 'majority class': accuracy 0.5 against 0.5."
+        "The model is no better than its weakest baseline, 'majority class': accuracy 50.0 % against 50.0 %."
     )
     assert "--epochs 14" in verdict.command
     assert of_kind(judge(found, replace(saved, metrics={})), "untrained") is None
+
+
+def test_the_weakest_baseline_is_the_one_to_beat_in_each_task(tiny_language_model: Path, tiny_model: Path) -> None:
+    """An error is better where it is lower; one baseline beaten is enough."""
+    for path, better, worse in ((tiny_language_model, 20.0, 30.0), (tiny_model, 0.7, 0.5)):
+        saved = read_model(path)
+        (key,) = saved.task.headline().keys
+        for own, expected in ((better, None), (worse, "weak")):
+            baselines = {"strong": {key: {"value": better}}, "weak": {key: {"value": worse}}}
+            found = no_better_than(
+                replace(saved, metrics={"test": {"model": {key: {"value": own}}, "baselines": baselines}})
+            )
+            assert (found and found.baseline) == expected
+
+
+def test_what_training_writes_can_be_judged(
+    tiny_language_model: Path, tiny_transcriber: Path, tiny_model: Path
+) -> None:
+    for path in (tiny_language_model, tiny_transcriber, tiny_model):
+        found = no_better_than(read_model(path))
+        assert found is None or found.baseline in (path / "metrics.json").read_text(encoding="utf-8")
 
 
 def test_weights_as_they_were_drawn(tiny_model: Path, tiny_transcriber: Path, tiny_language_model: Path) -> None:

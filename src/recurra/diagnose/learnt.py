@@ -7,13 +7,8 @@ from typing import Any, NamedTuple
 
 import torch
 
-from recurra.baselines import MAJORITY
 from recurra.checkpoint import SavedModel
-from recurra.forecast_baselines import NAIVE
-from recurra.language_scores import UNIGRAM
-from recurra.tagging_baselines import MOST_FREQUENT
 from recurra.tasks.base import Task
-from recurra.translation_baselines import COPY
 
 __all__ = ["Worse", "no_better_than", "weights_as_drawn"]
 
@@ -21,22 +16,12 @@ _AS_DRAWN = 1e-3  # of the norm of a network's recurrent and other matrices
 
 
 class Worse(NamedTuple):
-    """A score in which a model does not beat a baseline: its name, the model's and the baseline's."""
+    """A score in which a model beats none of its baselines: its name, the weakest's, and both as they are shown."""
 
     score: str
     baseline: str
-    own: float
-    theirs: float
-
-
-_SIMPLEST = {  # of each task the score, the baseline that knows least, and whether more is better
-    "classify": ("accuracy", MAJORITY, True),
-    "tag": ("accuracy", MOST_FREQUENT, True),
-    "language-model": ("nats", UNIGRAM, False),
-    "translate": ("chrf", COPY, True),
-    "forecast": ("mae_scaled", NAIVE, False),
-    "transcribe": ("character_error", "most frequent transcript", False),
-}
+    own: str
+    theirs: str
 
 
 def weights_as_drawn(task: Task) -> bool:
@@ -55,16 +40,15 @@ def weights_as_drawn(task: Task) -> bool:
 
 
 def no_better_than(model: SavedModel) -> Worse | None:
-    """The simplest baseline, if the model does not beat it on the test or, without one, on the validation examples."""
-    name, baseline, more = _SIMPLEST[model.task.name]
+    """The weakest baseline, if the model does not beat it on the test or, without one, on the validation examples."""
     scores = model.metrics.get("test") or model.metrics.get("valid") or {}
-    own, theirs = (_value(scores.get("model"), name), _value(scores.get("baselines", {}).get(baseline), name))
-    if own is None or theirs is None or (own > theirs if more else own < theirs):
+    if not scores.get("model") or not scores.get("baselines"):
         return None
-    return Worse(name.replace("_", " "), baseline, own, theirs)
-
-
-def _value(scores: Any, name: str) -> float | None:
-    found = scores.get(name) if isinstance(scores, dict) else None
-    found = found.get("value") if isinstance(found, dict) else found
-    return float(found) if isinstance(found, int | float) else None
+    headline = model.task.headline()
+    sign = 1 if headline.higher else -1
+    own = headline.of(scores["model"])["value"]
+    baselines = {name: headline.of(found)["value"] for name, found in scores["baselines"].items()}
+    weakest = min(baselines, key=lambda name: sign * baselines[name])
+    if sign * own > sign * baselines[weakest]:
+        return None
+    return Worse(headline.name, weakest, headline.shown(own), headline.shown(baselines[weakest]))

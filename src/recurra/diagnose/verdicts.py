@@ -47,9 +47,9 @@ def _untrained(case: Case) -> Iterator[Verdict]:
         yield Verdict(
             "untrained",
             "problem",
-            f"The model is no better than its baseline '{worse.baseline}': {worse.score} {worse.own:.4g} against "
-            f"{worse.theirs:.4g}. What is measured here is of a network that has learnt little.",
-            "Who does not beat so simple an answer has not learnt to use a memory, or there is nothing to remember.",
+            f"The model is no better than its weakest baseline, '{worse.baseline}': {worse.score} {worse.own} against "
+            f"{worse.theirs}. What is measured here is of a network that has learnt little.",
+            "Who beats none of such simple answers has not learnt to use a memory, or there is nothing to remember.",
             "Train longer, or with another --learning-rate.",
             command,
         )
