@@ -113,7 +113,7 @@ def test_the_answer_follows_the_numbers(monkeypatch: pytest.MonkeyPatch) -> None
     still, moved = leak(0.0, 0.0), leak(0.9, 0.25, accuracy=0.7)
     as_expected = outcome({"leaky": [moved, leak(0.9, 0.75, 0.6)], "exact": [still, still]}, 100).lead
     assert "50.0 (25.0 to 75.0) % change theirs" in as_expected
-    assert "costs 15.0 points of accuracy" in as_expected
+    assert "costs 15.0 (10.0 to 20.0) points of accuracy" in as_expected
     assert "no answer changes" in as_expected
     unmoved = outcome({"leaky": [still], "exact": [still]}, 100).lead
     assert "no review changed its answer" in unmoved

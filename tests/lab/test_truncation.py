@@ -116,7 +116,9 @@ def test_the_answer_follows_the_numbers(monkeypatch: pytest.MonkeyPatch) -> None
     assert "3 of the 3 pairs" in found(1.0, 0.25, 1.0)
     assert "0 of the 1" in found(1.0, 0.25, 1.0)
     assert "pieces of 2 teach" in found(1.0, 0.25, 1.0)
-    assert "100.0 % right beyond the piece with the state carried on, 25.0 % without" in found(1.0, 0.25, 1.0)
+    assert "100.0 % right at lags 2 to 4 with the state carried on, 100.0 % at 4, and 25.0 % without" in found(
+        1.0, 0.25, 1.0
+    )
     assert "no net learnt what lies beyond its piece" in found(1.0, 0.25, 0.5)
     assert "0 of the 3 pairs" in found(0.5, 0.25, 0.5)
     assert "1 of the 1" in found(1.0, 0.95, 0.5)

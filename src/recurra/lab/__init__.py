@@ -52,31 +52,31 @@ EXPERIMENTS = {
             "padding",
             "What padding does to an answer",
             "Does a classifier's answer depend on the batch that a text is in, and how is it made not to?",
-            0.7,
+            0.6,
         ),
         _experiment(
             "bidirectional",
             "What lies ahead",
             "What does a bidirectional net know at a step that a forward one of the same size cannot?",
-            2,
+            1,
         ),
         _experiment(
             "bottleneck",
             "All of a sequence in one vector",
             "How long a sequence can be written again from the encoder's last state alone, how long with attention?",
-            4,
+            3,
         ),
         _experiment(
             "truncation",
             "How far truncated backpropagation learns",
             "Can a net whose gradient goes back n steps learn what lies more than n steps back, if its state goes on?",
-            3,
+            2.5,
         ),
         _experiment(
             "order",
             "Where order matters",
             "When does reading in order beat counting, and is it the recurrence that does?",
-            2,
+            1.5,
         ),
     )
 }

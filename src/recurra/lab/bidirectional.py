@@ -130,7 +130,7 @@ def _outcome(found: Mapping[str, Sequence[Sequence[float]]], sizes: Mapping[str,
         [_figure(spreads, reach)],
         ["offset", *(f"{reading}, %" for reading in READINGS)],
         [
-            [f"{place - reach:+d}", *(spreads[reading][place].percent() for reading in READINGS)]
+            [_signed(place - reach), *(spreads[reading][place].percent() for reading in READINGS)]
             for place in range(2 * reach + 1)
         ],
         _explanation(sizes),
@@ -142,6 +142,10 @@ def _outcome(found: Mapping[str, Sequence[Sequence[float]]], sizes: Mapping[str,
             "accuracy_by_seed": found,
         },
     )
+
+
+def _signed(offset: int) -> str:
+    return f"{offset:+d}" if offset else "0"
 
 
 def _mean(spreads: Sequence[Spread]) -> float:
@@ -195,7 +199,7 @@ def _figure(spreads: Mapping[str, Sequence[Spread]], reach: int) -> Figure:
             draw_spread(axes, offsets, of_hundred, _STYLES[reading], reading)
         axes.axhline(100 * _CHANCE, color=INK, linewidth=1, linestyle=(0, (1, 3)))
         axes.set_ylim(0, 104)
-        axes.set_xticks(offsets[::2], [f"{offset:+d}" if offset else "0" for offset in offsets[::2]])
+        axes.set_xticks(offsets[::2], [_signed(offset) for offset in offsets[::2]])
         axes.set_xlabel("offset of the symbol asked for: past left, future right")
         axes.set_ylabel("right answers, %")
         axes.legend(ncols=3, loc="lower left", bbox_to_anchor=(0, 1.0), **LEGEND)

@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple, cast
 import matplotlib
 import torch
 from matplotlib.axes import Axes
+from matplotlib.ticker import MultipleLocator
 from torch import Tensor
 
 from recurra.batch import PairBatch
@@ -144,7 +145,10 @@ def _outcome(
     return Outcome(
         _lead(spreads, plan),
         [
-            (_reach_text(spreads["copy", small], plan), f"symbols: the longest that half are copied of from a {small}"),
+            (
+                _reach_text(spreads["copy", small], plan),
+                f"symbols: at most, for half to be copied right from a {small}",
+            ),
             (_reach_text(spreads["copy", large], plan), f"from a {large}"),
             (_reach_text(spreads["copy", attention], plan), "with attention"),
             (f"{100 * spreads['copy', attention][at].mean:.0f} %", f"of {plan.longest} symbols copied with attention"),
@@ -254,4 +258,5 @@ def _figure(spreads: Mapping[tuple[str, str], Sequence[Spread]], plan: _Plan) ->
 def _finish(axes: Axes, longest: int) -> None:
     axes.axvline(longest, color=INK, linewidth=1, linestyle=(0, (1, 3)))
     axes.set_ylim(-3, 104)
+    axes.xaxis.set_major_locator(MultipleLocator(4))
     axes.set_ylabel("without a mistake, %")

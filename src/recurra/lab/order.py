@@ -164,6 +164,10 @@ def _lead(twins: Mapping[str, Spread], plain: Mapping[str, Spread]) -> str:
     )
     if twins[best].low <= twins["by position"].high:
         said += "The recurrent net is not clearly better than the feed-forward one in this run, against expectation. "
+    behind = [name for name in _RECURRENT if twins[name].mean < twins["by position"].mean]
+    if behind:
+        listed = " and ".join(f"{name.upper()} {100 * twins[name].mean:.1f} %" for name in behind)
+        said += f"Not every recurrent net beats the feed-forward one: {listed}. "
     least, most = plain[best].mean - plain["bag"].mean, 100 * plain["bag"].mean
     if least > 0.01:
         return said + f"On plain reviews, too, it is ahead: {100 * plain[best].mean:.1f} against {most:.1f} %."

@@ -93,7 +93,7 @@ def _lead(leaks: Mapping[str, Sequence[Leak]]) -> str:
         first = (
             f"Read at out[:, -1], {batched.percent()} % of the reviews get one answer in one batch and the other in "
             f"another, and {flips.percent()} % change theirs with {ADDED[-1]} steps of padding, which "
-            + (f"costs {100 * lost.mean:.1f} points of accuracy" if lost.mean > 0 else "costs no accuracy on average")
+            + (f"costs {lost.percent()} points of accuracy" if lost.mean > 0 else "costs no accuracy on average")
             + ". "
         )
     else:

@@ -93,11 +93,19 @@ def outcome(plan: Plan, courses: Sequence[Course]) -> Outcome:
 
 
 class _Beyond(NamedTuple):
-    """Mixed lags: the least piece that learns what is beyond it, and how well with and without the state carried."""
+    """The least piece with which a net for mixed lags learns what is beyond the piece.
+
+    Attributes:
+        piece: its length.
+        carried: right answers beyond the piece.
+        reset: the same where the state is thrown away between pieces.
+        furthest: right answers at the longest lag.
+    """
 
     piece: int
     carried: float
     reset: float
+    furthest: float
 
 
 def _by_lag(courses: Sequence[Course], piece: int, kind: str) -> dict[int, Spread]:
@@ -116,7 +124,7 @@ def _beyond(
     for piece in plan.pieces:
         carried, without = _mean_beyond(together[piece], piece), _mean_beyond(reset[piece], piece)
         if carried is not None and without is not None and carried >= LEARNT:
-            return _Beyond(piece, carried, without)
+            return _Beyond(piece, carried, without, together[piece][plan.longest].mean)
     return None
 
 
@@ -136,9 +144,9 @@ def _lead(alone: Mapping[int, Mapping[int, Spread]], plan: Plan, mixed: _Beyond 
     if mixed is None:
         return said + "On streams of mixed lags, too, no net learnt what lies beyond its piece."
     return said + (
-        f"On streams of mixed lags, pieces of {mixed.piece} teach a net to hold a symbol for as long as {plan.longest} "
-        f"steps: {100 * mixed.carried:.1f} % right beyond the piece with the state carried on, "
-        f"{100 * mixed.reset:.1f} % without."
+        f"On streams of mixed lags, pieces of {mixed.piece} teach a net to hold a symbol beyond the piece: "
+        f"{100 * mixed.carried:.1f} % right at lags {mixed.piece} to {plan.longest} with the state carried on, "
+        f"{100 * mixed.furthest:.1f} % at {plan.longest}, and {100 * mixed.reset:.1f} % without the state."
     )
 
 
@@ -178,7 +186,7 @@ def _explanation(plan: Plan) -> list[str]:
 
 
 _DASHES = ("-", (0, (5, 2)), (0, (3, 2)), (0, (1, 1.5)), (0, (5, 2, 1, 2)), "-")
-_ORDER = ("baseline", "feedforward", "gru", "rnn", "lstm", "lstm")
+_LINES = (*(STYLES[name].light for name in ("baseline", "feedforward", "gru", "rnn", "lstm")), INK)
 _MARKERS = ("v", "D", "s", "^", "o", "*")
 
 
@@ -209,7 +217,7 @@ def _lines(
 
 def _draw(axes: Axes, found: Mapping[int, Mapping[int, Spread]]) -> None:
     for place, (piece, by_lag) in enumerate(found.items()):
-        line = STYLES[_ORDER[place]].light
+        line = _LINES[place]
         means = [100 * spread.mean for spread in by_lag.values()]
         axes.plot(
             list(by_lag),
