@@ -47,6 +47,16 @@ def write_rows(path: Path, rows: Sequence[tuple[str, str]]) -> Path:
     return path
 
 
+@pytest.fixture(autouse=True)
+def _own_log() -> Iterator[None]:
+    """What a command makes of the log ends with the test, whichever tests run before or after it."""
+    logger = logging.getLogger("recurra")
+    level, handlers = logger.level, logger.handlers
+    yield
+    logger.setLevel(level)
+    logger.handlers = handlers
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> None:
     """Models so small are no faster with more, and several that wait for one another on a busy machine far slower."""

@@ -56,7 +56,7 @@ def reader_of_size(reading: str, parameters: int, reach: int = _REACH) -> Reader
     """The largest reader that has no more than so many parameters.
 
     >>> sum(parameter.numel() for parameter in reader_of_size("bidirectional", 23000).parameters())
-    22626
+    22772
     """
     directions = 2 if reading == "bidirectional" else 1
     heads = (2 * reach + 1) * _SYMBOLS
