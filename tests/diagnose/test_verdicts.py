@@ -20,6 +20,7 @@ from recurra.checkpoint import SavedModel, read_model
 from recurra.config import make_run_config
 from recurra.diagnose import verdicts as verdicts_module
 from recurra.diagnose.diagnosis import Context, Diagnosis, LayerDiagnosis, Verdict
+from recurra.diagnose.diagnosis_words import measured_sentence
 from recurra.diagnose.flow import Flow
 from recurra.diagnose.gates import Units
 from recurra.diagnose.learnt import no_better_than, weights_as_drawn
@@ -192,6 +193,27 @@ def test_how_far_back_it_looks(judged: Judged) -> None:
     for needed, far in ((20, 16), (None, 20)):
         further = one(judged(layer(), context=replace(GOOD, needed=needed)), "context")
         assert further.sentence.startswith(f"It looks back further than {far} tokens: the loss still falls there")
+
+
+def test_a_model_that_has_learnt_nothing_is_not_told_to_be_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = Diagnosis(
+        Path("m"), "classify", "tokens", "a.csv", [20], [layer()], replace(GOOD, needed=1), [], [], left_out=[0, 3000]
+    )
+    monkeypatch.setattr(verdicts_module, "weights_as_drawn", lambda task: False)
+    assert "--cell feedforward" in one(judge(found, of_task("classify")), "context").command
+    monkeypatch.setattr(verdicts_module, "weights_as_drawn", lambda task: True)
+    verdicts = judge(found, of_task("classify"))
+    assert (one(verdicts, "context").remedy, one(verdicts, "context").command) == ("", "")
+    assert one(verdicts, "untrained").command
+    assert measured_sentence(found) == (
+        "Measured on 1 sequence of a.csv: 20 tokens each. Left out, as they would take too long: 1, the longest with "
+        "3,000 steps."
+    )
+
+
+def test_a_few_steps_call_no_unit_dead(judged: Judged) -> None:
+    assert one(judged(layer(dead=5, lengths=[25, 25])), "dead")
+    assert of_kind(judged(layer(dead=5, lengths=[25, 24])), "dead") is None
 
 
 def test_a_model_no_better_than_a_guess(tiny_model: Path) -> None:

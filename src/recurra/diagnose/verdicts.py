@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from statistics import median
 
 from recurra.checkpoint import SavedModel
@@ -23,7 +24,10 @@ def judge(found: Diagnosis, model: SavedModel) -> list[Verdict]:
     """Judge what was measured, the problems first; there is always a verdict."""
     case = Case(found, model)
     verdicts = [verdict for rule in _RULES for verdict in rule(case)]
-    if not {verdict.kind for verdict in verdicts} & _UNSOUND:
+    kinds = {verdict.kind for verdict in verdicts}
+    if "untrained" in kinds:  # who has learnt nothing needs no context yet: that is no reason for another network
+        verdicts = [replace(each, remedy="", command="") if each.kind == "context" else each for each in verdicts]
+    if not kinds & _UNSOUND:
         verdicts += _sound(case)
     return sorted(verdicts, key=lambda verdict: _LEVELS.index(verdict.level))
 
