@@ -47,16 +47,6 @@ def write_rows(path: Path, rows: Sequence[tuple[str, str]]) -> Path:
     return path
 
 
-@pytest.fixture(autouse=True)
-def _own_log() -> Iterator[None]:
-    """What a command makes of the log ends with the test, whichever tests run before or after it."""
-    logger = logging.getLogger("recurra")
-    level, handlers = logger.level, logger.handlers
-    yield
-    logger.setLevel(level)
-    logger.handlers = handlers
-
-
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> None:
     """Models so small are no faster with more, and several that wait for one another on a busy machine far slower."""
@@ -64,13 +54,14 @@ def _one_thread() -> None:
 
 
 @pytest.fixture(autouse=True)
-def _logger_as_before() -> Iterator[None]:
-    """The command line sets up the package's logger; the next test must not inherit that."""
+def _own_log() -> Iterator[None]:
+    """The command line sets up the package's logger: no test inherits that, nor what a module's fixtures made of it."""
     logger = logging.getLogger("recurra")
-    handlers, level = list(logger.handlers), logger.level
+    logger.handlers = []
+    logger.setLevel(logging.NOTSET)
     yield
-    logger.handlers = handlers
-    logger.setLevel(level)
+    logger.handlers = []
+    logger.setLevel(logging.NOTSET)
 
 
 @pytest.fixture
