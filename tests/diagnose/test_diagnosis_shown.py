@@ -17,7 +17,7 @@ from recurra.diagnose.diagnosis import Context, Diagnosis, LayerDiagnosis, Verdi
 from recurra.diagnose.diagnosis_figures import context_figure, diagnosis_figures, gradient_figure
 from recurra.diagnose.diagnosis_sections import diagnosis_page
 from recurra.diagnose.diagnosis_terminal import print_diagnosis
-from recurra.diagnose.diagnosis_words import excess, layer_row, reach_of
+from recurra.diagnose.diagnosis_words import context_sentence, excess, layer_row, reach_of
 from recurra.diagnose.flow import Flow
 from recurra.pages.drawing import STYLES
 
@@ -78,6 +78,18 @@ def test_context_is_drawn_beside_the_whole():
     assert excess(context) == pytest.approx([1, 0.5, 0])
     assert excess(Context([1, 2], [0.3003, 0.2999], 0.3, 1)) == pytest.approx([0.0003 / 0.015, 0])  # chance stays small
     assert context_figure(Context([], [], 0.3, None)) is None
+
+
+def test_how_far_it_looks_is_said_with_the_loss_that_tells_it():
+    some = Context([1, 2, 4], [0.9, 0.5, 0.501], 0.5, 2)
+    assert context_sentence(some, "tokens").startswith(
+        "With a context of 2 (tokens, the present one included) the loss"
+    )
+    none = context_sentence(replace(some, losses=[0.9, 0.8, 0.7], needed=None), "frames")
+    assert none.startswith(
+        "With none of the context lengths tried is the loss as from the beginning, 0.5000, within 1 %"
+    )
+    assert "the model uses more than 4 frames. It is the loss of training on the sequences measured" in none
 
 
 def test_context_on_the_terminal(make_diagnosis: Make):

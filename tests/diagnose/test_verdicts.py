@@ -23,7 +23,7 @@ from recurra.diagnose.diagnosis import Context, Diagnosis, LayerDiagnosis, Verdi
 from recurra.diagnose.diagnosis_words import measured_sentence
 from recurra.diagnose.flow import Flow
 from recurra.diagnose.gates import Units
-from recurra.diagnose.learnt import no_better_than, weights_as_drawn
+from recurra.diagnose.learnt import standing, weights_as_drawn
 from recurra.diagnose.remedies import train_command
 from recurra.diagnose.verdicts import judge
 from recurra.kernels.cells import CELLS
@@ -222,31 +222,53 @@ def test_a_model_no_better_than_a_guess(tiny_model: Path) -> None:
     found = Diagnosis(saved.path, "classify", "tokens", "a.csv", [20], [layer()], GOOD, [], [])
     verdict = one(judge(found, replace(saved, metrics={"epochs": 7, "valid": scores})), "untrained")
     assert verdict.sentence.startswith(
-        "The model is no better than its weakest baseline, 'majority class': accuracy 50.0 % against 50.0 %."
+        "The model is no better than its weakest baseline, 'majority class': accuracy 50.0 % against 50.0 %, "
+        "on the validation examples of its training."
     )
     assert "--epochs 14" in verdict.command
     assert of_kind(judge(found, replace(saved, metrics={})), "untrained") is None
 
 
-def test_the_weakest_baseline_is_the_one_to_beat_in_each_task(tiny_language_model: Path, tiny_model: Path) -> None:
-    """An error is better where it is lower; one baseline beaten is enough."""
-    for path, better, worse in ((tiny_language_model, 20.0, 30.0), (tiny_model, 0.7, 0.5)):
+def test_a_baseline_that_is_ahead_is_told(judged: Judged, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is no problem of the memory: that is judged as before."""
+    baselines = {name: {"accuracy": {"value": value}} for name, value in (("bag", 0.95), ("tie", 0.9), ("guess", 0.5))}
+    monkeypatch.setitem(LEARNT, "baselines", baselines)
+    verdicts = judged(layer())
+    behind = one(verdicts, "behind")
+    assert behind.level == "note"
+    assert behind.sentence == (
+        "A simpler answer is as good or better: 'bag' has accuracy 95.0 %, the model 90.0 %, "
+        "on the test examples of its training."
+    )
+    assert "--epochs" in behind.command
+    assert of_kind(verdicts, "untrained") is None
+    assert one(verdicts, "sound").level == "good"
+
+
+def test_baselines_are_ranked_in_each_task(tiny_language_model: Path, tiny_model: Path) -> None:
+    """An error is better where it is lower, and no tie beats anything."""
+    for path, better, between, worse in ((tiny_language_model, 20.0, 25.0, 30.0), (tiny_model, 0.7, 0.6, 0.5)):
         saved = read_model(path)
         (key,) = saved.task.headline().keys
-        for own, expected in ((better, None), (worse, "weak")):
-            baselines = {"strong": {key: {"value": better}}, "weak": {key: {"value": worse}}}
-            found = no_better_than(
-                replace(saved, metrics={"test": {"model": {key: {"value": own}}, "baselines": baselines}})
-            )
-            assert (found and found.baseline) == expected
+        baselines = {"weak": {key: {"value": worse}}, "strong": {key: {"value": better}}}
+        for own, ahead, beaten in ((better, ["strong"], 1), (between, ["strong"], 1), (worse, ["strong", "weak"], 0)):
+            scores = {"model": {key: {"value": own}}, "baselines": baselines}
+            found = standing(replace(saved, metrics={"test": scores}))
+            assert found is not None
+            assert [name for name, _ in found.ahead] == ahead
+            assert (found.part, found.beaten) == ("test", beaten)
+        assert standing(replace(saved, metrics={})) is None
 
 
 def test_what_training_writes_can_be_judged(
     tiny_language_model: Path, tiny_transcriber: Path, tiny_model: Path
 ) -> None:
     for path in (tiny_language_model, tiny_transcriber, tiny_model):
-        found = no_better_than(read_model(path))
-        assert found is None or found.baseline in (path / "metrics.json").read_text(encoding="utf-8")
+        found = standing(read_model(path))
+        written = json.loads((path / "metrics.json").read_text(encoding="utf-8"))
+        part = written.get("test") or written.get("valid") or {}
+        baselines = part.get("baselines") or {}
+        assert (0 if found is None else len(found.ahead) + found.beaten) == len(baselines)
 
 
 def test_weights_as_they_were_drawn(tiny_model: Path, tiny_transcriber: Path, tiny_language_model: Path) -> None:

@@ -20,6 +20,10 @@ __all__ = [
     "reach_of",
 ]
 
+_WHICH_LOSS = (
+    "It is the loss of training on the sequences measured, each batch read from the initial state; what evaluate "
+    "prints is of all examples."
+)
 WITHIN = "within 1 % of it or of all that context gains"  # the loss of a context that is enough
 MARKS = {"problem": "✖ problem", "note": "! note", "good": "✔ good"}  # a sign and a word, so that no colour is needed
 
@@ -83,16 +87,16 @@ def layer_row(layer: LayerDiagnosis) -> tuple[str, ...]:
 
 
 def context_sentence(context: Context, unit: str) -> str:
-    """How far back the model really looks."""
-    if context.needed is None:
-        return (
-            f"None of the context lengths tried comes as near to the loss from the beginning, {context.whole:.4f}: the "
-            f"model uses more than {max(context.steps, default=0):,} {unit}."
-        )
-    return (
-        f"With a context of {context.needed:,} ({unit}, the present one included) the loss is as from the beginning, "
+    """How far back the model really looks, and which loss tells it."""
+    needed = f"{context.needed or max(context.steps, default=0):,}"
+    found = (
+        f"With none of the context lengths tried is the loss as from the beginning, {context.whole:.4f}, {WITHIN}: the "
+        f"model uses more than {needed} {unit}."
+        if context.needed is None
+        else f"With a context of {needed} ({unit}, the present one included) the loss is as from the beginning, "
         f"{context.whole:.4f}, {WITHIN}: what lies further back changes little."
     )
+    return f"{found} {_WHICH_LOSS}"
 
 
 def excess(context: Context) -> list[float]:

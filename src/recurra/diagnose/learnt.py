@@ -10,18 +10,27 @@ import torch
 from recurra.checkpoint import SavedModel
 from recurra.tasks.base import Task
 
-__all__ = ["Worse", "no_better_than", "weights_as_drawn"]
+__all__ = ["Standing", "standing", "weights_as_drawn"]
 
 _AS_DRAWN = 1e-3  # of the norm of a network's recurrent and other matrices
 
 
-class Worse(NamedTuple):
-    """A score in which a model beats none of its baselines: its name, the weakest's, and both as they are shown."""
+class Standing(NamedTuple):
+    """How a model stands among its baselines, as `recurra train` scored them; scores are as they are shown.
 
+    Attributes:
+        part: of the model's own data, "test" or "validation".
+        score: its name, such as "accuracy".
+        own: the model's.
+        ahead: the baselines that it does not beat, with their scores, the best first.
+        beaten: how many it does beat.
+    """
+
+    part: str
     score: str
-    baseline: str
     own: str
-    theirs: str
+    ahead: list[tuple[str, str]]
+    beaten: int
 
 
 def weights_as_drawn(task: Task) -> bool:
@@ -39,16 +48,21 @@ def weights_as_drawn(task: Task) -> bool:
     return moved <= _AS_DRAWN**2 * size
 
 
-def no_better_than(model: SavedModel) -> Worse | None:
-    """The weakest baseline, if the model does not beat it on the test or, without one, on the validation examples."""
-    scores = model.metrics.get("test") or model.metrics.get("valid") or {}
+def standing(model: SavedModel) -> Standing | None:
+    """How a model stands on its test or, without one, on its validation examples; None where it has no baselines."""
+    part = "test" if model.metrics.get("test") else "valid"
+    scores = model.metrics.get(part) or {}
     if not scores.get("model") or not scores.get("baselines"):
         return None
     headline = model.task.headline()
     sign = 1 if headline.higher else -1
     own = headline.of(scores["model"])["value"]
     baselines = {name: headline.of(found)["value"] for name, found in scores["baselines"].items()}
-    weakest = min(baselines, key=lambda name: sign * baselines[name])
-    if sign * own > sign * baselines[weakest]:
-        return None
-    return Worse(headline.name, weakest, headline.shown(own), headline.shown(baselines[weakest]))
+    ahead = {name: value for name, value in baselines.items() if sign * value >= sign * own}
+    return Standing(
+        "validation" if part == "valid" else part,
+        headline.name,
+        headline.shown(own),
+        [(name, headline.shown(ahead[name])) for name in sorted(ahead, key=lambda name: -sign * ahead[name])],
+        len(baselines) - len(ahead),
+    )

@@ -11,7 +11,7 @@ from recurra.diagnose.case import FALLEN, Case, percent, steps
 from recurra.diagnose.diagnosis import Diagnosis, Verdict
 from recurra.diagnose.diagnosis_words import WITHIN
 from recurra.diagnose.layer_verdicts import dead, exploding, saturated, vanishing
-from recurra.diagnose.learnt import no_better_than, weights_as_drawn
+from recurra.diagnose.learnt import standing, weights_as_drawn
 
 __all__ = ["judge"]
 
@@ -32,7 +32,7 @@ def judge(found: Diagnosis, model: SavedModel) -> list[Verdict]:
     return sorted(verdicts, key=lambda verdict: _LEVELS.index(verdict.level))
 
 
-def _untrained(case: Case) -> Iterator[Verdict]:
+def _learnt(case: Case) -> Iterator[Verdict]:
     trained = case.model.metrics.get("epochs") or 1
     epochs = max(10, 2 * int(trained))
     command = case.again("longer", epochs=epochs)
@@ -46,15 +46,30 @@ def _untrained(case: Case) -> Iterator[Verdict]:
             command,
         )
         return
-    worse = no_better_than(case.model)
-    if worse is not None:
+    stands = standing(case.model)
+    if stands is None or not stands.ahead:
+        return
+    where = f"on the {stands.part} examples of its training"
+    if not stands.beaten:
+        weakest, score = stands.ahead[-1]
         yield Verdict(
             "untrained",
             "problem",
-            f"The model is no better than its weakest baseline, '{worse.baseline}': {worse.score} {worse.own} against "
-            f"{worse.theirs}. What is measured here is of a network that has learnt little.",
+            f"The model is no better than its weakest baseline, '{weakest}': {stands.score} {stands.own} against "
+            f"{score}, {where}. What is measured here is of a network that has learnt little.",
             "Who beats none of such simple answers has not learnt to use a memory, or there is nothing to remember.",
             "Train longer, or with another --learning-rate.",
+            command,
+        )
+    else:
+        best, score = stands.ahead[0]
+        yield Verdict(
+            "behind",
+            "note",
+            f"A simpler answer is as good or better: '{best}' has {stands.score} {score}, the model {stands.own}, "
+            f"{where}.",
+            "Where a baseline is not beaten, what the network remembers is of no use yet.",
+            "Train longer, or on more data, or keep the simpler one.",
             command,
         )
 
@@ -174,7 +189,7 @@ def _sound(case: Case) -> Iterator[Verdict]:
 
 
 _RULES: tuple[Callable[[Case], Iterator[Verdict]], ...] = (
-    _untrained,
+    _learnt,
     _feedforward,
     _short,
     vanishing,
