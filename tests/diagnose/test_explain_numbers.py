@@ -119,7 +119,7 @@ def test_the_steps_of_a_long_series_are_gathered(tmp_path: Path) -> None:
     found = check(explain(series_classifier(), str(path)))
     assert [found.pieces[0], found.pieces[-1], len(found.pieces)] == ["1-3", "148-150", 50]
     assert len(found.layers[0].pieces) == 150
-    assert f"the first of {path}" in found.source
+    assert found.source == f"series 1 of {path}, '1'"
 
 
 def test_bad_series_are_said(tmp_path: Path) -> None:
@@ -225,11 +225,19 @@ def test_the_answer_forms_as_shorter_series_are_forecast(tmp_path: Path) -> None
         assert found.forming[read - 1].read == read
 
 
-def test_of_several_series_the_first_is_explained(tmp_path: Path) -> None:
+def test_one_of_several_series_is_explained(tmp_path: Path) -> None:
     path = write(tmp_path / "two.csv", one=WAVE, two=WAVE[::-1])
-    found = check(explain(forecaster(path, target_columns="one,two", variables="separate"), str(path)))
-    assert found.source == f"the series 'one', the first of those in {path}"
-    assert (found.unit, len(found.answers)) == ("one", 3)
+    task = forecaster(path, target_columns="one,two", variables="separate")
+    windows = task.last_windows(task.load(str(path)))
+    for item, name in enumerate(("one", "two"), start=1):
+        found = check(explain(task, str(path), item))
+        assert found.source == f"series {item} of 2 in {path}, '{name}'"
+        assert (found.unit, len(found.answers)) == (name, 3)
+        mean = task.network.forecast(windows.batch(np.array([item - 1]))).mean[0, :, 0].detach().numpy()
+        expected = windows.shift[item - 1, 0] + windows.scale[item - 1, 0] * mean
+        np.testing.assert_allclose(found.scores, expected, rtol=1e-5)
+    with pytest.raises(DataError, match="expected a series number 3, found 2 in all"):
+        explain(task, str(path), 3)
     found = check(explain(forecaster(path, target_columns="one,two", variables="together"), str(path)))
     assert list(found.answers) == ["90, one", "90, two", "91, one", "91, two", "92, one", "92, two"]
     assert found.unit == "the units of the series"
@@ -329,9 +337,14 @@ def test_digital_silence_far_from_all_training(transcriber: Transcribe, tmp_path
     check(explain(transcriber, str(path)))  # its score jumps on the way
 
 
-def test_the_first_recording_of_a_manifest(transcriber: Transcribe, tones_csv: Path) -> None:
-    found = check(explain(transcriber, str(tones_csv)))
-    assert found.source == f"{tones_csv.parent / '0.wav'}, the first recording of {tones_csv}"
+def test_a_recording_of_a_manifest(transcriber: Transcribe, tones_csv: Path) -> None:
+    for item in (1, 2):
+        path = tones_csv.parent / f"{item - 1}.wav"
+        found = check(explain(transcriber, str(tones_csv), item))
+        assert found.source == f"{path}, recording {item} of {tones_csv}"
+        np.testing.assert_array_equal(found.scores, explain(transcriber, str(path)).scores)
+    with pytest.raises(DataError, match=r"0\.wav: expected a recording number 2, found 1 in all"):
+        explain(transcriber, str(tones_csv.parent / "0.wav"), 2)
 
 
 def test_features_have_no_seconds(tmp_path: Path) -> None:

@@ -246,12 +246,15 @@ def test_paths_through_a_tag_give_the_marginals(constrained: bool) -> None:
     torch.testing.assert_close(gradient, expected.detach())  # of log Z, by the emissions
 
 
-def test_the_first_sentence_of_a_file_is_tagged(tmp_path: Path) -> None:
+def test_a_sentence_of_a_file_is_tagged(tmp_path: Path) -> None:
     path = tmp_path / "new.conll"
     path.write_text("good O\nfilm O\n\nbad O\n", encoding="utf-8")
-    found = check(explain(tagger(), str(path)))
-    assert list(found.pieces) == ["good", "film"]
-    assert found.source == f"the first sentence of {path}"
+    for item, words in enumerate((["good", "film"], ["bad"]), start=1):
+        found = check(explain(tagger(), str(path), item))
+        assert list(found.pieces) == words
+        assert found.source == f"sentence {item} of {path}"
+    with pytest.raises(DataError, match="expected a sentence number 3, found 2 in all"):
+        explain(tagger(), str(path), 3)
 
 
 # language-model
@@ -361,16 +364,22 @@ def test_a_source_of_one_symbol() -> None:
 # what is given
 
 
-def test_the_first_text_of_a_file(tmp_path: Path) -> None:
+def test_a_text_of_a_file(tmp_path: Path) -> None:
     path = tmp_path / "texts.csv"
     path.write_text("text\nbad film\ngood\n", encoding="utf-8")
-    for make in (classifier, language_model):
-        found = explain(make(), str(path))
-        assert list(found.pieces)[:2] == ["bad", "film"]
-        assert found.source == f"the first text of {path}"
     lines = tmp_path / "lines.txt"
-    lines.write_text("bad film\n", encoding="utf-8")
-    assert explain(translator(), str(lines)).source == f"the first text of {lines}"
+    lines.write_text("bad film\ngood\n", encoding="utf-8")
+    for make, file in ((classifier, path), (language_model, path), (translator, lines)):
+        for item, words in enumerate((["bad", "film"], ["good"]), start=1):
+            found = explain(make(), str(file), item)
+            assert list(found.pieces)[: len(words)] == words
+            assert found.source == f"text {item} of {file}"
+        with pytest.raises(DataError, match="expected a text number 3, found 2 in all"):
+            explain(make(), str(file), 3)
+        with pytest.raises(DataError, match="good: expected a text number 2, found 1 in all"):
+            explain(make(), "good", 2)
+    with pytest.raises(SettingsError, match="item: expected a whole number from 1, got 0"):
+        explain(classifier(), "good", 0)
 
 
 def cases() -> Iterator[Any]:

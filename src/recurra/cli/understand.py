@@ -61,9 +61,8 @@ def _diagnose(
 @takes(READING)
 def _explain(
     model: ModelArgument,
-    given: Annotated[
-        str, typer.Argument(metavar="INPUT", help="A text, or a file: of it the first text, series or recording.")
-    ],
+    given: Annotated[str, typer.Argument(metavar="INPUT", help="A text, or a file of texts, series or recordings.")],
+    item: Annotated[int, typer.Option(min=1, help="Which text, series or recording of a file, from 1.")] = 1,
     out: Out = None,
     as_json: AsJson = False,
     **options: Any,
@@ -86,7 +85,7 @@ def _explain(
         task = read_model(model).task
         reading = task.chosen(task.reading, **options)
         with one_thread():
-            found = explain(task, given, **reading)
+            found = explain(task, given, item, **reading)
         text = to_json(numbers(found))
         if as_json:
             typer.echo(text)

@@ -25,7 +25,7 @@ _STEPS_AT_ONCE = 16_384
 _REMEDY = "train again with a smaller --learning-rate"
 
 
-def explain(task: Task, given: str, **reading: Any) -> Explained:
+def explain(task: Task, given: str, item: int = 1, **reading: Any) -> Explained:
     """Explain what a model answers to one input, as `recurra predict` would.
 
     A piece that says nothing is the unknown symbol of a classifier or tagger of texts, the zero vector of a language
@@ -33,7 +33,8 @@ def explain(task: Task, given: str, **reading: Any) -> Explained:
 
     Args:
         task: with its network.
-        given: a text or a file; the first of several in a file is explained, and `source` says so.
+        given: a text or a file.
+        item: which text, sentence, series or recording of a file, from 1; `source` names it.
         reading: how a file is read, options among those of the task's `reading`.
 
     Raises:
@@ -46,10 +47,12 @@ def explain(task: Task, given: str, **reading: Any) -> Explained:
     """
     if task.name not in READINGS:
         raise SettingsError(f"explain: expected a model of {', '.join(READINGS)}, found one of {task.name}")
+    if item < 1:
+        raise SettingsError(f"item: expected a whole number from 1, got {item!r}")
     _require_numbers(task.network)
     told = task.chosen(task.reading, **reading)
     with undisturbed(task.network):
-        return explain_reading(task.name, READINGS[task.name](task, given, told))
+        return explain_reading(task.name, READINGS[task.name](task, given, item, told))
 
 
 def explain_reading(name: str, reading: Reading) -> Explained:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from recurra.diagnose.integrated_gradients import integrate
 from recurra.diagnose.reading import undisturbed
 from recurra.diagnose.readings.classify import read_text
-from recurra.diagnose.readings.texts import Given
+from recurra.diagnose.readings.items import Given
 from recurra.kernels.layout import Layout
 from recurra.tasks.classify import Classify
 from recurra.vocabulary import Token

@@ -15,7 +15,7 @@ from recurra.diagnose.readings.translate import read_translate
 
 __all__ = ["READINGS"]
 
-READINGS: Mapping[str, Callable[[Any, str, Mapping[str, Any]], Reading]] = {
+READINGS: Mapping[str, Callable[[Any, str, int, Mapping[str, Any]], Reading]] = {
     "classify": read_classify,
     "tag": read_tag,
     "language-model": read_language_model,

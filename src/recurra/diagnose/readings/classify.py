@@ -14,8 +14,7 @@ from torch import Tensor
 from recurra.data.encoded_series import EncodedSeries
 from recurra.diagnose.explained import Forming
 from recurra.diagnose.reading import Reading, blocks, log_odds, percent, require_some
-from recurra.diagnose.readings.texts import Given, first_text
-from recurra.errors import DataError
+from recurra.diagnose.readings.items import Given, item_of, text_of_input
 from recurra.inputs import chunks_of_inputs, series_of_inputs
 from recurra.kernels.layout import Layout
 from recurra.nn.classifier import SeriesClassifier, TextClassifier
@@ -29,11 +28,11 @@ __all__ = ["read_classify", "read_text"]
 _FORMING = 100  # first parts of an input that are answered
 
 
-def read_classify(task: Classify | ClassifySeries, given: str, options: Mapping[str, Any]) -> Reading:
-    """Read the first text or series of what is given."""
+def read_classify(task: Classify | ClassifySeries, given: str, item: int, options: Mapping[str, Any]) -> Reading:
+    """Read a text or a series, the item of that number of what is given."""
     if isinstance(task, ClassifySeries):
-        return _read_series(task, given, options)
-    reading = read_text(task, first_text(given, chunks_of_inputs([given], task.columns[0], **options)))
+        return _read_series(task, given, item, options)
+    reading = read_text(task, text_of_input(given, chunks_of_inputs([given], task.columns[0], **options), item))
     require_some(len(reading.pieces), given, "a text of at least one symbol")
     return reading
 
@@ -68,15 +67,17 @@ def read_text(task: Classify, given: Given) -> Reading:
     )
 
 
-def _read_series(task: ClassifySeries, given: str, options: Mapping[str, Any]) -> Reading:
+def _read_series(task: ClassifySeries, given: str, item: int, options: Mapping[str, Any]) -> Reading:
     """Read a series; what says nothing is the mean of each channel over the training series."""
-    for series in series_of_inputs([given], task.trained, **options):
-        examples = task.encode(series)
-        for values, id_ in zip(examples.values, examples.ids):
-            source = given if series.name == "argument" else f"the series '{id_}', the first of {given}"
-            require_some(len(values), given, "a series of at least one step")
-            return _reading_of_series(task, source, values)
-    raise DataError(f"{given}: expected a series to explain, found none")
+    found = (
+        (series.name, id_, values)
+        for series in series_of_inputs([given], task.trained, **options)
+        for examples in [task.encode(series)]
+        for values, id_ in zip(examples.values, examples.ids)
+    )
+    name, id_, values = item_of(found, item, given, "series")
+    require_some(len(values), given, "a series of at least one step")
+    return _reading_of_series(task, given if name == "argument" else f"series {item:,} of {given}, '{id_}'", values)
 
 
 def _reading_of_series(task: ClassifySeries, source: str, values: NDArray[np.float32]) -> Reading:

@@ -17,7 +17,8 @@ from recurra.data.time_stamps import show_time, times_after
 from recurra.data.windows import Windows
 from recurra.diagnose.explained import Forming
 from recurra.diagnose.reading import Reading, blocks
-from recurra.errors import DataError, SettingsError
+from recurra.diagnose.readings.items import item_of
+from recurra.errors import SettingsError
 from recurra.nn.autoregressive import AutoregressiveForecaster
 from recurra.tasks.forecast import Forecast
 
@@ -74,8 +75,8 @@ class _Asked:
         return [show_time(time) for time in found]
 
 
-def read_forecast(task: Forecast, given: str, options: Mapping[str, Any]) -> Reading:
-    """Read the last steps of the first series of a file; the answers are up to 12 of what is forecast of it.
+def read_forecast(task: Forecast, given: str, item: int, options: Mapping[str, Any]) -> Reading:
+    """Read the last steps of one series of a file; the answers are up to 12 of what is forecast of it.
 
     A score is the mean forecast of a step to come, in the units of the series. Of a model that draws paths it is that
     of the path on which each step is the mean given the means before; for the first step this is what it forecasts,
@@ -83,7 +84,7 @@ def read_forecast(task: Forecast, given: str, options: Mapping[str, Any]) -> Rea
     training part (of counts, none). The influence of a step is that of its values and its covariates together; what is
     known of the steps to come stays as it is.
     """
-    asked = _ask(task, given, options)
+    asked = _ask(task, given, item, options)
     steps, horizon = len(asked.window.past), task.horizon
     device = next(task.network.parameters()).device
     vectors = torch.from_numpy(np.concatenate([asked.window.past, asked.window.covariates], 1)).to(device)
@@ -123,17 +124,17 @@ def read_forecast(task: Forecast, given: str, options: Mapping[str, Any]) -> Rea
     )
 
 
-def _ask(task: Forecast, given: str, options: Mapping[str, Any]) -> _Asked:
-    """Take the end of the first series of a file."""
+def _ask(task: Forecast, given: str, item: int, options: Mapping[str, Any]) -> _Asked:
+    """Take the end of one series of a file."""
     if given == "-":
         raise SettingsError("explain: a forecaster reads files: name one with the series up to now")
     series = task.load(given, **options)
-    if not series.series:
-        raise DataError(f"{given}: expected a series to explain, found none")
-    one = replace(series, series=series.series[:1])
+    chosen = item_of(series.series, item, given, "series")
+    one = replace(series, series=[chosen])
     windows = task.last_windows(one)
-    which = "the series" if len(series.series) == 1 else f"the series '{one.series[0].id}', the first of those"
-    return _Asked(task, f"{which} in {given}", one, windows, windows.window(0))
+    count = len(series.series)
+    source = given if count == 1 else f"series {item:,} of {count:,} in {given}, '{chosen.id}'"
+    return _Asked(task, source, one, windows, windows.window(0))
 
 
 def _answered(horizon: int, variables: int) -> list[tuple[int, int]]:

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from recurra.diagnose.reading import Reading, percent, require_some
-from recurra.diagnose.readings.texts import first_text, log_probabilities_once
+from recurra.diagnose.readings.items import text_of_input
+from recurra.diagnose.readings.log_probabilities import log_probabilities_once
 from recurra.inputs import chunks_of_inputs
 from recurra.tasks.language_model import ModelLanguage
 from recurra.vocabulary import END, Token
@@ -20,14 +21,16 @@ __all__ = ["read_language_model"]
 _MOST = 100  # symbols: each is an answer to explain, and no figure shows more
 
 
-def read_language_model(task: ModelLanguage, given: str, options: Mapping[str, Any]) -> Reading:
+def read_language_model(task: ModelLanguage, given: str, item: int, options: Mapping[str, Any]) -> Reading:
     """Read a text after the end of a line, as `recurra predict` does; an answer is the symbol that came, its end too.
 
     A score is the log-probability of the symbol given those before it: the surprise, in nats, is its negative. What
     says nothing is the zero vector. A symbol is left out by taking it out of what the later ones follow; its own score
     does not change, as it comes too late for it. Of a text of more than 100 symbols the first 100 are read.
     """
-    text, source = first_text(given, chunks_of_inputs([given], task.config.data.text_column or "text", **options))
+    text, source = text_of_input(
+        given, chunks_of_inputs([given], task.config.data.text_column or "text", **options), item
+    )
     require_some(len(text), given, "a text of at least one symbol")
     end = Token("\n", END, True)
     found = [token for line in text.split("\n") for token in (*task.vocabulary.tokens(line), end)]

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from recurra.data.tagged_load import is_tagged_file
 from recurra.diagnose.reading import Reading, log_odds, percent, require_some
-from recurra.diagnose.readings.texts import first_text
-from recurra.errors import DataError, SettingsError
+from recurra.diagnose.readings.items import item_of, text_of_input
+from recurra.errors import SettingsError
 from recurra.inputs import is_file, lines_of_inputs
 from recurra.kernels.layout import Layout
 from recurra.nn.crf import CRF
@@ -25,13 +25,13 @@ __all__ = ["paths_through", "read_tag"]
 _IMPOSSIBLE = -1e5  # and not minus infinity, whose gradient would be NaN; e to the power of it is 0
 
 
-def read_tag(task: Tag, given: str, options: Mapping[str, Any]) -> Reading:
-    """Read a sentence: a text, divided into words, or the first of a file.
+def read_tag(task: Tag, given: str, item: int, options: Mapping[str, Any]) -> Reading:
+    """Read a sentence: a text, divided into words, or the one of that number of a file, of those that have a token.
 
     What says nothing is the unknown symbol, spelt with no character. A token is left out by reading that in its place,
     as each keeps its tag. With a CRF the log-odds are those of a tag over all paths.
     """
-    words, source = _sentence(task, given, options)
+    words, source = _sentence(task, given, item, options)
     require_some(len(words), given, "a sentence of at least one token")
     network, batch = task.network, task.batch_of([words])
     device = next(network.parameters()).device
@@ -90,17 +90,15 @@ def paths_through(crf: CRF, emissions: Tensor) -> Tensor:
     return torch.stack(before, 1) + torch.stack(after[::-1], 1)
 
 
-def _sentence(task: Tag, given: str, options: Mapping[str, Any]) -> tuple[list[str], str]:
-    """The words of the first sentence that has some, and what it is called."""
+def _sentence(task: Tag, given: str, item: int, options: Mapping[str, Any]) -> tuple[list[str], str]:
+    """The words of a sentence, and what it is called."""
     if given != "-" and (is_file(given) or is_tagged_file(given)):
-        for chunk in task.load_unlabelled(given, options).chunks():
-            for sentence in chunk:
-                if sentence.tokens:
-                    return sentence.tokens, f"the first sentence of {given}"
-        raise DataError(f"{given}: expected a sentence to explain, found none")
+        chunks = task.load_unlabelled(given, options).chunks()
+        found = (sentence.tokens for chunk in chunks for sentence in chunk if sentence.tokens)
+        return item_of(found, item, given, "sentence"), f"sentence {item:,} of {given}"
     for name, value in options.items():
         raise SettingsError(f"option '{name}' ({value}) would have no effect: no file is read")
-    text, source = first_text(given, lines_of_inputs([given]))
+    text, source = text_of_input(given, lines_of_inputs([given]), item)
     return split_words(text), source
 
 

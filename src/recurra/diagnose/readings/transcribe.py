@@ -20,6 +20,7 @@ from recurra.data.recording_columns import is_recording
 from recurra.data.recordings import load_recordings
 from recurra.diagnose.explained import Forming
 from recurra.diagnose.reading import Reading, blocks, percent, require_some
+from recurra.diagnose.readings.items import item_of
 from recurra.errors import DataError, SettingsError
 from recurra.tasks.transcribe import Transcribe
 from recurra.tasks.transcripts import Decoding
@@ -40,14 +41,14 @@ class _Written(NamedTuple):
     step: int
 
 
-def read_transcribe(task: Transcribe, given: str, options: Mapping[str, Any]) -> Reading:
-    """Read a recording, or the first of a manifest or folder; the answers are the symbols that are written.
+def read_transcribe(task: Transcribe, given: str, item: int, options: Mapping[str, Any]) -> Reading:
+    """Read a recording, also one of a manifest or folder; the answers are the symbols that are written.
 
     A score is the log-probability of a symbol at that step of its stretch where it is the most probable. Where nothing
     is written, the one answer is that, and its score is the log-probability that all steps are blank. What says nothing
     is the mean frame of the training data; a window of time is left out by reading that in its place.
     """
-    path, source = _recording(task, given, options)
+    path, source = _recording(task, given, item, options)
     frames = task.stats.apply(_features(task, path))
     require_some(len(frames), given, "sound at least as long as a frame")
     network, decoding = task.network, task.decoding()
@@ -85,16 +86,17 @@ def read_transcribe(task: Transcribe, given: str, options: Mapping[str, Any]) ->
     )
 
 
-def _recording(task: Transcribe, given: str, options: Mapping[str, Any]) -> tuple[Path, str]:
+def _recording(task: Transcribe, given: str, item: int, options: Mapping[str, Any]) -> tuple[Path, str]:
     """The path of a recording, and what it is called."""
     if given == "-":
         raise SettingsError("explain: expected a recording, found '-'; name a file")
     if is_recording(given):
         for name, value in options.items():
             raise SettingsError(f"option '{name}' ({value}) would have no effect: no manifest is read")
-        return Path(given), given
+        return item_of([Path(given)], item, given, "recording"), given
     items = load_recordings(given, text="optional", preferred=task.columns, **options).items
-    return Path(items[0].path), f"{items[0].path}, the first recording of {given}"
+    path = Path(item_of(items, item, given, "recording").path)
+    return path, f"{path}, recording {item:,} of {given}"
 
 
 def _features(task: Transcribe, path: Path) -> NDArray[np.float32]:

@@ -13,7 +13,8 @@ from torch import Tensor
 from recurra.data.encoded_pairs import source_ids
 from recurra.diagnose.explained import Forming
 from recurra.diagnose.reading import Reading, percent, require_some
-from recurra.diagnose.readings.texts import first_text, log_probabilities_once
+from recurra.diagnose.readings.items import text_of_input
+from recurra.diagnose.readings.log_probabilities import log_probabilities_once
 from recurra.kernels.layout import Layout
 from recurra.nn.decoder import Decoded, Encoding
 from recurra.nn.translation import TranslationNetwork
@@ -56,14 +57,14 @@ class _Forced(NamedTuple):
         return layout.unpack(logs, len(self.targets), batch_first=True)
 
 
-def read_translate(task: Translate, given: str, options: Mapping[str, Any]) -> Reading:
+def read_translate(task: Translate, given: str, item: int, options: Mapping[str, Any]) -> Reading:
     """Read a source text; the answers are the symbols of the translation that `recurra predict` writes, its end too.
 
     A score is the log-probability of a symbol given the source and the symbols before it, which stay what they are;
     together they are that of the translation. What says nothing is the zero vector. A piece is left out by taking it
     away.
     """
-    text, source = first_text(given, source_chunks([given], task.known.columns[0], **options))
+    text, source = text_of_input(given, source_chunks([given], task.known.columns[0], **options), item)
     found = task.vocabulary.tokens(text)
     require_some(len(found), given, "a text of at least one symbol")
     settings = task.config.model.copying, task.config.vocabulary.max_length

@@ -1,45 +1,15 @@
-"""The text to explain, given by itself or as the first of a file; and the log-probability of its symbols."""
+"""The log-probability of symbols, to be differentiated many times."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from recurra.data import Texts
-from recurra.errors import DataError
-from recurra.inputs import is_file
 from recurra.nn.softmax import AdaptiveSoftmax, FullSoftmax, rows_at_once
 
-__all__ = ["Given", "first_text", "log_probabilities_once"]
-
-
-class Given(NamedTuple):
-    """A text, and what it is called: itself or, of a file, where it stands."""
-
-    text: str
-    source: str
-
-
-def first_text(given: str, chunks: Iterable[Sequence[str]]) -> Given:
-    """Take the first text of what was given.
-
-    Args:
-        given: a text, a file, or "-" for standard input.
-        chunks: the texts that it is.
-
-    Raises:
-        DataError: there is none, or it holds half of a surrogate pair.
-    """
-    for texts in chunks:
-        for text in texts:
-            Texts.from_lists([text])
-            if given == "-":
-                return Given(text, "the first line of standard input")
-            return Given(text, f"the first text of {given}" if is_file(given) else given)
-    raise DataError(f"{given}: expected a text to explain, found none")
+__all__ = ["log_probabilities_once"]
 
 
 def log_probabilities_once(softmax: FullSoftmax | AdaptiveSoftmax, hidden: Tensor, targets: Tensor) -> Tensor:
