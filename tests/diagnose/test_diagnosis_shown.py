@@ -186,7 +186,7 @@ def test_one_step_is_no_empty_plot(make_diagnosis: Make, make_layer: Callable[..
         "No Lyapunov exponent was found",
         "all gates stay between 0.1 and 0.9",
         "there is no course of states over time",
-        "Measured on 1 sequence of reviews.csv: 1 step each.",
+        "Measured on 1 sequence of reviews.csv: 1 step.",
     ):
         assert sentence in text
 

@@ -150,6 +150,7 @@ def test_a_forecasts_scores_are_what_predict_tells(tmp_path: Path, options: dict
     assert [found.answers[0], found.answers[-1]] == ["90", str(89 + task.horizon)]
     np.testing.assert_allclose(found.scores, [told[answer] for answer in found.answers], rtol=1e-5)
     assert found.unit == "y"
+    assert found.source == (str(path) if task.horizon <= 12 else f"{path} (12 of 20 values to come)")
     assert list(found.pieces) == [str(step) for step in range(78, 90)]
     assert found.forming[-1].value == pytest.approx(found.scores[0])
     assert found.forming[-1].answer.startswith("90: ")

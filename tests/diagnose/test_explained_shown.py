@@ -150,7 +150,7 @@ def test_the_answer_as_it_forms(make_explained: Make, forming: list[Forming], re
 
 def test_the_states_of_the_most_active_units(make_explained: Make):
     found = make_explained(WORDS, ["pos"])
-    assert "Most active units of encoder, layer 1, h over its 4 steps:" in printed(found)
+    assert "Most active units of encoder, layer 1, h over 4 steps:" in printed(found)
     assert re.search(r"unit +0  ▁██▂  \+0\.00 to \+0\.91", printed(found))
     images = pixels(states_figure(found.layers[0]))
     assert [image.shape for image in images] == [(32, 4, 4)] * 6  # 16 of 20 units, two points high, of 6 parts

@@ -42,8 +42,9 @@ def measured_sentence(found: Diagnosis) -> str:
         else ""
     )
     if shortest == longest:
-        how_long = "1 step each" if longest == 1 else f"{longest:,} {found.unit} each"
-        return f"Measured on {many} of {found.data}: {how_long}.{rest}"
+        how_long = "1 step" if longest == 1 else f"{longest:,} {found.unit}"
+        each = " each" if len(lengths) > 1 else ""
+        return f"Measured on {many} of {found.data}: {how_long}{each}.{rest}"
     spread = f"{shortest:,} to {longest:,} {found.unit}, median {np.median(lengths):g}"
     return f"Measured on {many} of {found.data}: {spread}.{rest}"
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.text import Text
 
+from recurra.diagnose.case import steps
 from recurra.diagnose.explained import Explained
 from recurra.diagnose.explained_words import (
     answer_lines,
@@ -159,7 +160,7 @@ def _print_units(found: Explained, console: Console) -> None:
     for layer in found.layers:
         if not len(layer.pieces):
             continue
-        say(console, f"\nMost active units of {layer.name}, h over its {len(layer.pieces):,} steps:", "bold")
+        say(console, f"\nMost active units of {layer.name}, h over {steps(len(layer.pieces))}:", "bold")
         for unit in layer.order[:_UNITS].tolist():
             values = states_of_unit(layer, unit, _STEPS)
             low, high = float(values.min()), float(values.max())

@@ -58,6 +58,7 @@ class ClassifySeries(Classification):
     """
 
     title = "Series classifier"
+    unit = "steps"
     kind = "series"
     rival = SUMMARIES
     reading = ("id_column", "label_column", "delimiter", "header")

@@ -89,6 +89,7 @@ def read_forecast(task: Forecast, given: str, item: int, options: Mapping[str, A
     device = next(task.network.parameters()).device
     vectors = torch.from_numpy(np.concatenate([asked.window.past, asked.window.covariates], 1)).to(device)
     answered = _answered(horizon, asked.window.past.shape[1])
+    values = horizon * asked.window.past.shape[1]
     rows, columns = (torch.tensor(part, device=device) for part in zip(*answered))
     names = _names(asked.series, asked.window.past.shape[1])
     times = asked.times(0, steps + horizon)
@@ -102,7 +103,9 @@ def read_forecast(task: Forecast, given: str, item: int, options: Mapping[str, A
     piece_of = blocks(steps)
     drawn = " on the path of means" if isinstance(task.network, AutoregressiveForecaster) and horizon > 1 else ""
     return Reading(
-        source=asked.source,
+        source=asked.source
+        if len(answered) == values
+        else f"{asked.source} ({len(answered)} of {values:,} values to come)",
         pieces=[
             _span([times[step] for step in np.flatnonzero(piece_of == piece)]) for piece in range(piece_of[-1] + 1)
         ],
