@@ -155,6 +155,8 @@ def test_several_faults_are_told_together():
         ({"nonmonotone": 3, "optimizer": "sgd"}, "'nonmonotone' (3)|only --optimizer nt-asgd averages"),
         ({"init_from": "lm", "tokens": "words"}, "'tokens' (words)|--init-from takes the language model's"),
         ({"init_from": "lm", "vectors": "glove.txt"}, "'vectors' (glove.txt)|--init-from takes the language model's"),
+        ({"cell": "rnn", "chrono_steps": 50}, "'chrono_steps' (50)|only the gates of lstm and gru can be drawn so"),
+        ({"cell": "feedforward", "chrono_steps": 50}, "'chrono_steps' (50)|only the gates of lstm and gru"),
         ({"init_from": "lm", "hidden_size": 128}, "'hidden_size' (128)|--init-from takes the language model's"),
     ],
 )
@@ -172,6 +174,7 @@ def test_option_without_effect_is_refused(options, message):
         {"cell": "feedforward", "pooling": "mean"},
         {"cell": "feedforward", "num_layers": 2},
         {"vectors": "glove.txt"},
+        {"cell": "gru", "chrono_steps": 50},
         {"patience": 1, "epochs": 3},
         {"patience": None, "epochs": 1},
         {"valid": "v.csv", "test_share": 0.2},

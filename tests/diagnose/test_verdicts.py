@@ -116,7 +116,7 @@ def test_vanishing_where_all_must_be_carried_to_one_step(judged: Judged) -> None
     found = one(judged(layer(relative=REACHES_2), backwards, cell="rnn"), "vanishing")
     assert found.level == "problem"
     assert found.sentence.startswith(
-        "Vanishing: in encoder, layer 1 the gradient falls to a hundredth after 2 steps (and no sooner in 1 more "
+        "In encoder, layer 1 the gradient falls to a hundredth after 2 steps (and no sooner in 1 more "
         "layer); the sequences have 20 (median)."
     )
     assert one(judged(layer(relative=REACHES_2, heard=5)), "vanishing").level == "note"  # heard at more than one step
@@ -129,12 +129,17 @@ def test_vanishing_where_all_must_be_carried_to_one_step(judged: Judged) -> None
         ("rnn_tanh", {"cell": "rnn"}, "--cell lstm"),  # the default, which need not be said, is said all the same
         ("gru", {"cell": "gru", "pooling": "final"}, "--pooling max"),
         ("gru", {"cell": "gru", "bidirectional": False}, "--bidirectional"),
-        ("lstm", {}, ""),
+        ("lstm", {}, "--chrono-steps 20"),
+        ("lstm", {"chrono_steps": 20}, ""),
     ],
 )
 def test_what_lets_gradients_reach_further(cell: str, options: dict[str, Any], wanted: str, judged: Judged) -> None:
     command = one(judged(layer(cell=cell, relative=REACHES_2), **options), "vanishing").command
     assert (wanted in command) if wanted else (command == "")
+
+
+def test_a_slow_start_is_no_remedy_where_each_step_teaches(judged: Judged) -> None:
+    assert one(judged(layer(relative=REACHES_2, heard=5)), "vanishing").command == ""
 
 
 def test_exploding_and_chaos(judged: Judged) -> None:
@@ -206,7 +211,7 @@ def test_a_model_that_has_learnt_nothing_is_not_told_to_be_another(monkeypatch: 
     assert (one(verdicts, "context").remedy, one(verdicts, "context").command) == ("", "")
     assert one(verdicts, "untrained").command
     assert measured_sentence(found) == (
-        "Measured on 1 sequence of a.csv: 20 tokens each. Left out, as they would take too long: 1, the longest with "
+        "Measured on 1 sequence of a.csv: 20 tokens. Left out, as they would take too long: 1, the longest with "
         "3,000 steps."
     )
 

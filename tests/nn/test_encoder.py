@@ -174,6 +174,12 @@ def test_make_recurrent(cell, kind, inner):
     assert (layer.bidirectional, layer.dropout, layer.input_dropout) == (True, 0.25, 0.5)
 
 
+def test_make_recurrent_with_chrono_steps():
+    assert make_recurrent("gru", 5, 6, chrono_steps=9).init == "chrono"
+    assert make_recurrent("gru", 5, 6, chrono_steps=None).init == "careful"
+    assert make_recurrent("rnn", 5, 6, chrono_steps=9).init == "careful"  # such as a decoder beside a gated encoder
+
+
 def test_make_recurrent_of_one_layer_has_nothing_to_drop_between():
     layer = make_recurrent("rnn_relu", 5, 6, dropout=0.25)
     assert (layer.cell, layer.dropout, layer.bidirectional) == ("rnn_relu", 0.0, False)

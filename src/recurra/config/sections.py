@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 __all__ = [
+    "GATED",
     "INIT_FROM",
     "NO_EFFECT",
     "OF_SGD",
@@ -29,6 +30,7 @@ __all__ = [
 
 CellName = Literal["lstm", "gru", "rnn", "rnn_relu", "feedforward"]
 RecurrentCell = Literal["lstm", "gru", "rnn", "rnn_relu"]
+GATED = ("lstm", "gru")
 
 
 class Settings(BaseModel):
@@ -74,6 +76,9 @@ class NetworkConfig(Settings):
     cell: CellName = Field("lstm", description="Recurrent cell, or 'feedforward' for none.")
     hidden_size: int = Field(128, ge=1, description="Size of the state, for each direction.")
     num_layers: int = Field(1, ge=1, description="Stacked layers.")
+    chrono_steps: int | None = Field(
+        None, ge=3, description="Over how many steps the gates are to keep from the start (default: no such start)."
+    )
     dropout: float = Field(0.5, ge=0, lt=1, description="Share of values dropped at embeddings, layers and output.")
 
 
@@ -152,6 +157,10 @@ class NoEffect(NamedTuple):
     why: str
 
 
+def _ungated(run: RunConfig) -> bool:
+    return run.model.cell not in GATED
+
+
 def _ends_first(run: RunConfig) -> bool:
     """Patience counts from the first epoch at the earliest, which is always the best so far."""
     patience, epochs = run.train.patience, run.train.epochs
@@ -163,6 +172,7 @@ def _has_file(run: RunConfig, part: str) -> bool:
 
 
 NO_EFFECT = (
+    NoEffect("model", "chrono_steps", _ungated, "only the gates of lstm and gru can be drawn so"),
     NoEffect("train", "patience", _ends_first, "the run ends before it could stop it"),
     NoEffect("train", "nonmonotone", lambda run: run.train.optimizer != "nt-asgd", "only --optimizer nt-asgd averages"),
     NoEffect("data", "valid_share", lambda run: _has_file(run, "valid"), "--valid gives the validation examples"),
@@ -176,7 +186,7 @@ SET_BY_INIT_FROM = tuple(
     NoEffect(section, option, lambda run: run.model.init_from is not None, "--init-from takes the language model's")
     for section, options in {
         "vocabulary": ("tokens", "lowercase", "vocabulary_size", "min_count", "vectors"),
-        "model": ("cell", "embedding_size", "hidden_size", "num_layers"),
+        "model": ("cell", "embedding_size", "hidden_size", "num_layers", "chrono_steps"),
     }.items()
     for option in options
 )

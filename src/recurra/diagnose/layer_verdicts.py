@@ -31,11 +31,11 @@ def vanishing(case: Case) -> Iterator[Verdict]:
     if not _speaks_once(layer):
         level = "note"
         far = "The loss speaks at many steps and so teaches what is near; what is further back is hardly learnt from."
-    remedy, command = _longer_reach(case)
+    remedy, command = _longer_reach(case, once=level == "problem")
     yield Verdict(
         "vanishing",
         level,
-        f"Vanishing: in {layer.name} the gradient falls to a hundredth after {steps(reach)}{others}; the sequences "
+        f"In {layer.name} the gradient falls to a hundredth after {steps(reach)}{others}; the sequences "
         f"have {median(layer.lengths):g} (median). {far}",
         "A hundredth of an update is lost in the noise between batches; less than half of the sequence is then within "
         "reach. It is a problem where the loss speaks at one step only, and all must be carried there.",
@@ -44,8 +44,11 @@ def vanishing(case: Case) -> Iterator[Verdict]:
     )
 
 
-def _longer_reach(case: Case) -> tuple[str, str]:
-    """What lets gradients reach further, and the command, the likeliest first."""
+def _longer_reach(case: Case, once: bool) -> tuple[str, str]:
+    """What lets gradients reach further, and the command, the likeliest first.
+
+    Gates that begin open learn more slowly what is near, so that they are told of only where the loss speaks once.
+    """
     options = case.options
     tried: list[tuple[bool, str, str, dict[str, Any]]] = [
         (case.simple, "A gated cell keeps what a simple one forgets.", "lstm", {"cell": "lstm"}),
@@ -67,6 +70,13 @@ def _longer_reach(case: Case) -> tuple[str, str]:
             "bidirectional",
             {"bidirectional": True},
         ),
+        (
+            once and not case.simple and options.chrono_steps is None,
+            "Gates that begin open let gradients through from the start (chrono initialisation; `recurra lab memory` "
+            "shows what it does).",
+            "chrono",
+            {"chrono_steps": max(3, *(length for layer in case.long for length in layer.lengths))},
+        ),
     ]
     for applies, remedy, suffix, changes in tried:
         command = case.again(suffix, **changes) if applies else ""
@@ -85,7 +95,7 @@ def exploding(case: Case) -> Iterator[Verdict]:
         yield Verdict(
             "exploding",
             "problem",
-            f"Exploding: in {layer.name} the gradient is {most:.3g} times as large {steps(lag)} back as where the "
+            f"In {layer.name} the gradient is {most:.3g} times as large {steps(lag)} back as where the "
             "loss speaks.",
             "Beyond ten times, a step of training follows what is far back, and clipping scales all else away.",
             remedy,

@@ -40,6 +40,7 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         embedding_size: size of a token's vector.
         hidden_size: H, size of the state of each direction.
         num_layers: stacked layers.
+        chrono_steps: over how many steps the gates are to keep from the start; None for no such start.
         bidirectional: whether a second net reads from the end.
         dropout: share of values dropped at embeddings, between layers and before the output.
         word_dropout: share of symbols made unknown in training.
@@ -84,6 +85,7 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         embedding_size: int = 128,
         hidden_size: int = 128,
         num_layers: int = 1,
+        chrono_steps: int | None = None,
         bidirectional: bool = True,
         dropout: float = 0.5,
         word_dropout: float = 0.2,
@@ -114,6 +116,7 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         self.embedding_size = embedding_size
         self.hidden_size = hidden_size
         self.num_layers = num_layers
+        self.chrono_steps = chrono_steps
         self.bidirectional = bidirectional
         self.dropout = dropout
         self.word_dropout = word_dropout

@@ -43,6 +43,7 @@ class Forecaster(Estimator):
         cell: ``"lstm"``, ``"gru"``, ``"rnn"`` or ``"rnn_relu"``.
         hidden_size: size of the state.
         num_layers: stacked layers.
+        chrono_steps: over how many steps the gates are to keep from the start; None for no such start.
         dropout: share of values dropped between layers and at the output.
         decoder: ``"direct"``, all steps at once, or ``"autoregressive"``, one after the other (DeepAR).
         output: ``"student-t"``, ``"gaussian"``, ``"negative-binomial"``, ``"quantiles"`` or ``"point"``.
@@ -95,6 +96,7 @@ class Forecaster(Estimator):
         cell: RecurrentCell = "gru",
         hidden_size: int = 128,
         num_layers: int = 1,
+        chrono_steps: int | None = None,
         dropout: float = 0.2,
         decoder: Literal["direct", "autoregressive"] = "direct",
         output: OutputName = "student-t",
@@ -133,6 +135,7 @@ class Forecaster(Estimator):
         self.cell = cell
         self.hidden_size = hidden_size
         self.num_layers = num_layers
+        self.chrono_steps = chrono_steps
         self.dropout = dropout
         self.decoder = decoder
         self.output = output

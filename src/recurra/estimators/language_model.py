@@ -33,6 +33,7 @@ class LanguageModel(Estimator):
         embedding_size: E, size of a symbol's vector.
         hidden_size: H, size of the state.
         num_layers: stacked layers.
+        chrono_steps: over how many steps the gates are to keep from the start; None for no such start.
         dropout: share of values dropped at embeddings, between layers and before the output, alike at all steps.
         word_dropout: share of symbols whose embeddings are zero in a step.
         weight_dropout: share of the recurrent weights dropped in a step.
@@ -79,6 +80,7 @@ class LanguageModel(Estimator):
         embedding_size: int = 256,
         hidden_size: int = 256,
         num_layers: int = 2,
+        chrono_steps: int | None = None,
         dropout: float = 0.2,
         word_dropout: float = 0.0,
         weight_dropout: float = 0.0,
@@ -109,6 +111,7 @@ class LanguageModel(Estimator):
         self.embedding_size = embedding_size
         self.hidden_size = hidden_size
         self.num_layers = num_layers
+        self.chrono_steps = chrono_steps
         self.dropout = dropout
         self.word_dropout = word_dropout
         self.weight_dropout = weight_dropout

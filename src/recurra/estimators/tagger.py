@@ -31,6 +31,7 @@ class Tagger(Estimator):
         embedding_size: size of a word's vector.
         hidden_size: H, size of the state of each direction.
         num_layers: stacked layers.
+        chrono_steps: over how many steps the gates are to keep from the start; None for no such start.
         bidirectional: whether a second net reads from the end.
         dropout: share of values dropped at words, layers and output, alike at all tokens of a sentence.
         word_dropout: share of words made unknown in training.
@@ -74,6 +75,7 @@ class Tagger(Estimator):
         embedding_size: int = 100,
         hidden_size: int = 128,
         num_layers: int = 1,
+        chrono_steps: int | None = None,
         bidirectional: bool = True,
         dropout: float = 0.4,
         word_dropout: float = 0.3,
@@ -103,6 +105,7 @@ class Tagger(Estimator):
         self.embedding_size = embedding_size
         self.hidden_size = hidden_size
         self.num_layers = num_layers
+        self.chrono_steps = chrono_steps
         self.bidirectional = bidirectional
         self.dropout = dropout
         self.word_dropout = word_dropout

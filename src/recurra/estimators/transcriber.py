@@ -49,6 +49,7 @@ class Transcriber(Estimator):
         cell: ``"lstm"``, ``"gru"``, ``"rnn"`` or ``"rnn_relu"``.
         hidden_size: size of the state, for each direction.
         num_layers: stacked layers.
+        chrono_steps: over how many steps the gates are to keep from the start; None for no such start.
         dropout: share of values dropped between layers and at the output.
         bidirectional: whether a second net reads from the end; without it, it can stream.
         stack: frames that the network reads at a time, which is its step.
@@ -98,6 +99,7 @@ class Transcriber(Estimator):
         cell: RecurrentCell = "lstm",
         hidden_size: int = 192,
         num_layers: int = 3,
+        chrono_steps: int | None = None,
         dropout: float = 0.3,
         bidirectional: bool = True,
         stack: int = 3,
@@ -128,6 +130,7 @@ class Transcriber(Estimator):
         self.cell = cell
         self.hidden_size = hidden_size
         self.num_layers = num_layers
+        self.chrono_steps = chrono_steps
         self.dropout = dropout
         self.bidirectional = bidirectional
         self.stack = stack

@@ -39,6 +39,7 @@ class Translator(Estimator):
         embedding_size: size of a symbol's vector.
         hidden_size: H, size of the state; in the encoder, of each direction.
         num_layers: stacked layers, of the encoder and of the decoder.
+        chrono_steps: over how many steps the gates are to keep from the start; None for no such start.
         dropout: share of values dropped at embeddings, layers and output, alike at all steps.
         bidirectional: whether a second net of the encoder reads from the end.
         attention: ``"none"``, ``"additive"``, ``"dot"``, ``"general"`` or ``"multihead"``.
@@ -92,6 +93,7 @@ class Translator(Estimator):
         embedding_size: int = 256,
         hidden_size: int = 256,
         num_layers: int = 1,
+        chrono_steps: int | None = None,
         dropout: float = 0.3,
         bidirectional: bool = True,
         attention: AttentionName = "general",
@@ -127,6 +129,7 @@ class Translator(Estimator):
         self.embedding_size = embedding_size
         self.hidden_size = hidden_size
         self.num_layers = num_layers
+        self.chrono_steps = chrono_steps
         self.dropout = dropout
         self.bidirectional = bidirectional
         self.attention = attention

@@ -58,6 +58,7 @@ class AutoregressiveForecaster(Forecaster):
             sizes.variables + sizes.covariates + sizes.static,
             config.hidden_size,
             num_layers=config.num_layers,
+            chrono_steps=config.chrono_steps,
             dropout=config.dropout,
             output_dropout=config.dropout,
         )

@@ -139,6 +139,7 @@ class Decoder(nn.Module):
             2 * size if config.input_feeding else size,
             hidden_size,
             num_layers=config.num_layers,
+            chrono_steps=config.chrono_steps,
             input_dropout=config.dropout,
         )
         self.attention: Attention | None = None

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from recurra.config import ClassifyModelConfig
+from recurra.config.sections import GATED
 from recurra.errors import SettingsError, nearest
 from recurra.kernels.layout import Layout
 from recurra.nn.options import Extras
@@ -54,7 +55,8 @@ def make_recurrent(
         num_layers: L.
         dropout: between layers; where there is only one, there is nothing to drop.
         bidirectional: whether a second net reads from each sequence's end.
-        **extras: the options of :class:`recurra.nn.options.Extras`.
+        **extras: the options of :class:`recurra.nn.options.Extras`; `chrono_steps` makes ``init="chrono"``, but of a
+            cell without gates nothing.
 
     Raises:
         SettingsError: a cell that is unknown, or an argument out of range.
@@ -68,8 +70,16 @@ def make_recurrent(
     if cell not in makers:
         raise SettingsError(f"cell: expected one of {', '.join(makers)}, got {cell!r}{nearest(cell, makers)}")
     between = dropout if num_layers > 1 else 0.0
+    if cell not in GATED:
+        extras.pop("chrono_steps", None)
     return makers[cell](
-        input_size, hidden_size, num_layers=num_layers, dropout=between, bidirectional=bidirectional, **extras
+        input_size,
+        hidden_size,
+        num_layers=num_layers,
+        dropout=between,
+        bidirectional=bidirectional,
+        init="careful" if extras.get("chrono_steps") is None else "chrono",
+        **extras,
     )
 
 
@@ -157,6 +167,7 @@ class VectorEncoder(nn.Module):
                 input_size,
                 config.hidden_size,
                 num_layers=config.num_layers,
+                chrono_steps=config.chrono_steps,
                 dropout=config.dropout,
                 bidirectional=config.bidirectional,
             )

@@ -118,7 +118,12 @@ class DirectForecaster(Forecaster):
             self.embed = nn.Sequential(nn.Linear(size, config.hidden_size), nn.ReLU())
             size = config.hidden_size
         self.recurrent = make_recurrent(
-            config.cell, size, config.hidden_size, num_layers=config.num_layers, dropout=config.dropout
+            config.cell,
+            size,
+            config.hidden_size,
+            num_layers=config.num_layers,
+            chrono_steps=config.chrono_steps,
+            dropout=config.dropout,
         )
         self.dropout = nn.Dropout(config.dropout)
         said = variables * self.output.size

@@ -59,6 +59,7 @@ class LanguageModelNetwork(nn.Module):
             config.embedding_size,
             config.hidden_size,
             num_layers=config.num_layers,
+            chrono_steps=config.chrono_steps,
             input_dropout=config.dropout,
             weight_dropout=config.weight_dropout,
         )

@@ -33,6 +33,7 @@ class SourceEncoder(nn.Module):
             config.embedding_size,
             config.hidden_size,
             num_layers=config.num_layers,
+            chrono_steps=config.chrono_steps,
             bidirectional=config.bidirectional,
             input_dropout=config.dropout,
             output_dropout=config.dropout,

@@ -71,6 +71,7 @@ class TaggerNetwork(nn.Module):
                 size,
                 config.hidden_size,
                 num_layers=config.num_layers,
+                chrono_steps=config.chrono_steps,
                 bidirectional=config.bidirectional,
                 input_dropout=config.dropout,
                 output_dropout=config.dropout,

@@ -73,6 +73,7 @@ class TranscriptionNetwork(nn.Module):
             features * config.stack,
             config.hidden_size,
             num_layers=config.num_layers,
+            chrono_steps=config.chrono_steps,
             dropout=config.dropout,
             bidirectional=config.bidirectional,
         )
