@@ -21,8 +21,9 @@ _FEEDFORWARD = "feedforward"
 
 RULES = (
     "The cell with the best mean score over the seeds leads, of several the one named first. Another is told apart "
-    "from it where the 95 % interval of the mean difference, seed by seed (Student's t), leaves out zero. As the leader is picked out by its scores, "
-    "any of all pairs of cells may be the one that is looked at: the intervals are so wide that all pairs together "
+    "from it where the 95 % interval of the mean difference, seed by seed (Student's t), leaves out zero. As the "
+    "leader is picked out by its scores, any of all pairs of cells may be the one that is looked at: the intervals are "
+    "so wide that all pairs together "
     "hold at 95 % (Bonferroni), so that of cells that are all alike one is told apart in at most one comparison of "
     "twenty. "
     "Where a difference is the same with every seed the seeds tell nothing of how it varies, and nothing follows.",
