@@ -60,6 +60,7 @@ def curves_figure(found: Comparison, over_seconds: bool) -> str:
         axes.set_xlabel(over)
         if over_seconds:
             axes.set_xlim(left=0)
+            axes.xaxis.set_major_locator(MaxNLocator(5))
         else:
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.set_ylabel(f"validation {found.scored.validated}")
