@@ -72,7 +72,7 @@ def test_plain_lines_off_a_terminal() -> None:
             f"epoch {number}/3  loss 0.693  valid loss 0.500  valid accuracy 81.2 %  12,346 tokens/s  "
             f"gradient 0.75 (25 % clipped)  0:0"
         )
-        assert line.endswith("  best so far" if number != 2 else " left")
+        assert line.endswith("  kept" if number != 2 else " left")
 
 
 def test_time_left(monkeypatch: pytest.MonkeyPatch) -> None:

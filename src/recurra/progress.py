@@ -64,7 +64,7 @@ class ProgressLine(Callback):
 
     def on_epoch(self, record: EpochRecord) -> None:
         """Write the epoch's line."""
-        mark = "  best so far" if record.best else ""
+        mark = "  kept" if record.best else ""
         self._console.print(
             f"epoch {record.epoch}/{self._epochs}  loss {record.loss:.3f}  valid loss {record.valid_loss:.3f}  "
             f"valid {self._task.score} {self._task.shown(record.valid_score)}  "

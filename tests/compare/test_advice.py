@@ -136,6 +136,24 @@ def test_with_one_seed_the_leader_is_advised_by_this_run_only(by_hand):
     )
 
 
+def test_of_cells_of_the_same_score_none_is_called_the_best(by_hand):
+    one = by_hand({"lstm": [0.9], "gru": [0.5], "rnn": [0.9]})
+    assert "lstm and rnn have the same best accuracy, 90.0 %, by this one run only: with one seed" in said(one)
+    assert "Choose lstm, the first named of these, by this one run only (100 sequences/s" in said(one)
+    found = by_hand({"lstm": [0.8, 0.9, 0.7], "rnn": [0.7, 0.8, 0.9]})
+    assert choose(found).tied == ["lstm", "rnn"]
+    assert (
+        "lstm and rnn have the same best mean accuracy, 80.0 % over 3 seeds. Of these lstm is named first, and the "
+        "others are compared with it."
+    ) in said(found)
+    assert "until then choose lstm, the first named of those whose mean is best (" in said(found)
+
+
+def test_a_difference_ends_at_what_it_can_be(by_hand):
+    gain = choose(by_hand({"lstm": [0.9, 0.2], "rnn": [0.1, 0.3]})).gains["rnn"]
+    assert (gain.low, gain.high) == (-1.0, 1.0)  # of -1 to 1; by Student's t alone 0.35 +- 5.7
+
+
 def test_a_feedforward_network_among_the_best_is_remarked(by_hand):
     sentence = "feedforward, which does not read in order, cannot be told apart from the best: that order"
     assert sentence in said(by_hand({"gru": ALIKE["gru"], "feedforward": ALIKE["rnn"]}))

@@ -20,6 +20,8 @@ from recurra.compare.findings import Comparison
 from recurra.compare.measure import gradient_lag
 from recurra.compare.memory import Memory, training_memory
 from recurra.compare.page import render
+from recurra.compare.show import equality_sentence
+from recurra.compare.sizes import Size
 from recurra.errors import OutputError, RecurraError
 from recurra.train import Callback, EpochRecord, StepRecord
 
@@ -119,6 +121,23 @@ def test_scores_without_an_interval_and_one_seed_are_shown(by_hand: Any, read_pa
     assert "with one seed there is no interval" in text
     assert "leads, by this one run only" in text
     assert "what the measurements advise" not in text
+    assert "over seeds" not in text.split("How the choice is made")[0].replace("Over seeds", "")
+
+
+def test_cells_of_the_same_score_share_the_lead(by_hand: Any, read_page: Any) -> None:
+    text = read_page(render(by_hand({"gru": [0.5], "rnn": [0.5]}))).text
+    assert "first named of the best, by this one run only" in text
+    assert "leads, by this one run only" not in text
+
+
+def test_parameters_that_are_far_apart_are_not_called_equal(by_hand: Any) -> None:
+    found = by_hand({"gru": [0.8], "rnn": [0.6]})
+    assert equality_sentence(found).startswith("Equal parameters: gru has 1,000; as near as can be rnn 1,001 (+0.10 %)")
+    found.sizes["rnn"] = Size(1, 1051)
+    assert (
+        "Parameters are not equal: gru has 1,000; as near as can be rnn 1,051 (+5.10 %). More than 5 % off: rnn. To"
+        in (equality_sentence(found))
+    )
 
 
 def test_the_last_layer_is_followed_back(tiny_model: Path, reviews_csv: Path) -> None:
@@ -200,7 +219,7 @@ def test_the_command_says_that_it_was_stopped(
     monkeypatch.setattr(training, "fit", stopped)
     result = cli("compare", "classify", reviews_csv, *small_options, "--cells", "rnn,gru", "--out", tmp_path / "out")
     assert result.exit_code == 130
-    assert "stopped by Ctrl-C: no report was written; the runs that were finished are in" in result.stderr
+    assert "stopped by Ctrl-C: no report was written; no run was finished" in result.stderr
 
 
 def test_a_loss_that_is_no_number_names_the_run(
@@ -237,7 +256,7 @@ def test_equal_time_gives_each_as_many_epochs_as_fit(
     assert by_reference.budget == pytest.approx(by_reference.runs[0].seconds)
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "Equal time" in page
-    assert re.search(r"rnn 3 epochs in [\d.]+ s, gru 1 epochs in [\d.]+ s", page)
+    assert re.search(r"rnn 3 epochs in [\d.]+ s, gru 1 epoch in [\d.]+ s", page)
 
 
 def test_a_run_that_is_done_tells_the_pace_better_than_a_trial(by_hand: Any) -> None:

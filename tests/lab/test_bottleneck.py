@@ -70,7 +70,7 @@ def test_what_a_quick_run_gives(quick: Outcome) -> None:
     nets = quick.numbers["parameters"]
     assert len(quick.numbers["exact_by_seed"]) == 2 * len(nets) == 6
     assert all(len(row) == len(quick.headings) for row in quick.rows)
-    assert "Attention does not reach further in this run, against expectation" in quick.lead
+    assert "To copy and to reverse, attention does not reach further in this run, against expectation" in quick.lead
 
 
 def test_the_same_seed_gives_the_same_numbers(quick: Outcome) -> None:
@@ -104,5 +104,5 @@ def test_the_answer_follows_the_numbers() -> None:
     assert f"at length {FULL.longest} it is 0, 0 and 100 %" in expected
     assert "beyond the 14 symbols of training attention fails too" in expected
     assert "fails too" not in said(4, 8, 22)
-    assert "against expectation" in said(4, 14, 14)
+    assert "To copy and to reverse, attention does not reach further in this run" in said(4, 14, 14)
     assert "up to length below 2 from" in said(0, 0, 14)

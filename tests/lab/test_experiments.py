@@ -116,6 +116,10 @@ def test_the_reach_is_the_longest_gap_below_a_tenth() -> None:
     reached = found._replace(trials=trials).reached()
     assert reached.pop(first.name) == 8
     assert set(reached.values()) == {0}
+    assert found._replace(trials=trials).missed() == ""
+    errors |= {6: 1.0}
+    broken = [t._replace(error=errors[t.gap] if t.contender is first else 1.0) for t in trials]
+    assert found._replace(trials=broken).missed() == " Shorter ones that were not learnt in this run: RNN at 6."
 
 
 def test_characters_and_what_their_frequencies_know() -> None:
@@ -157,5 +161,9 @@ def test_how_trainings_are_counted() -> None:
     assert found.best(None) == (2.0, "tanh", 0.1)
     assert found.best(CLIP) == (1.0, "relu", 0.1)
     lead = show(found).lead
+    assert (
+        "frequencies: rectified, none without clipping and 1 with it; tanh, 1 without clipping and 0.1 with"
+        in (show(found).explanation[-1])
+    )
     assert "to 2.00 nats a character without clipping, by the tanh cell at learning rate 0.1, and" in lead
     assert lead.endswith("to 1.00 with it, by the rectified cell at learning rate 0.1.")

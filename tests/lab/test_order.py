@@ -83,4 +83,5 @@ def test_the_answer_follows_the_numbers() -> None:
     assert "the bag is better: 98.0 % against 90.0 %" in said(0.9, 0.7, 0.9)
     assert "the bag is about as good: 98.0 % against 98.5 %" in said(0.9, 0.7, 0.985)
     assert "the bag is about as good: 98.0 % against 97.5 %" in said(0.9, 0.7, 0.975)
-    assert "too, it is ahead: 100.0 against 98.0 %" in said(0.9, 0.7, 1.0)
+    assert "On plain reviews, too, it is ahead of the bag: 100.0 against 98.0 %" in said(0.9, 0.7, 1.0)
+    assert "On plain reviews it is ahead of the bag" in said(0.5, 0.7, 1.0)

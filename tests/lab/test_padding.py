@@ -124,6 +124,16 @@ def test_the_answer_follows_the_numbers(monkeypatch: pytest.MonkeyPatch) -> None
     assert "costs no accuracy on average" in gained
 
 
+def test_whether_the_mistake_shows_in_batches_follows_the_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(padding_outcome, "_by_padding", lambda _: None)
+    monkeypatch.setattr(padding_outcome, "_accuracies", lambda _: None)
+    still = leak(0.0, 0.0)
+    sound = outcome({"leaky": [still], "exact": [still]}, 100).explanation[2]
+    assert "80.0 (80.0 to 80.0) % are right by out[:, -1] and 80.0 (80.0 to 80.0) % with lengths=: nothing" in sound
+    worse = outcome({"leaky": [still._replace(batch_accuracy=0.7)], "exact": [still]}, 100).explanation[2]
+    assert "70.0 (70.0 to 70.0) % are right by out[:, -1] and 80.0 (80.0 to 80.0) % with lengths=: here" in worse
+
+
 def test_twins_have_the_same_words() -> None:
     train, test, size = read_reviews()
     assert len(train.labels) == 2552

@@ -121,4 +121,6 @@ def test_the_answer_follows_the_numbers(monkeypatch: pytest.MonkeyPatch) -> None
     )
     assert "no net learnt what lies beyond its piece" in found(1.0, 0.25, 0.5)
     assert "0 of the 3 pairs" in found(0.5, 0.25, 0.5)
+    assert "On streams of mixed lags, too, no net" in found(0.5, 0.25, 0.5)
     assert "1 of the 1" in found(1.0, 0.95, 0.5)
+    assert "On streams of mixed lags no net" in found(1.0, 0.95, 0.5)

@@ -46,6 +46,7 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
 def _compare(task: str, data: str, out: Path, as_json: bool, settings: dict[str, Any], **told: Any) -> None:
     with reported():
         from recurra.compare import make_plan, numbers, print_comparison, run_compare
+        from recurra.compare.training import NUMBERS
         from recurra.files import to_json
         from recurra.progress import ProgressLine
         from recurra.tasks import TASKS
@@ -56,7 +57,9 @@ def _compare(task: str, data: str, out: Path, as_json: bool, settings: dict[str,
         try:
             found = run_compare(plan, callbacks)
         except KeyboardInterrupt:
-            typer.echo(f"stopped by Ctrl-C: no report was written; the runs that were finished are in {out}", err=True)
+            some = (out / NUMBERS).exists()
+            kept = f"the runs that were finished are in {out}" if some else "no run was finished"
+            typer.echo(f"stopped by Ctrl-C: no report was written; {kept}", err=True)
             raise typer.Exit(130) from None
         if as_json:
             typer.echo(to_json(numbers(found)))

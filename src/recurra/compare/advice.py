@@ -20,9 +20,10 @@ _SHARE = 0.02  # of any other score
 _FEEDFORWARD = "feedforward"
 
 RULES = (
-    "The cell with the best mean score over the seeds leads. Another is told apart from it where the 95 % interval of "
-    "the mean difference, seed by seed (Student's t), leaves out zero. As the leader is picked out by its scores, "
-    "any of all pairs of cells may be the one that is looked at: the intervals are so wide that all pairs together "
+    "The cell with the best mean score over the seeds leads, of several the one named first. Another is told apart "
+    "from it where the 95 % interval of the mean difference, seed by seed (Student's t), leaves out zero. As the "
+    "leader is picked out by its scores, any of all pairs of cells may be the one that is looked at: the intervals are "
+    "so wide that all pairs together "
     "hold at 95 % (Bonferroni), so that of cells that are all alike one is told apart in at most one comparison of "
     "twenty. "
     "Where a difference is the same with every seed the seeds tell nothing of how it varies, and nothing follows.",
@@ -48,7 +49,8 @@ class Choice(NamedTuple):
     """What the rules give.
 
     Attributes:
-        leader: the cell of the best mean score.
+        leader: the cell of the best mean score, of several the one named first.
+        tied: all cells of that mean, the leader the first.
         gains: of the leader over each other cell, above zero where the leader is better.
         alike: the cells that cannot be told apart from the leader, itself the first; with one seed itself alone.
         margin: how much a cell may lose against the leader and still count as good.
@@ -60,6 +62,7 @@ class Choice(NamedTuple):
     """
 
     leader: str
+    tied: Sequence[str]
     gains: dict[str, Mean]
     alike: Sequence[str]
     margin: float
@@ -75,6 +78,8 @@ def choose(found: Comparison) -> Choice:
     better = 1 if found.scored.headline.higher else -1
     leader = max(found.plan.cells, key=lambda cell: better * found.score(cell).value)
     others = [cell for cell in found.plan.cells if cell != leader]
+    best = found.score(leader).value
+    tied = [leader, *(cell for cell in others if math.isclose(found.score(cell).value, best, rel_tol=1e-9))]
     pairs = math.comb(len(found.plan.cells), 2)
     gains = {cell: found.gain(found.values(leader), found.values(cell), pairs) for cell in others}
     alike = [leader, *(cell for cell in others if gains[cell].spread is not None and gains[cell].sign <= 0)]
@@ -88,7 +93,7 @@ def choose(found: Comparison) -> Choice:
     baseline = max(found.baselines, key=lambda name: better * found.baselines[name].value)
     over = found.gain(found.values(advised), found.baseline_values(baseline), len(found.plan.cells))
     why = _FASTEST if len(quick) == 1 else _SHORTEST if len(cheap) == 1 else _BEST
-    return Choice(leader, gains, alike, margin, good, advised, why, baseline, over)
+    return Choice(leader, tied, gains, alike, margin, good, advised, why, baseline, over)
 
 
 def _margin(found: Comparison, leader: str) -> float:
@@ -112,13 +117,16 @@ def advice(found: Comparison) -> list[str]:
 def _leading(found: Comparison, chosen: Choice) -> list[str]:
     headline, seeds = found.scored.headline, len(found.plan.seeds)
     shown = headline.shown(found.score(chosen.leader).value)
+    *before, last = chosen.tied
+    who = f"{', '.join(before)} and {last} have the same best" if before else f"{last} has the best"
     if seeds == 1:
         return [
-            f"{chosen.leader} has the best {headline.name}, {shown}, by this one run only: with one seed there is no "
-            "interval. --seeds 3 tells whether it would last."
+            f"{who} {headline.name}, {shown}, by this one run only: with one seed there is no interval. --seeds 3 "
+            "tells whether it would last."
         ]
     told = [cell for cell in chosen.gains if cell not in chosen.alike]
-    lines = [f"{chosen.leader} has the best mean {headline.name}, {shown} over {seeds} seeds."]
+    first = f" Of these {chosen.leader} is named first, and the others are compared with it." if before else ""
+    lines = [f"{who} mean {headline.name}, {shown} over {seeds} seeds.{first}"]
     if told:
         apart = "; ".join(f"{cell} {_by(found, chosen.gains[cell], signed=False)}" for cell in told)
         lines.append(f"It is better than {apart}.")
@@ -170,9 +178,11 @@ def _costs(found: Comparison, chosen: Choice) -> list[str]:
             f"{', '.join(chosen.good[1:])}. Of these, choose {advised}: {chosen.why}; {speed} ({beside})."
         ]
     elif not undecided:
-        lines = [f"Choose {advised}{', by this one run only' * (seeds == 1)} ({speed})."]
+        named = ", the first named of these" * (len(chosen.tied) > 1)
+        lines = [f"Choose {advised}{named}{', by this one run only' * (seeds == 1)} ({speed})."]
     if undecided:
-        until = f"choose {advised}, whose mean is best ({speed})" if len(chosen.good) == 1 else f"choose {advised}"
+        best = "whose mean is best" if len(chosen.tied) == 1 else "the first named of those whose mean is best"
+        until = f"choose {advised}, {best} ({speed})" if len(chosen.good) == 1 else f"choose {advised}"
         lines.append(
             f"Undecided between {chosen.leader} and {', '.join(undecided)}: more seeds (--seeds {max(6, 2 * seeds)}) "
             f"would narrow it; until then {until}."

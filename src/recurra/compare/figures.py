@@ -41,7 +41,8 @@ def scores_figure(found: Comparison) -> str:
         axes.set_xlabel(f"{headline.name} ({'higher' if headline.higher else 'lower'} is better)")
         axes.grid(visible=False, axis="y")
         axes.tick_params(axis="y", length=0)
-        return to_svg(figure, f"Mean {headline.name} of each cell and baseline over the seeds, with 95 % intervals")
+        told = "of one seed" if len(found.plan.seeds) == 1 else "over the seeds, with 95 % intervals"
+        return to_svg(figure, f"Mean {headline.name} of each cell and baseline {told}")
 
 
 def curves_figure(found: Comparison, over_seconds: bool) -> str:
@@ -59,6 +60,7 @@ def curves_figure(found: Comparison, over_seconds: bool) -> str:
         axes.set_xlabel(over)
         if over_seconds:
             axes.set_xlim(left=0)
+            axes.xaxis.set_major_locator(MaxNLocator(5))
         else:
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.set_ylabel(f"validation {found.scored.validated}")
@@ -100,7 +102,7 @@ def time_figure(found: Comparison) -> str:
             axes.plot([seconds], [mean.value], linestyle="none", label=cell, **drawn)
         axes.set_xlim(left=0)
         axes.set_xlabel("seconds of training of a run")
-        axes.set_ylabel(headline.name)
+        axes.set_ylabel(f"{headline.name} ({'higher' if headline.higher else 'lower'} is better)")
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: headline.shown(value)))
         axes.legend(ncols=min(3, len(found.plan.cells)), loc="lower left", bbox_to_anchor=(-0.06, 1.0), **LEGEND)
         return to_svg(figure, f"Mean {headline.name} of each cell with its interval, against the seconds of training")

@@ -162,10 +162,11 @@ class Comparison:
     def gain(self, ours: Sequence[float], theirs: Sequence[float], comparisons: int) -> Mean:
         """How much better ours are than theirs, seed by seed; above zero is better, whichever way the score counts.
 
-        The interval is one of so many that hold together at 95 %.
+        The interval is one of so many that hold together at 95 %, and ends at what a difference can be.
         """
         pair = (ours, theirs) if self.scored.headline.higher else (theirs, ours)
-        return paired_mean(*pair, comparisons)
+        low, high = self.scored.headline.limits
+        return paired_mean(*pair, comparisons).within(low - high, high - low)
 
     def epochs(self, cell: str) -> str:
         """How many epochs the runs of a cell had, from the fewest to the most."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from recurra.compare.advice import RULES, advice, choose
+from recurra.compare.advice import RULES, Choice, advice, choose
 from recurra.compare.figures import curves_figure, scores_figure, time_figure
 from recurra.compare.findings import Comparison
 from recurra.compare.show import cost_cells, equality_sentence, next_commands
@@ -24,7 +24,7 @@ def render(found: Comparison) -> str:
     """Make the page."""
     chosen, headline, one = choose(found), found.scored.headline, len(found.plan.seeds) == 1
     numbers = [
-        (escape(chosen.advised), "leads, by this one run only" if one else "what the measurements advise"),
+        (escape(chosen.advised), _leads(chosen) if one else "what the measurements advise"),
         (
             headline.shown(found.score(chosen.advised).value),
             f"its {escape(headline.name)}, {_mean_of(len(found.plan.seeds))}",
@@ -50,10 +50,7 @@ def render(found: Comparison) -> str:
 
 def _choice(found: Comparison) -> str:
     said = "".join(f"<p>{escape(sentence)}</p>" for sentence in advice(found))
-    figure = (
-        f"<figure>{scores_figure(found)}<figcaption>Mean over the seeds with its 95 % interval; each small line is a "
-        "seed.</figcaption></figure>"
-    )
+    figure = f"<figure>{scores_figure(found)}<figcaption>{_of_seeds(found)}</figcaption></figure>"
     return section("choice", "What to choose, and why", f'<div class="two"><div>{said}</div>{figure}</div>')
 
 
@@ -61,7 +58,7 @@ def _table(found: Comparison) -> str:
     headline = found.scored.headline
     heads = (
         *(
-            f"{headline.name}{headline.unit}<small>95 % over seeds</small>",
+            f"{headline.name}{headline.unit}<small>{_over_seeds(found)}</small>",
             "kept model<small>95 % over examples</small>",
         ),
         *("hidden size", "parameters", f"trained<small>{escape(found.scored.unit)}/s</small>"),
@@ -129,8 +126,8 @@ def _curves(found: Comparison) -> str:
         )
     )
     against = (
-        f"<figure>{time_figure(found)}<figcaption>The score that came of it, with its interval over seeds, against the "
-        "median time of a run.</figcaption></figure>"
+        f"<figure>{time_figure(found)}<figcaption>The score that came of it, {_with_interval(found)}, "
+        "against the median time of a run.</figcaption></figure>"
     )
     body = f'<div class="two">{figures}</div>\n<h3>Score against time</h3>\n{against}'
     return section("curves", "Learning", body)
@@ -143,6 +140,24 @@ def _method(found: Comparison) -> str:
 
 def _listed(names: tuple[str, ...]) -> str:
     return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _leads(chosen: Choice) -> str:
+    return f"{'leads' if len(chosen.tied) == 1 else 'first named of the best'}, by this one run only"
+
+
+def _over_seeds(found: Comparison) -> str:
+    return "one seed" if len(found.plan.seeds) == 1 else "95 % over seeds"
+
+
+def _of_seeds(found: Comparison) -> str:
+    if len(found.plan.seeds) == 1:
+        return "The score of one seed."
+    return f"Mean {_with_interval(found)}; each small line is a seed."
+
+
+def _with_interval(found: Comparison) -> str:
+    return "of one seed" if len(found.plan.seeds) == 1 else "with its 95 % interval over the seeds"
 
 
 def _mean_of(count: int) -> str:

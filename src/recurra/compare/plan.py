@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,8 +128,8 @@ def _chosen_cells(task: str, cells: str | Sequence[str] | None) -> tuple[str, ..
 
 def _require_effect(equal: str, minutes: float | None, settings: Mapping[str, Any]) -> None:
     """Refuse options that would do nothing."""
-    if minutes is not None and minutes <= 0:
-        raise SettingsError(f"option 'minutes': expected more than 0, found {minutes}")
+    if minutes is not None and not 0 < minutes < math.inf:
+        raise SettingsError(f"option 'minutes': expected a number above 0, found {minutes}")
     if minutes is not None and equal != "time":
         raise SettingsError(f"option 'minutes' ({minutes}) would have no effect: only --equal time has a limit of time")
     if minutes is not None and "epochs" in settings:

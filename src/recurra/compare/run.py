@@ -96,8 +96,9 @@ def _say_how_long(plan: Plan, reference: Task, pace: Mapping[str, float]) -> Non
         each = 60 * plan.minutes if plan.minutes is not None else epochs * pace[plan.cells[0]]
         seconds = each * len(plan.cells)
     runs = len(plan.cells) * len(plan.seeds)
-    minutes = len(plan.seeds) * seconds / 60
-    _log.info("%d runs, about %s minutes of training, validation left out", runs, f"{minutes:,.1f}")
+    whole = len(plan.seeds) * seconds
+    told = f"{whole / 60:,.1f} minutes" if whole >= 60 else f"{max(1, round(whole))} s"
+    _log.info("%d runs, about %s of training, validation left out", runs, told)
 
 
 def _make_room(plan: Plan, known: Sequence[str]) -> None:

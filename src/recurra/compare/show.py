@@ -18,6 +18,8 @@ from recurra.tasks.headline import Headline
 
 __all__ = ["cost_cells", "equality_sentence", "next_commands", "print_comparison", "with_bounds", "with_spread"]
 
+_NEAR = 0.05  # parameters that differ by more are not called equal: a convention
+
 
 def print_comparison(found: Comparison, console: Console) -> None:
     """Print the tables, the advice, where the report is, and what to try next."""
@@ -46,9 +48,10 @@ def equality_sentence(found: Comparison) -> str:
     sizes = found.sizes
     if found.plan.equal == "time":
         cut = sum(run.cut for run in found.runs)
-        ended = f"; {cut} of {len(found.runs)} runs were stopped before their last, to keep to the time" if cut else ""
+        stopped = "was stopped before its" if cut == 1 else "were stopped before their"
+        ended = f"; {cut} of {len(found.runs)} runs {stopped} last epoch, to keep to the time" if cut else ""
         used = ", ".join(
-            f"{cell} {found.epochs(cell)} epochs in {found.training_seconds(cell):,.1f} s" for cell in found.plan.cells
+            f"{cell} {_epochs(found, cell)} in {found.training_seconds(cell):,.1f} s" for cell in found.plan.cells
         )
         return f"Equal time: {found.budget:,.1f} s of training for each run, as whole epochs go into it: {used}{ended}."
     first = found.plan.cells[0]
@@ -57,7 +60,19 @@ def equality_sentence(found: Comparison) -> str:
         for cell, size in sizes.items()
         if cell != first
     )
-    return f"Equal parameters: {first} has {sizes[first].parameters:,}; as near as can be {others}."
+    told = f"{first} has {sizes[first].parameters:,}; as near as can be {others}."
+    far = [cell for cell, size in sizes.items() if abs(size.parameters / sizes[first].parameters - 1) > _NEAR]
+    if not far:
+        return f"Equal parameters: {told}"
+    return (
+        f"Parameters are not equal: {told} More than {100 * _NEAR:.0f} % off: {', '.join(far)}. To bring them nearer, "
+        "take a larger --hidden-size, or name the cell of most parameters first in --cells."
+    )
+
+
+def _epochs(found: Comparison, cell: str) -> str:
+    count = found.epochs(cell)
+    return f"{count} epoch" if count == "1" else f"{count} epochs"
 
 
 def _percent_off(found: int, wanted: int) -> str:
@@ -95,12 +110,9 @@ def _score_table(found: Comparison) -> ScoreTable:
     rows += [(name, with_spread(headline, mean), "") for name, mean in found.baselines.items()]
     better = "higher" if headline.higher else "lower"
     title = f"{headline.name}{headline.unit} of the {found.scored.part} examples, {better} is better"
-    columns = ("", f"{_seeds(seeds)}\n(95 % over seeds)", "kept model\n(95 % over examples)")
+    over_seeds = "one seed" if seeds == 1 else f"mean of {seeds} seeds\n(95 % over seeds)"
+    columns = ("", over_seeds, "kept model\n(95 % over examples)")
     return ScoreTable(title, columns, rows)
-
-
-def _seeds(count: int) -> str:
-    return "one seed" if count == 1 else f"mean of {count} seeds"
 
 
 def _cost_table(found: Comparison) -> ScoreTable:

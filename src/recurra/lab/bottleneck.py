@@ -201,12 +201,13 @@ def _lead(spreads: Mapping[tuple[str, str], Sequence[Spread]], plan: _Plan) -> s
         f"{100 * spreads[task, attention][at].mean:.0f} %."
         for task in TASKS
     )
-    further = all(
-        _reach(spreads[task, attention], plan) > max(_reach(spreads[task, name], plan) for name in (small, large))
+    short = [
+        task
         for task in TASKS
-    )
-    if not further:
-        return said + " Attention does not reach further in this run, against expectation."
+        if _reach(spreads[task, attention], plan) <= max(_reach(spreads[task, name], plan) for name in (small, large))
+    ]
+    if short:
+        return f"{said} To {' and to '.join(short)}, attention does not reach further in this run, against expectation."
     beyond = [spreads[task, attention][-1].mean for task in TASKS]
     if max(beyond) < _HALF:
         said += f" But beyond the {plan.longest} symbols of training attention fails too."

@@ -64,7 +64,7 @@ def show(found: Found) -> Outcome:
         [_by_rate(found), _curves(found)],
         ["cell, learning rate", "NaN", "NaN, clipped", "loss", "loss, clipped", "updates clipped %"],
         [_row(found, cell, rate) for cell in CELLS for rate in found.plan.rates],
-        _EXPLANATION,
+        _explanation(found),
         _numbers(found),
     )
 
@@ -195,6 +195,18 @@ def _curves(found: Found) -> Figure:
     )
 
 
+def _explanation(found: Found) -> list[str]:
+    rates = {cell: [_shown(found.largest_rate(clip, cell)) for clip in (None, CLIP)] for cell in CELLS}
+    largest = "; ".join(
+        f"{CELLS[cell][0]}, {plain} without clipping and {clipped} with it" for cell, (plain, clipped) in rates.items()
+    )
+    return [*_EXPLANATION, f"The largest learning rate whose median loss is below that of the frequencies: {largest}."]
+
+
+def _shown(rate: float | None) -> str:
+    return "none" if rate is None else f"{rate:g}"
+
+
 _EXPLANATION = (
     "A simple layer of 64 units reads the bundled reviews character by character, in windows of 50, and learns to say "
     "the next one, by plain stochastic gradient descent. Two cells: the rectified one, whose states nothing bounds, "
@@ -202,11 +214,11 @@ _EXPLANATION = (
     "on the same batches, with the gradient as it is and with its norm scaled down to 0.5 wherever it is larger.",
     "The loss of a recurrent net has cliffs: where an eigenvalue passes 1, the state some tens of steps later, and "
     "with it the gradient, changes by orders of magnitude (Pascanu, Mikolov, Bengio 2013). One step along such a "
-    "gradient leads far from all that was learnt. The rectified cell then overflows, and everything is NaN; tanh "
-    "bounds the states, so that the loss stays a number, but the next steps are as long and lead as far.",
+    "gradient leads far from all that was learnt. The rectified cell can then overflow, and everything is NaN; tanh "
+    "bounds the states, so that the loss stays a number longer, but the next steps are as long and lead as far.",
     "Clipping keeps the direction of a step and bounds its length to the learning rate times the threshold. It costs "
-    "something where it is not needed, since it makes steps shorter: compare the smallest learning rates. What it "
-    "saves are the larger ones, which learn more in the same number of updates.",
+    "something where it is not needed, since it makes steps shorter: compare the smallest learning rates. What it can "
+    "save are the larger ones.",
     "As long as every step is clipped, each has the same length, the learning rate times the threshold, and only the "
     "direction of the gradient is used: the two numbers are to be chosen together.",
 )

@@ -110,6 +110,11 @@ class Found(NamedTuple):
         errors = [run.error for run in self.of(clip)]
         return sum(math.isinf(error) for error in errors), sum(self.blind < error < math.inf for error in errors)
 
+    def largest_rate(self, clip: float | None, cell: str) -> float | None:
+        """The largest learning rate of a way and a cell whose median loss is below the frequencies'; or None."""
+        rates = [r for r in self.plan.rates if median(run.error for run in self.of(clip, cell, r)) < self.blind]
+        return max(rates, default=None)
+
     def best(self, clip: float | None) -> tuple[float, str, float]:
         """The least median loss of a way, and the cell and the learning rate that gave it."""
         return min(

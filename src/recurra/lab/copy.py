@@ -65,7 +65,7 @@ def _outcome(found: Trials) -> Outcome:
     budget, reached = found.budget, found.reached()
     lead = (
         f"After {budget.updates:,} updates these repeat {SYMBOLS} symbols with less than a tenth of the loss of "
-        f"guessing: {longest_sentence(reached, 'blank steps')}."
+        f"guessing: {longest_sentence(reached, 'blank steps')}.{found.missed()}"
     )
     curve_gap = budget.gaps[len(budget.gaps) // 2 - 1]
     what = "nats for each symbol"
@@ -101,9 +101,9 @@ def _explanation(found: Trials) -> list[str]:
         "untouched over the gap, and be said at its own step. Gates that stay near 1 keep them; which unit is to speak "
         "when must be learnt too.",
         "An orthogonal W_hh, with which recurra's layers start, turns the state at each step without loss as long as "
-        "tanh is hardly bent: a simple layer that starts so can copy over short gaps, and fails where the slopes of "
-        "tanh have eaten the gradient (Arjovsky, Shah, Bengio 2016 go on from there to unitary networks). A forget "
-        "gate that starts at 1/2 halves what it holds at each step.",
+        "tanh is hardly bent. Each slope of tanh below 1 makes the gradient smaller, and the more so the longer the "
+        "gap (Arjovsky, Shah, Bengio 2016 go on from there to unitary networks). A forget gate that starts at 1/2 "
+        "halves what it holds at each step.",
         f"Every network has {budget.hidden} units in one layer, and one go: Adam with learning rate "
         f"{budget.learning_rate:g}, {budget.updates:,} batches of 32 new sequences, gradients clipped at 1, one seed; "
         "the loss is of the repeated symbols alone. Another learning rate, more training or another seed can move "

@@ -139,6 +139,16 @@ class Trials(NamedTuple):
         """The reach of each contender, by its name."""
         return {contender.name: self.reach(contender) for contender in CONTENDERS}
 
+    def missed(self) -> str:
+        """A sentence on the gaps that were not learnt though a longer one was; nothing where there are none."""
+        limit = _SOLVED * self.problem.blind
+        parts = [
+            f"{trial.contender.name} at {trial.gap}"
+            for trial in self.trials
+            if trial.gap < self.reach(trial.contender) and not trial.error < limit
+        ]
+        return f" Shorter ones that were not learnt in this run: {', '.join(parts)}." if parts else ""
+
     def headings(self) -> list[str]:
         """Of the table: the gaps."""
         return ["loss by gap", *(f"{gap}" for gap in self.budget.gaps)]

@@ -56,7 +56,7 @@ def _outcome(found: Trials) -> Outcome:
     budget, reached = found.budget, found.reached()
     lead = (
         f"After {budget.updates:,} updates these add two numbers with less than a tenth of the error of answering 1 "
-        f"always: {longest_sentence(reached, 'steps')}."
+        f"always: {longest_sentence(reached, 'steps')}.{found.missed()}"
     )
     curve_gap = budget.gaps[-2]
     return Outcome(

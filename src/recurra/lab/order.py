@@ -168,13 +168,16 @@ def _lead(twins: Mapping[str, Spread], plain: Mapping[str, Spread]) -> str:
     if behind:
         listed = " and ".join(f"{name.upper()} {100 * twins[name].mean:.1f} %" for name in behind)
         said += f"Not every recurrent net beats the feed-forward one: {listed}. "
-    return said + _of_plain(100 * plain[best].mean, 100 * plain["bag"].mean)
+    return said + _of_plain(100 * plain[best].mean, 100 * plain["bag"].mean, twins[best].mean > twins["bag"].mean)
 
 
-def _of_plain(best: float, bag: float) -> str:
-    """Which of the best recurrent net and the bag is ahead on plain reviews, by more than a point of a hundred."""
+def _of_plain(best: float, bag: float, ahead: bool) -> str:
+    """Which of the best recurrent net and the bag is ahead on plain reviews, by more than a point of a hundred.
+
+    Where the recurrent net is `ahead` on the twins, it may be so here, too.
+    """
     if best - bag > 1:
-        return f"On plain reviews, too, it is ahead: {best:.1f} against {bag:.1f} %."
+        return f"On plain reviews{', too,' if ahead else ''} it is ahead of the bag: {best:.1f} against {bag:.1f} %."
     found = "better" if bag - best > 1 else "about as good"
     return f"On plain reviews, where the words themselves decide, the bag is {found}: {bag:.1f} % against {best:.1f} %."
 

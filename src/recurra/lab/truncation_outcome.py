@@ -142,7 +142,7 @@ def _lead(alone: Mapping[int, Mapping[int, Spread]], plan: Plan, mixed: _Beyond 
         f"guessing gives {100 * CHANCE:.0f} %. "
     )
     if mixed is None:
-        return said + "On streams of mixed lags, too, no net learnt what lies beyond its piece."
+        return said + f"On streams of mixed lags{', too,' * (not leaked)} no net learnt what lies beyond its piece."
     return said + (
         f"On streams of mixed lags, pieces of {mixed.piece} teach a net to hold a symbol beyond the piece: "
         f"{100 * mixed.carried:.1f} % right at lags {mixed.piece} to {plan.longest} with the state carried on, "
