@@ -82,6 +82,13 @@ def test_missing(tmp_path: Path, cli: Cli) -> None:
     assert "nothing was finished yet" in refused(place, cli)
 
 
+def test_the_folder_that_one_stands_in(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tiny_model)
+    assert read_model(Path(".")).task.name == "classify"
+    with pytest.raises(ModelDirectoryError, match="not a recurra model directory"):
+        read_model(Path(".."))
+
+
 def test_foreign(tmp_path: Path, cli: Cli) -> None:
     place = tmp_path / "mine"
     place.mkdir()

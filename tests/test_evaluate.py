@@ -129,5 +129,5 @@ def test_without_labels(tiny_model: Path, tmp_path: Path, cli: Cli) -> None:
 
 def test_unseen_classes_raise_in_the_library_too(tiny_model: Path, make_csv: Callable[[str, Rows], Path]) -> None:
     path = make_csv("test.csv", [("good", "pos"), ("so", "mixed")])
-    with pytest.raises(DataError, match=r"never seen in training: 'mixed' \(1 texts\)"):
+    with pytest.raises(DataError, match=r"never seen in training: 'mixed' \(1 text\)"):
         read_model(tiny_model).task.load_labelled(str(path))

@@ -267,6 +267,15 @@ def test_an_empty_folder_may_become_a_model(train: Train, tmp_path: Path) -> Non
     assert recurra.load(tmp_path / "m").epochs == 1
 
 
+def test_the_folder_that_one_stands_in_may_become_a_model(
+    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "m").mkdir()
+    monkeypatch.chdir(tmp_path / "m")
+    train(Path("."), epochs=1)
+    assert recurra.load(tmp_path / "m").epochs == 1
+
+
 def test_overwrite_replaces_the_model_when_the_new_one_is_finished(train: Train, model_copy: Path) -> None:
     before = weights(model_copy)
     with pytest.raises(RuntimeError):

@@ -31,7 +31,7 @@ from torch import Tensor
 
 from recurra.config import parse_run_config
 from recurra.errors import ModelDirectoryError, SettingsError
-from recurra.files import atomic_writer, recover_folder, write_text
+from recurra.files import atomic_writer, named, recover_folder, write_text
 from recurra.tasks import TASKS
 from recurra.tasks.base import Baseline, Task
 from recurra.vocabulary import Vocabulary
@@ -200,7 +200,8 @@ def is_replaceable(path: Path) -> bool:
 
 
 def _require_whole(folder: Path) -> None:
-    partial = folder.with_name(f"{folder.name}.partial")
+    called = named(folder)
+    partial = called.with_name(f"{called.name}.partial")
     if not folder.exists():
         if partial.exists():
             raise ModelDirectoryError(

@@ -20,6 +20,7 @@ __all__ = [
     "atomic_writer",
     "failures_named",
     "finite",
+    "named",
     "old_of",
     "recover_folder",
     "replace_folder",
@@ -138,6 +139,11 @@ def failures_named(path: Path) -> Iterator[None]:
 
 def _existing(path: Path) -> Path:
     return next(parent for parent in (path, *path.absolute().parents) if parent.exists())
+
+
+def named(path: Path) -> Path:
+    """A path as it was called or, called "." or "..", which no other name can be made of, where it stands."""
+    return path if path.name not in ("", "..") else path.resolve()
 
 
 def old_of(place: Path) -> Path:

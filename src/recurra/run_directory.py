@@ -28,7 +28,7 @@ from recurra.checkpoint import (
     write_weights,
 )
 from recurra.errors import DataError, ModelDirectoryError, OutputError, SettingsError
-from recurra.files import failures_named, recover_folder, replace_folder, write_text
+from recurra.files import failures_named, named, recover_folder, replace_folder, write_text
 from recurra.tasks.base import Baseline, Task
 
 __all__ = ["RunDirectory"]
@@ -50,7 +50,7 @@ class RunDirectory:
     """
 
     def __init__(self, out: Path, overwrite: bool = False, resume: bool = False) -> None:
-        self.out = out
+        self.out = out = named(out)
         self.partial = out.with_name(f"{out.name}.partial")
         self._worth_keeping = False  # whether the partial folder holds an epoch that is nowhere else
         self._lock = FileLock(out.with_name(f"{out.name}.lock"))

@@ -119,6 +119,38 @@ def test_steps_of_a_series_are_bars_with_signs(make_explained: Make):
     assert 'class="tokens"' not in page_of(found)
 
 
+def test_pieces_without_any_influence_are_told_and_make_no_empty_table(make_explained: Make, read_page):
+    words = [str(number) for number in range(300)]
+    found = make_explained(words, ["pos"])
+    nothing = np.zeros_like(found.influences)
+    found = replace(found, influences=nothing, left_out=nothing, scores=found.start, gap=0 * found.gap)
+    assert "None of 300 pieces has an influence on pos." in printed(found)
+    assert "strongest" not in printed(found)
+    page = page_of(found)
+    read_page(page)
+    assert "None of 300 pieces has an influence on the answer." in page
+    assert "strongest of" not in page
+
+
+def test_times_and_classes_of_two_words_are_read_as_they_are(make_explained: Make):
+    pieces = ["2016-07-29 16:00:00 to 2016-07-29 17:00:00", "0.04 s"]
+    found = make_explained(pieces, ["y"], is_text=False, forming=[Forming(1, "up", 0.5), Forming(2, "far up", 0.6)])
+    text = printed(found)
+    assert "·" not in text
+    for piece in pieces:
+        assert piece in text
+    assert "far up" in forming_figure(found.forming, True)
+
+
+def test_what_was_not_read_is_told_with_its_reason(make_explained: Make):
+    words = ["a", "b"]
+    of_text = make_explained(words, ["pos"], truncated=1)
+    assert "1 piece at the end was not given to the model: its longest input was reached." in page_of(of_text)
+    read = make_explained(words, words, task="language-model", surprise=True, truncated=1_901)
+    assert "The first 2 symbols are explained; 1,901 more follow." in printed(read)
+    assert "longest input" not in page_of(read)
+
+
 def test_a_number_that_is_a_text_is_shown_as_one(make_explained: Make):
     found = make_explained(["911"], ["pos"])
     assert "sign   " not in printed(found)

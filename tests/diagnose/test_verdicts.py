@@ -58,6 +58,7 @@ def layer(
 
 
 GOOD = Context([1, 2, 4, 8, 16, 20], [0.9, 0.8, 0.6, 0.501, 0.5, 0.5], 0.5, 8)
+ALONE = Context([1], [0.5], 0.5, 1)  # of sentences of one token, whose characters are steps
 REACHES_2 = (1.0, 0.5, 0.005)
 
 
@@ -174,6 +175,38 @@ def test_dead_units(judged: Judged) -> None:
     assert "--cell lstm" in one(judged(layer(dead=3, cell="rnn_relu"), cell="rnn_relu"), "dead").command
 
 
+def test_a_remedy_is_for_the_layer_that_needs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verdicts_module, "weights_as_drawn", lambda task: False)
+    characters = replace(layer(dead=3), name="characters, layer 1, forwards")
+    found = Diagnosis(Path("m"), "tag", "tokens", "a.conllu", [20], [characters], GOOD, [], [])
+    command = one(judge(found, of_task("tag", hidden_size=50)), "dead").command
+    assert "--hidden-size 50" in command
+    assert not any(verdict.kind == "context" for verdict in judge(replace(found, context=ALONE), of_task("tag")))
+    assert "--character-hidden-size 7" in command
+    relu = replace(layer(dead=3, cell="rnn_relu"), name="decoder, layer 1")
+    found = Diagnosis(Path("m"), "translate", "tokens", "a.tsv", [20], [relu], GOOD, [], [])
+    command = one(judge(found, of_task("translate", cell="gru", decoder_cell="rnn_relu")), "dead").command
+    assert command == "recurra train translate a.csv --cell lstm --out runs/mine-lstm"
+
+
+def test_weights_that_a_tiny_rate_did_not_move_need_the_usual_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verdicts_module, "weights_as_drawn", lambda task: True)
+    found = Diagnosis(Path("m"), "classify", "tokens", "a.csv", [20], [layer()], GOOD, [], [])
+    verdict = one(judge(found, of_task("classify", learning_rate=1e-12)), "untrained")
+    assert verdict.remedy == "Train it, with the usual --learning-rate."
+    assert verdict.command == "recurra train classify a.csv --epochs 10 --out runs/mine-longer"
+
+
+def test_a_slower_rate_is_written_as_one_would(judged: Judged) -> None:
+    assert "--learning-rate 0.00067 " in one(judged(layer(saturated=5)), "saturated").command
+
+
+def test_a_model_that_is_called_by_a_dot_gets_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    command = train_command(replace(of_task("classify"), path=Path(".")), "x", cell="gru")
+    assert command.endswith(f"--out {shlex.quote(f'{tmp_path}-x')}")
+
+
 def test_clipping(judged: Judged) -> None:
     most = one(judged(layer(), clipped=[1.0, 0.5]), "clipped")
     assert (most.level, most.sentence) == ("note", "75 % of the steps of training were clipped to a norm of 1.")
@@ -191,7 +224,7 @@ def test_how_far_back_it_looks(judged: Judged) -> None:
     assert near.level == "note"  # below a quarter of the 20
     assert one(judged(layer()), "context").level == "good"
     order = one(judged(layer(), context=replace(GOOD, needed=1)), "context")
-    assert order.sentence.startswith("It looks at no step but the present one")
+    assert order.sentence.startswith("Its recurrent layers look at no step but the present one")
     assert "--cell feedforward" in order.command
     longest = Diagnosis(Path("m"), "classify", "tokens", "a.csv", [40], [layer()], replace(GOOD, needed=20), [], [])
     assert "It really looks back 20 tokens" in one(judge(longest, of_task("classify")), "context").sentence

@@ -133,7 +133,7 @@ def test_batches_of_a_text_follow_one_another(make: Callable[[str], tuple[Any, P
 
 
 FAULTS = {
-    "texts": ("text,label\na b,x\nb,z\n", "expected the classes x, y; never seen in training: 'z' (1 texts)"),
+    "texts": ("text,label\na b,x\nb,z\n", "expected the classes x, y; never seen in training: 'z' (1 text)"),
     "series": ("@classLabel true x z\n@data\n1,2:z\n2,1:x\n", "expected the classes x, y; never seen in training: 'z'"),
     "tags": ("a\tx\nb\tz\n\n", "'z'"),
     "pairs": ("en\tfr\n", "no "),

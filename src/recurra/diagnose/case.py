@@ -42,6 +42,10 @@ class Case:
         """The layers that have steps to look back over."""
         return [layer for layer in self.found.layers if max(layer.lengths, default=0) > 1]
 
+    def gated(self) -> dict[str, Any]:
+        """The options that make every layer an LSTM, the decoder's too where it has a cell of its own."""
+        return {"cell": "lstm"} | ({"decoder_cell": None} if hasattr(self.options, "decoder_cell") else {})
+
     def again(self, suffix: str, **changes: Any) -> str:
         """The command that trains the model with other options."""
         return train_command(self.model, suffix, **changes)

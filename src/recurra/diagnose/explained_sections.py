@@ -13,6 +13,7 @@ from recurra.diagnose.explained_words import (
     answer_lines,
     changes,
     completeness,
+    cut,
     number,
     of_interest,
     strongest,
@@ -84,7 +85,7 @@ def _answer(found: Explained) -> str:
     if found.whole and len(found.answers) > 1:
         body = f"<p><b>{escape(found.whole)}</b></p>"
     if found.truncated:
-        body += f"<p>{found.truncated:,} pieces at the end were not given to the model, which reads no more.</p>"
+        body += f"<p>{cut(found)}</p>"
     if found.surprise:
         body += _surprise(found)
     elif len(found.told) > _TOLD and not found.whole:
@@ -127,6 +128,8 @@ def _one(found: Explained, figures: _Figures) -> str:
 def _table(found: Explained) -> str:
     values = found.influences[0]
     kept = sorted(strongest(values, _ROWS)) if len(values) > _ROWS else range(len(values))
+    if not kept:
+        return f'<p class="note">None of {len(values):,} pieces has an influence on the answer.</p>'
     attention = found.attention is not None
     decimals = places(values), places(found.left_out[0])
     heads = "<th>piece</th><th>integrated gradients</th><th>left out</th>" + ("<th>attention</th>" if attention else "")
@@ -136,7 +139,7 @@ def _table(found: Explained) -> str:
         cells += [f"{found.attention[0, place]:.3f}"] if found.attention is not None else []
         numbers = "".join(f"<td>{cell}</td>" for cell in cells)
         rows.append(f"<tr><td><code>{escape(seen(found.pieces[place]))}</code></td>{numbers}</tr>")
-    few = f'<p class="note">The {_ROWS} strongest of {len(values):,}.</p>' if len(values) > _ROWS else ""
+    few = f'<p class="note">The {len(kept)} strongest of {len(values):,}.</p>' if len(kept) < len(values) else ""
     return f'<div class="wide"><table><thead><tr>{heads}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>{few}'
 
 

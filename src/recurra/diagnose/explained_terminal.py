@@ -15,6 +15,7 @@ from recurra.diagnose.explained_words import (
     answer_lines,
     changes,
     completeness,
+    cut,
     number,
     of_interest,
     spark,
@@ -46,10 +47,7 @@ def print_explained(found: Explained, console: Console) -> None:
     if answer:
         say(console, answer, "bold")
     if found.truncated:
-        say(
-            console,
-            f"{found.truncated:,} pieces at the end were not given to the model: its longest input was reached.",
-        )
+        say(console, cut(found))
     if not found.pieces or not len(found.answers):
         say(console, "There is nothing to explain: the model read no piece, or gave no answer.")
         return
@@ -75,6 +73,9 @@ def _print_one(found: Explained, console: Console) -> None:
     else:
         _print_bars(values, console)
     kept = sorted(strongest(values, _ROWS)) if len(values) > _ROWS else list(range(len(values)))
+    if not kept:
+        say(console, f"None of {len(values):,} pieces has an influence on {found.answers[0]}.", "bold")
+        return
     few = "" if len(kept) == len(values) else f", the {len(kept)} strongest of {len(values):,} (--json has all)"
     names, columns = ["piece", "influence", "left out"], [values, left_out]
     decimals = [places(values), places(left_out)]

@@ -15,6 +15,7 @@ __all__ = [
     "answer_lines",
     "changes",
     "completeness",
+    "cut",
     "number",
     "of_interest",
     "spark",
@@ -32,6 +33,16 @@ def answer_lines(found: Explained) -> list[str]:
         f"{seen(answer)}{told.removeprefix(answer)}" if told.startswith(answer) and len(answer) == 1 else told
         for answer, told in zip(found.answers, found.told)
     ]
+
+
+def cut(found: Explained) -> str:
+    """What is told of pieces at the end that were not read; nothing where there are none."""
+    if not found.truncated:
+        return ""
+    if found.surprise:
+        return f"The first {len(found.pieces):,} symbols are explained; {found.truncated:,} more follow."
+    pieces = "1 piece at the end was" if found.truncated == 1 else f"{found.truncated:,} pieces at the end were"
+    return f"{pieces} not given to the model: its longest input was reached."
 
 
 def number(value: float, decimals: int = 3) -> str:

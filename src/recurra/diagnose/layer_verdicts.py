@@ -51,7 +51,7 @@ def _longer_reach(case: Case, once: bool) -> tuple[str, str]:
     """
     options = case.options
     tried: list[tuple[bool, str, str, dict[str, Any]]] = [
-        (case.simple, "A gated cell keeps what a simple one forgets.", "lstm", {"cell": "lstm"}),
+        (case.simple, "A gated cell keeps what a simple one forgets.", "lstm", case.gated()),
         (
             getattr(options, "attention", "") == "none",
             "Attention looks at each step directly.",
@@ -123,12 +123,17 @@ def _over_a_sequence(layer: LayerDiagnosis) -> float:
 
 def _calmer(case: Case) -> tuple[str, dict[str, Any]]:
     if case.simple:
-        return "The gates of an LSTM bound what goes back through its cell.", {"cell": "lstm"}
+        return "The gates of an LSTM bound what goes back through its cell.", case.gated()
     train = case.model.task.config.train
     return (
         "Clip to a smaller norm, and learn more slowly.",
-        {"clip_norm": train.clip_norm / 4, "learning_rate": train.learning_rate / 3},
+        {"clip_norm": train.clip_norm / 4, "learning_rate": _third(train.learning_rate)},
     )
+
+
+def _third(rate: float) -> float:
+    """A third of a learning rate, as one would write it: to two digits."""
+    return float(f"{rate / 3:.2g}")
 
 
 def saturated(case: Case) -> Iterator[Verdict]:
@@ -136,7 +141,7 @@ def saturated(case: Case) -> Iterator[Verdict]:
     bounded = [layer for layer in case.found.layers if layer.cell != "rnn_relu"]
     stuck = [(float((layer.units.saturated > _STUCK).double().mean()), layer) for layer in bounded]
     share, layer = max(stuck, key=lambda pair: pair[0], default=(0.0, None))
-    rate = case.model.task.config.train.learning_rate / 3
+    rate = _third(case.model.task.config.train.learning_rate)
     if layer is not None and share >= _MANY:
         yield Verdict(
             "saturated",
@@ -174,7 +179,6 @@ def dead(case: Case) -> Iterator[Verdict]:
         return
     count, units = int(layer.units.dead.sum()), len(layer.units.dead)
     relu = layer.cell == "rnn_relu"
-    alive = max(1, units - count)
     yield Verdict(
         "dead",
         "problem" if share >= _MANY else "note",
@@ -182,8 +186,14 @@ def dead(case: Case) -> Iterator[Verdict]:
         "A thousandth is lost beside other units, which vary by some tenths. A few do no harm; a quarter of the units "
         "are weights that cost time and say nothing.",
         "A rectifier that never opens gets no gradient; tanh does." if relu else "A smaller state would do.",
-        case.again("lstm", cell="lstm") if relu else case.again("smaller", hidden_size=alive),
+        case.again("lstm", **case.gated()) if relu else _smaller(case, layer, max(1, units - count)),
     )
+
+
+def _smaller(case: Case, layer: LayerDiagnosis, units: int) -> str:
+    """The command that trains with a state of so many units where a layer has its own."""
+    of_characters = layer.name.startswith("characters")
+    return case.again("smaller", **{"character_hidden_size" if of_characters else "hidden_size": units})
 
 
 def _speaks_once(layer: LayerDiagnosis) -> bool:

@@ -10,6 +10,7 @@ from recurra.config import make_run_config, section_model
 from recurra.config.sections import NO_EFFECT
 from recurra.errors import SettingsError
 from recurra.estimators.base import IN_MEMORY
+from recurra.files import named
 
 __all__ = ["train_command"]
 
@@ -40,7 +41,7 @@ def train_command(model: SavedModel, suffix: str, **changes: Any) -> str:
             words.append(f"--{'' if value else 'no-'}{option}")
         elif value is not None:
             words += [f"--{option}", str(value)]
-    return shlex.join([*words, "--out", f"{model.path}-{suffix}"])
+    return shlex.join([*words, "--out", f"{named(model.path)}-{suffix}"])
 
 
 def _given(config: Any) -> dict[str, Any]:

@@ -37,13 +37,15 @@ def _learnt(case: Case) -> Iterator[Verdict]:
     epochs = max(10, 2 * int(trained))
     command = case.again("longer", epochs=epochs)
     if weights_as_drawn(case.model.task):
+        # a run whose rate, or schedule of it, moved no weight would move none in more epochs either
+        usual = case.again("longer", epochs=epochs, learning_rate=None)
         yield Verdict(
             "untrained",
             "problem",
             "The weights are as they were drawn: all that follows is of a network that has learnt nothing.",
             "They are within a thousandth of those that the seed draws; the first epoch alone moves them by far more.",
-            "Train it.",
-            command,
+            "Train it, with the usual --learning-rate.",
+            usual,
         )
         return
     stands = standing(case.model)
@@ -124,7 +126,7 @@ def _clipped(case: Case) -> Iterator[Verdict]:
 
 def _context(case: Case) -> Iterator[Verdict]:
     context, unit = case.found.context, case.found.unit
-    if context is None or not case.long or not context.steps:
+    if context is None or not case.long or len(context.steps) < 2:  # with one, nothing is compared
         return
     longest, typical = context.steps[-1], median(case.found.lengths)
     reason = "1 % of the loss, or of all that context gains if that is more: what changes it less changes few answers."
@@ -143,8 +145,8 @@ def _context(case: Case) -> Iterator[Verdict]:
         yield Verdict(
             "context",
             "note",
-            f"It looks at no step but the present one: with a context of 1 its loss is {context.losses[0]:.4f}, with "
-            f"all {context.whole:.4f}.",
+            f"Its recurrent layers look at no step but the present one: with a context of 1 the loss is "
+            f"{context.losses[0]:.4f}, with all {context.whole:.4f}.",
             reason,
             "If the order does not matter here, a feedforward model is as good and faster." if command else "",
             command,

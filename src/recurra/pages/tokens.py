@@ -19,7 +19,7 @@ TOKEN_LEGEND = (
     'speaks against it &nbsp; <span class="token unknown"><span>dashed box</span></span> never learnt, read as '
     "unknown. The stronger the colour, the larger a piece's share.</p>"
 )
-_SIGNS = SIGNS | {10: "↵", 32: "·"}
+_SIGNS = SIGNS | {10: "↵"}
 _SAYS = {"for": "speaks for the answer", "against": "speaks against it", "unknown": "unknown to the model"}
 
 
@@ -43,12 +43,16 @@ def places(values: ArrayLike, least: int = 3) -> int:
 
 
 def seen(piece: str) -> str:
-    """A piece of text as it can be seen: spaces, line ends and control characters, which no XML holds, have signs.
+    """A piece of text as it can be seen: line ends, control characters, which no XML holds, and spaces have signs.
 
-    >>> seen(" a")
-    '·a'
+    A space between two letters, as in a time or a class of two words, is seen as it is.
+
+    >>> seen(" a"), seen("16:00 to 17:00")
+    ('·a', '16:00 to 17:00')
     """
-    return piece.translate(_SIGNS)
+    begun = piece.translate(_SIGNS).lstrip(" ")
+    before, within = len(piece) - len(begun), begun.rstrip(" ")
+    return "·" * before + within + "·" * (len(begun) - len(within))
 
 
 def gaps(text: str, pieces: Sequence[str]) -> list[str]:

@@ -189,8 +189,10 @@ class Classification(Task):
         """
         unseen = {label: count for label, count in counts.items() if label not in self.classes}
         if unseen:
+            kinds = {1: "text"} if self.kind == "texts" else {}
             listed = ", ".join(
-                f"'{label}' ({n:,} {self.kind}){nearest(label, self.classes)}" for label, n in unseen.items()
+                f"'{label}' ({n:,} {kinds.get(n, self.kind)}){nearest(label, self.classes)}"
+                for label, n in unseen.items()
             )
             expected = ", ".join(self.classes)
             raise DataError(f"{name}: expected the classes {expected}; never seen in training: {listed}")

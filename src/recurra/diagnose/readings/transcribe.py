@@ -143,7 +143,7 @@ def _time(frame: int, decoding: Decoding, stack: int) -> str:
 
 @torch.no_grad()
 def _forming(task: Transcribe, vectors: Tensor, ends: Sequence[int], decoding: Decoding) -> list[Forming]:
-    """The transcript of the frames up to each of some ends."""
+    """The transcript of the frames up to each of some ends; that of nothing is said to be so."""
     found: list[Forming] = []
     size = max(1, _FRAMES_AT_ONCE // len(vectors))
     for first in range(0, len(ends), size):
@@ -151,5 +151,5 @@ def _forming(task: Transcribe, vectors: Tensor, ends: Sequence[int], decoding: D
         logs, steps = task.network(batch.values.to(vectors.device), batch.lengths)
         for row, count in enumerate(steps.tolist()):
             transcript = decoding.transcribe(logs[:count, row].cpu().numpy())
-            found.append(Forming(len(found) + 1, transcript.text, transcript.confidence))
+            found.append(Forming(len(found) + 1, transcript.text or _NOTHING, transcript.confidence))
     return found
