@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from rich.console import Console
 from torch import nn
 
 from recurra.batch import make_pair_batch
@@ -20,8 +23,12 @@ from recurra.data.pair_splits import pairs_in_memory
 from recurra.data.tag_splits import TagSplits
 from recurra.diagnose import Explained, explain, token_influences
 from recurra.diagnose.explained import as_json
+from recurra.diagnose.explained_figures import explained_figures
+from recurra.diagnose.explained_sections import explained_page
+from recurra.diagnose.explained_terminal import print_explained
 from recurra.diagnose.readings.tag import paths_through
 from recurra.errors import DataError, RecurraError, SettingsError
+from recurra.files import to_json
 from recurra.kernels.layout import Layout
 from recurra.nn.crf import CRF, Moves
 from recurra.tasks import TASKS
@@ -362,6 +369,26 @@ def test_a_source_of_one_symbol() -> None:
 
 
 # what is given
+
+
+def test_of_a_long_text_the_pieces_with_the_most_influence_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    task, text = classifier(), " ".join(["the", "film", "was", "good", "and", "bad"] * 20)
+    whole = explain(task, text)
+    monkeypatch.setattr(import_module("recurra.diagnose.explain"), "_WORK", 0.0)
+    found = explain(task, text)
+    measured = np.flatnonzero(np.isfinite(found.left_out[0]))
+    assert len(measured) == 40
+    np.testing.assert_array_equal(found.influences, whole.influences)
+    np.testing.assert_allclose(found.left_out[0, measured], whole.left_out[0, measured], atol=1e-6)
+    least = np.abs(found.influences[0, measured]).min()
+    assert np.abs(np.delete(found.influences[0], measured)).max() <= least
+    told = io.StringIO()
+    print_explained(found, Console(file=told, width=100))
+    said = "The 40 pieces with the most influence were left out, one at a time; all 120 would take too long."
+    assert said in told.getvalue()
+    figures = explained_figures(found)
+    assert said in explained_page(found, figures, "m", {})
+    assert json.loads(to_json(as_json(found)))["left_out"][0].count(None) == 80
 
 
 def test_a_text_of_a_file(tmp_path: Path) -> None:

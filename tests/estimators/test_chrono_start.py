@@ -40,7 +40,9 @@ def test_gates_keep_over_so_many_steps(cell: str, fit: Callable[..., Any]) -> No
     layers = [layer for layer in named_layers(network) if not layer.name.startswith("characters")]
     assert layers
     for layer in layers:
-        keeps = layer.module.get_parameter(f"bias_ih_l{layer.layer}{'_reverse' if layer.backwards else ''}")[32:64].detach()
+        keeps = layer.module.get_parameter(f"bias_ih_l{layer.layer}{'_reverse' if layer.backwards else ''}")[
+            32:64
+        ].detach()
         assert float(keeps.min()) > -1e-3
         assert math.log(STEPS) / 2 < float(keeps.max()) < math.log(STEPS - 1) + 1e-3
         assert len(torch.unique(keeps)) == 32

@@ -69,7 +69,8 @@ class Explained:
         start: score of each answer where all pieces are replaced by the neutral one, [A].
         influences: of each piece on each answer by integrated gradients, [A, T]; from `start` to `scores`.
         gap: by how much they miss it, [A].
-        left_out: how much each score falls when a piece is left out, [A, T].
+        left_out: how much each score falls when a piece is left out, [A, T]; NaN for pieces of little influence on
+            inputs so long that leaving out each would take too long.
         attention: where the model looked for each answer, [A, T]; None where it has no attention.
         forming: the answer after each number of pieces; empty where it forms piece by piece anyway.
         probable: whether its values are probabilities; else they are forecasts.

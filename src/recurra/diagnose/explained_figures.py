@@ -40,7 +40,7 @@ def explained_figures(found: Explained) -> dict[str, str]:
             ("integrated gradients", "explanation.svg", found.influences),
             ("by how much the score falls when it is left out", "left-out.svg", found.left_out),
         ):
-            largest = float(np.abs(values).max(initial=0.0)) or 1.0
+            largest = float(np.nan_to_num(np.abs(values)).max(initial=0.0)) or 1.0
             title = f"Influence of each piece (column) on each answer (row): {name}"
             drawn[file] = heat_figure({"": (values, largest)}, found.names, found.pieces, title)
     if found.attention is not None and len(found.answers):

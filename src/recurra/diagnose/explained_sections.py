@@ -14,6 +14,7 @@ from recurra.diagnose.explained_words import (
     changes,
     completeness,
     cut,
+    few_left_out,
     number,
     of_interest,
     strongest,
@@ -104,7 +105,7 @@ def _surprise(found: Explained) -> str:
 def _influences(found: Explained, figures: _Figures) -> str:
     if not found.pieces or not len(found.answers):
         return section("influences", "What moved the answer", "<p>The model read no piece, or gave no answer.</p>")
-    told = f"<p>{escape(completeness(found))}</p>"
+    told = f"<p>{escape(completeness(found))} {few_left_out(found)}</p>"
     body = _one(found, figures) if len(found.answers) == 1 else _several(found, figures)
     method = (
         "<p><small>Integrated gradients (Sundararajan, Taly, Yan, ICML 2017) along the straight way from an input that "

@@ -16,6 +16,7 @@ from recurra.diagnose.explained_words import (
     changes,
     completeness,
     cut,
+    few_left_out,
     number,
     of_interest,
     spark,
@@ -60,6 +61,8 @@ def print_explained(found: Explained, console: Console) -> None:
         _print_several(found, console)
     console.print()
     say(console, completeness(found))
+    if few_left_out(found):
+        say(console, few_left_out(found))
     _print_forming(found, console)
     _print_units(found, console)
 

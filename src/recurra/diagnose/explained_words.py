@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -16,6 +17,7 @@ __all__ = [
     "changes",
     "completeness",
     "cut",
+    "few_left_out",
     "number",
     "of_interest",
     "spark",
@@ -45,12 +47,25 @@ def cut(found: Explained) -> str:
     return f"{pieces} not given to the model: its longest input was reached."
 
 
-def number(value: float, decimals: int = 3) -> str:
-    """A signed number; with three digits where it is large.
+def few_left_out(found: Explained) -> str:
+    """What is told where not each piece was left out by itself; nothing where each was."""
+    count = int(np.isfinite(found.left_out).all(axis=0).sum())
+    if count == len(found.pieces):
+        return ""
+    return (
+        f"The {count:,} pieces with the most influence were left out, one at a time; all {len(found.pieces):,} would "
+        "take too long."
+    )
 
-    >>> [number(value) for value in (1.5, 123456.0)]
-    ['+1.500', '+1.23e+05']
+
+def number(value: float, decimals: int = 3) -> str:
+    """A signed number; with three digits where it is large; a dash where it was not measured.
+
+    >>> [number(value) for value in (1.5, 123456.0, math.nan)]
+    ['+1.500', '+1.23e+05', '-']
     """
+    if math.isnan(value):
+        return "-"
     return f"{value:+.{decimals}f}" if abs(value) < 10_000 else f"{value:+.3g}"
 
 

@@ -9,7 +9,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from recurra.diagnose.layers import named_layers
 from recurra.diagnose.reading import Reading
 
 __all__ = ["Influences", "integrate", "integrate_closely"]
@@ -69,7 +68,7 @@ def integrate_closely(reading: Reading) -> Influences:
     least, so that all takes some ten seconds where 4 do: where not all parts can be divided, those that miss most are,
     and the gap tells what that costs.
     """
-    affordable = min(_MOST_POINTS, int(_WORK / _work(reading)))
+    affordable = min(_MOST_POINTS, int(_WORK / (reading.work() * max(1, len(reading.answers)))))
     points = max(_FEWEST_POINTS, min(_POINTS, affordable))
     edges = np.arange(points + 1) / points
     scores = _scores(reading, edges)
@@ -103,13 +102,6 @@ def _worst(of: NDArray[np.bool_], misses: _Numbers, most: int) -> NDArray[np.boo
     worst = np.zeros_like(of)
     worst[np.argsort(np.where(of, -shares, np.inf), kind="stable")[:most]] = True
     return of & worst
-
-
-def _work(reading: Reading) -> float:
-    """What a point takes: products with the weights of recurrent layers, for each answer and step."""
-    layers = {id(layer.module): layer.module for layer in named_layers(reading.network)}
-    weights = sum(each.numel() for module in layers.values() for each in module.parameters())
-    return float(max(1, weights) * max(1, len(reading.answers) * len(reading.vectors)))
 
 
 def _influences(reading: Reading, of_steps: _Numbers, ends: _Numbers, points: int) -> Influences:

@@ -95,8 +95,7 @@ def exploding(case: Case) -> Iterator[Verdict]:
         yield Verdict(
             "exploding",
             "problem",
-            f"In {layer.name} the gradient is {most:.3g} times as large {steps(lag)} back as where the "
-            "loss speaks.",
+            f"In {layer.name} the gradient is {most:.3g} times as large {steps(lag)} back as where the loss speaks.",
             "Beyond ten times, a step of training follows what is far back, and clipping scales all else away.",
             remedy,
             case.again("calmer", **changes),

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from recurra.diagnose.explained import Forming
+from recurra.diagnose.layers import named_layers
 from recurra.errors import DataError
 
 __all__ = ["Reading", "blocks", "log_odds", "percent", "require_some", "undisturbed"]
@@ -75,6 +76,12 @@ class Reading:
         """The scores [B, A] of variants of the whole input, [B, T, I]."""
         steps = torch.arange(variants.shape[1], device=variants.device)
         return self.scores(variants, steps.expand(len(variants), -1))
+
+    def work(self) -> float:
+        """What one variant takes: products with the weights of recurrent layers, over all steps."""
+        layers = {id(layer.module): layer.module for layer in named_layers(self.network)}
+        weights = sum(each.numel() for module in layers.values() for each in module.parameters())
+        return float(max(1, weights) * max(1, len(self.vectors)))
 
     def to_pieces(self, of_steps: NDArray[np.float64]) -> NDArray[np.float64]:
         """Sum what belongs to the steps of each piece: [A, T] to [A, P]."""

@@ -35,10 +35,12 @@ def signed(value: float, form: str = "+.2f") -> str:
 def places(values: ArrayLike, least: int = 3) -> int:
     """Decimal places of some numbers: so many at least, and more where all are so small that they would be lost.
 
+    NaN stands for a number that is not there.
+
     >>> places([1.5, -0.2]), places([0.0004, 0.00001])
     (3, 6)
     """
-    largest = float(np.abs(np.asarray(values, dtype=float)).max(initial=0.0))
+    largest = float(np.nan_to_num(np.abs(np.asarray(values, dtype=float))).max(initial=0.0))
     return least if not 0 < largest < 0.1 else least - 1 - math.floor(math.log10(largest))
 
 
